@@ -138,8 +138,14 @@ class Sandbox:
         @self.app.get("/_sandbox/state")
         def state() -> Any:
             with self.lock:
-                shown = {**self.state(), "calls": self.calls, "faults": [asdict(fault) for fault in self.faults]}
-                return Response(json.dumps(shown, default=str, ensure_ascii=False), mimetype="application/json")
+                shown = {
+                    **self.state(),
+                    "calls": self.calls,
+                    "faults": [asdict(fault) for fault in self.faults],
+                }
+                return Response(
+                    json.dumps(shown, default=str, ensure_ascii=False), mimetype="application/json"
+                )
 
         @self.app.post("/_sandbox/reset")
         def reset() -> Any:
@@ -176,7 +182,10 @@ class RunningSandbox:
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         sandbox.base_url = self.url
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name=f"sandbox-{sandbox.vendor}", daemon=True
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name=f"sandbox-{sandbox.vendor}",
+            daemon=True,
         )
         self._thread.start()
 

@@ -1,0 +1,248 @@
+"""The contract of a plugin: one `Connector` class per vendor, one instance per configured connection.
+
+Only what the vendor supports is overridden. Reading a message (`verify`, `receipt_key`, `parse`) touches neither
+network nor clock nor database; talking to the vendor happens in `complete`, `poll`, `find`, `get`, `perform`,
+`check`, always through `self.http`, which brings time-outs, limits, redaction and the lease check along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import marshmallow as ma
+
+from hub.errors import Refused, Rejected
+from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request
+
+if TYPE_CHECKING:
+    from hub.session import Session
+    from hub.tokens import TokenVault
+
+API_VERSION = 1
+
+
+@dataclass(frozen=True)
+class EventKind:
+    """An event the connector can bring: its neutral name, the record it is about, the file name of a sample.
+
+    `fields` lists vendor parameters that may stand in a path although `hub.records` doesn't know them.
+    """
+
+    name: str
+    record: str = ""
+    sample: str = ""
+    note: str = ""
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ActionKind:
+    """An action the connector offers in `do:`.
+
+    required: values that must be there. idempotent: repeating it does no harm. marker: the vendor field that
+    holds our marker, searchable through `find(record, {"marker": ...})`; empty = can't be searched, then `uncertain`
+    decides (`repeat | park | assume_done`). cost: vendor calls one perform takes at most. latest: a newer one for
+    the same target makes an older waiting one superfluous. person: hangs on a contact, which the hub makes first.
+    fields: the values known to exist, for `hub check`; None = anything goes.
+    """
+
+    name: str
+    required: tuple[str, ...] = ()
+    idempotent: bool = False
+    marker: str = ""
+    uncertain: str = "park"
+    cost: int = 1
+    latest: bool = False
+    person: bool = False
+    fields: tuple[str, ...] | None = None
+    stage_fields: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def record(self) -> str:
+        """`deal` in `deal.upsert`."""
+        return self.name.split(".", 1)[0]
+
+    @property
+    def verb(self) -> str:
+        """`upsert` in `deal.upsert`."""
+        return self.name.split(".", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How politely to call: `per_second` refill and `burst` of the bucket, `parallel` calls in flight at once.
+
+    `key` names the bucket when several connections share one (a portal, an account); empty = the connection.
+    `timeout` is seconds to wait for an answer; a vendor that runs long calls says so.
+    """
+
+    per_second: float = 20.0
+    burst: int = 20
+    parallel: int = 16
+    key: str = ""
+    timeout: float = 30.0
+
+
+class Settings(ma.Schema):
+    """Base of every plugin's settings. Field metadata: `help`, `example`, `secret` (masked everywhere)."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+
+@dataclass
+class ConnectionInfo:
+    """What a connector knows of its own connection."""
+
+    name: str
+    region: str = ""
+    timezone: str = "UTC"
+    base_url: str = ""
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+class Connector:
+    """One configured account at a vendor. Subclass it, declare, override what the vendor supports."""
+
+    name: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    docs_url: ClassVar[str] = ""
+    api_version: ClassVar[int] = API_VERSION
+    Settings: ClassVar[type[ma.Schema]] = Settings
+    events: ClassVar[tuple[EventKind, ...]] = ()
+    actions: ClassVar[tuple[ActionKind, ...]] = ()
+    statuses: ClassVar[Mapping[str, str]] = {}
+    #: seconds after which a lost create is surely visible to a search
+    settle: ClassVar[float] = 60.0
+    #: largest body this vendor may send
+    max_body: ClassVar[int] = 1_000_000
+    #: content type that a bare sample body of this vendor has (`hub try FILE`)
+    content_types: ClassVar[Mapping[str, str]] = {
+        ".json": "application/json", ".txt": "application/x-www-form-urlencoded"
+    }  # fmt: skip
+    #: names of polls this connector wants run (`poll(what, cursor)`), with their seconds
+    #: pattern of a vendor field that may stand in a path or in `set` without being in `names`
+    vendor_field: ClassVar[str] = r"$^"
+    #: fields that change with every write and are no news (`DATE_MODIFY`)
+    volatile: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, connection: ConnectionInfo, settings: Mapping[str, Any]) -> None:
+        self.connection = connection
+        self.settings = settings
+        #: set by the hub before any method that talks to the vendor
+        self.http: Session
+        #: encrypted, rotating credentials of this connection
+        self.tokens: TokenVault
+
+    # --- declared per connection ---------------------------------------------------------------
+
+    def limits(self) -> Limits:
+        """Return how politely this connection must be called."""
+        return Limits()
+
+    def hosts(self) -> Iterable[str]:
+        """Return the host names that this connection's credentials may be sent to."""
+        return ()
+
+    def polls(self) -> Mapping[str, float]:
+        """Return the polls to run: name -> seconds between two runs."""
+        return {}
+
+    # --- the way in ----------------------------------------------------------------------------
+
+    def handshake(self, request: Request) -> Reply | None:
+        """Answer a vendor's challenge or test ping; None if this request isn't one. Nothing is stored then."""
+        return None
+
+    def verify(self, request: Request) -> None:
+        """Raise `Rejected` unless the request is genuine. Secrets are compared in constant time, on raw bytes."""
+        raise Rejected(404, f"plugin {self.name} takes no requests from outside")
+
+    def receipt_key(self, request: Request) -> str:
+        """Return what tells this message from all others of the connection, from signed material or the body."""
+        raise NotImplementedError
+
+    def acknowledge(self, request: Request) -> Reply:
+        """Return the answer after the receipt is safely stored."""
+        return Reply()
+
+    def parse(self, receipt: Receipt) -> list[Event]:
+        """Turn a stored request into events. Pure. What isn't known becomes `vendor.<native name>`."""
+        raise NotImplementedError
+
+    # --- asking the vendor ---------------------------------------------------------------------
+
+    def complete(self, events: list[Event], needs: frozenset[str]) -> list[Event]:
+        """Fill in hints of one subject: read the record once and return the completed events.
+
+        `needs` names the records that routes look at (`contact`, `responsible`, ...). Several hints about one
+        subject come together; return one event for each that still means something.
+        """
+        return events
+
+    def poll(self, what: str, cursor: Any, wanted: Any = None) -> Poll:
+        """Ask for news since `cursor` (None at first). `wanted` is what the hub wants watched, if it keeps such a list."""
+        raise NotImplementedError
+
+    def find(self, record: str, by: Mapping[str, Any], limit: int = 50) -> list[Record]:
+        """Return the records (each with `id`) that match all of `by`, oldest first.
+
+        Keys of `by`: vendor fields, and the words every CRM plugin knows: `marker`, `phone`, `email`, `contact`
+        (id), `open` (True), `stage`, `since` (instant of creation).
+        """
+        raise Refused(f"plugin {self.name} can't search for {record}")
+
+    def get(self, record: str, id: str) -> Record:
+        """Return one record whole, or raise `Gone`."""
+        raise Refused(f"plugin {self.name} can't read a {record}")
+
+    # --- acting --------------------------------------------------------------------------------
+
+    def perform(self, action: Action) -> Done:
+        """Do it and say what came of it. Raise by what to do next (`hub.errors`)."""
+        raise Refused(f"plugin {self.name} has no action {action.name}")
+
+    def attach(self, record: str, id: str, how: str, text: str, marker: str) -> Done:
+        """Join `text` to an existing record as a `comment`, `note`, `task` or `activity`."""
+        raise Refused(f"plugin {self.name} can't attach to a {record}")
+
+    def contact_values(self, contact: Record) -> dict[str, Any]:
+        """Return the vendor fields that make a contact out of the neutral record."""
+        raise Refused(f"plugin {self.name} keeps no contacts")
+
+    def stage_order(self, record: str, stage: str) -> list[str]:
+        """Return the stages of the pipeline that `stage` belongs to, in forward order; empty = unknown."""
+        return []
+
+    # --- looking after the connection ----------------------------------------------------------
+
+    def check(self) -> list[Finding]:
+        """Ask the vendor whether token, rights, fields and stages are as configured. Changes nothing."""
+        return []
+
+    def names(self) -> dict[str, dict[str, tuple[str, str]]]:
+        """Return the live account's words for `hub names`: {"fields"|"stages"|"users": {our word: (code, label)}}."""
+        return {}
+
+    def connect(self, callback_url: str) -> list[Finding]:
+        """Register the hub at the vendor (webhooks, subscriptions) where its API allows that."""
+        return []
+
+    # --- consent (OAuth) -----------------------------------------------------------------------
+
+    def authorize_url(self, state: str, redirect: str) -> str | None:
+        """Return where an administrator gives consent, or None if this vendor has no consent."""
+        return None
+
+    def consent(self, request: Request) -> Reply:
+        """Take the vendor's answer to a consent (its code, or a signed install event) and store the tokens."""
+        raise Rejected(404, f"plugin {self.name} has no consent")
+
+    # --- help for plugins ----------------------------------------------------------------------
+
+    def action(self, name: str) -> ActionKind:
+        """Return the declaration of one action."""
+        return next(kind for kind in self.actions if kind.name == name)

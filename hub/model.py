@@ -1,0 +1,178 @@
+"""The nouns: the same words in tables, classes, logs, the command line and the pages."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+#: A record is a plain mapping with neutral field names (`hub.records` lists them); vendor fields live in `extra`.
+Record = dict[str, Any]
+
+#: The forward order of a parcel; a later or equal place never moves back (returns and refusals are let through).
+PARCEL_ORDER = (
+    "registered", "accepted", "in_transit", "delayed", "redirected", "arrived", "out_for_delivery",
+    "delivery_failed", "delivered", "paid_out",
+)  # fmt: skip
+PARCEL_EXCEPTIONS = ("returning", "returned", "refused", "lost", "cancelled")
+PARCEL_STATUSES = (*PARCEL_ORDER, *PARCEL_EXCEPTIONS, "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request from outside, as it came. Header names are lower-case; `tail` is what follows the connection."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    remote: str = ""
+    tail: str = ""
+    at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+    @property
+    def content_type(self) -> str:
+        """The media type alone, lower-case, without its parameters."""
+        return self.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+
+    def query_value(self, name: str) -> str | None:
+        """Return the first value of a query parameter, or None."""
+        return next((value for key, value in self.query if key == name), None)
+
+    def form(self) -> list[tuple[str, str]]:
+        """Return the urlencoded body as ordered pairs; bytes that aren't UTF-8 become replacement marks."""
+        text = self.body.decode("utf-8", "replace")
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The HTTP answer to a sender."""
+
+    status: int = 200
+    body: bytes | str = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A raw request as stored. `key` is unique per connection and decides what is a duplicate."""
+
+    id: int
+    connection: str
+    key: str
+    request: Request
+    at: dt.datetime
+    state: str = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, in neutral words.
+
+    `type` is `record.verb` without the connection (`deal.updated`); `subject` names what it happened to
+    (`deal:55`); `key` is unique per connection. `record` maps record names to records. An event with
+    `incomplete=True` is only a hint: the hub calls the connector's `complete` before it plans anything.
+    """
+
+    type: str
+    subject: str
+    key: str
+    record: dict[str, Any] = field(default_factory=dict)
+    occurred_at: dt.datetime | None = None
+    text: str = ""
+    title: str = ""
+    channel: str = ""
+    by: str = ""
+    incomplete: bool = False
+    id: int = 0
+    connection: str = ""
+    receipt: int | None = None
+    hop: int = 0
+    was: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The record the event is about: `deal` in `deal.updated`."""
+        return self.type.split(".", 1)[0]
+
+    def with_(self, **changes: Any) -> Event:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(slots=True)
+class Action:
+    """One outward act, ready for a connector: the vendor fields are already mapped.
+
+    `record` and `verb` come from `do:` (`deal`, `update`); the core turns `upsert` into `create` or `update`
+    before it asks. `id` is the target at the vendor, when there is one. `contact` is the vendor's id of the
+    person's contact, for records that hang on one. `marker` is to be written where the vendor can be searched
+    by it. `event` is what set it off.
+    """
+
+    name: str
+    record: str
+    verb: str
+    values: dict[str, Any] = field(default_factory=dict)
+    id: str = ""
+    contact: str = ""
+    person: Record = field(default_factory=dict)
+    fill: str = "empty_only"
+    marker: str = ""
+    find: dict[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    method: str = ""
+    event: Event | None = None
+    attempt: int = 1
+
+
+@dataclass(slots=True)
+class Done:
+    """What an action brought: a result record (with `id`), links to remember, and events it brings forth.
+
+    `written` holds the vendor fields written, so that their echo isn't taken for news; `before` their values
+    before the write. `links` are pairs of (kind, id) at this connection that belong to the event's subject.
+    """
+
+    result: Record = field(default_factory=dict)
+    id: str = ""
+    events: list[Event] = field(default_factory=list)
+    links: list[tuple[str, str]] = field(default_factory=list)
+    written: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Poll:
+    """What one poll brought: requests to be stored as receipts (`key` each), the new cursor, seconds to the next."""
+
+    receipts: list[tuple[str, Request]] = field(default_factory=list)
+    cursor: Any = None
+    next_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `hub check --live`: level `ok`, `warning` or `problem`, what was seen, what to do."""
+
+    level: str
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is as it is: a code and its parameters; `hub.reasons.say` puts it into words."""
+
+    code: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def records_named(events: Iterable[Event]) -> set[str]:
+    """Return the record names that the events carry."""
+    return {name for event in events for name in event.record}

@@ -1,0 +1,86 @@
+"""One spelling for phones, e-mails and names, so that the same person is recognised whatever form they filled in."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import phonenumbers
+
+_EMAIL = re.compile(r"^[^@\s<>\"',;:()]+@[^@\s<>\"',;:()]+\.[^@\s<>\"',;:().]{2,}$")
+_KEEP = re.compile(r"[^\d+]")
+
+
+@lru_cache(maxsize=20_000)
+def phone(text: str, region: str = "") -> str | None:
+    """Return the number as E.164 (`+380671234567`), or None if it isn't a possible phone.
+
+    `region` (ISO country) reads national spellings: `067 123-45-67`. In Russia and Kazakhstan a leading 8 stands
+    for +7; a number written with its country code but without the plus (`380...`) is understood too.
+    """
+    digits = _KEEP.sub("", text or "")
+    if len(digits.lstrip("+")) < 7:
+        return None
+    spellings = [(digits, region or None)]
+    if not digits.startswith("+"):
+        spellings.append(("+" + digits, None))
+    for spelling, where in spellings:
+        try:
+            number = phonenumbers.parse(spelling, where)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return None
+
+
+def email(text: str) -> str | None:
+    """Return the address in lower case with an ASCII (IDNA) domain, or None if it can't be an address."""
+    text = (text or "").strip().strip("<>")
+    if not _EMAIL.match(text):
+        return None
+    local, _, domain = text.rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    return f"{local}@{domain}".lower()
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return (first name, the rest) of a name as people type it into one field."""
+    first, _, rest = " ".join((name or "").split()).partition(" ")
+    return first, rest
+
+
+def contact(region: str = "", **given: str | None) -> dict[str, object]:
+    """Build a Contact record from raw fields: name, first_name, last_name, phone, email, handle, ...
+
+    Phone and e-mail are normalised; what can't be is kept as `phone_raw` / `email_raw` so that nothing is lost.
+    """
+    record: dict[str, object] = {key: value for key, value in given.items() if value}
+    name = str(record.get("name") or "").strip()
+    if name and not record.get("first_name"):
+        first, last = split_name(name)
+        record["first_name"] = first
+        if last and not record.get("last_name"):
+            record["last_name"] = last
+    if not name:
+        parts = [str(record.get(key) or "") for key in ("first_name", "last_name")]
+        if joined := " ".join(part for part in parts if part):
+            record["name"] = joined
+    if raw := given.get("phone"):
+        number = phone(raw, region)
+        record.pop("phone", None)
+        if number:
+            record["phone"], record["phones"] = number, [number]
+        else:
+            record["phone_raw"] = raw
+    if raw := given.get("email"):
+        address = email(raw)
+        record.pop("email", None)
+        if address:
+            record["email"], record["emails"] = address, [address]
+        else:
+            record["email_raw"] = raw
+    return record

@@ -1,0 +1,349 @@
+"""The way out: one HTTP session per connection, and everything that must hold for every call.
+
+Time-outs and a total deadline, no redirects, replies capped after inflation, credentials only to the connection's
+own hosts, urls that came from data only to public addresses (checked on the dialled IP), secrets never in an
+error text, the lease checked just before the request leaves, each call counted by the shared limiter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+import requests.adapters
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from hub import __version__
+from hub.errors import AuthFailed, RateLimited, Refused, Retry, Uncertain
+from hub.masking import Masker
+
+MAX_REPLY = 8 * 1024 * 1024
+CONNECT_TIMEOUT = 5.0
+
+
+@dataclass(slots=True)
+class Answer:
+    """A vendor's HTTP answer, read whole. `changes` says whether the request could have had an effect."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    changes: bool = False
+    took: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that aren't UTF-8 become replacement marks."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the parsed body. HTML or nothing where JSON was due is the vendor's bad day: `Retry` or `Uncertain`."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            start = self.text[:120].replace("\n", " ")
+            raise self._doubt(f"HTTP {self.status}: the answer is not JSON: {start!r}") from None
+
+    def retry_after(self) -> float | None:
+        """Return the seconds of a Retry-After header; None if there is none or it is a date."""
+        with contextlib.suppress(ValueError):
+            return min(float(self.headers.get("retry-after", "")), 86_400.0)
+        return None
+
+    def raise_for_status(self) -> Answer:
+        """Raise the error that the status alone means, where the vendor has no finer words; else return self."""
+        if self.status < 300:
+            return self
+        reason = f"HTTP {self.status}: {self.text[:200]}"
+        if self.status == 429:
+            raise RateLimited(reason, self.retry_after() or 5.0)
+        if self.status == 503 and self.retry_after() is not None:
+            raise RateLimited(reason, self.retry_after() or 5.0)
+        if self.status in (401, 407):
+            raise AuthFailed(reason)
+        if self.status >= 500 or self.status in (408, 425):
+            raise self._doubt(reason)
+        if self.status < 400:
+            raise Refused(
+                f"{reason} (a redirect to {self.headers.get('location', '?')}; redirects are not followed)"
+            )
+        raise Refused(reason)
+
+    def _doubt(self, reason: str) -> Exception:
+        return Uncertain(reason) if self.changes else Retry(reason, self.retry_after())
+
+
+@dataclass
+class Exchange:
+    """One request and its outcome, masked, as kept on the attempt."""
+
+    method: str
+    url: str
+    status: int | None
+    took_ms: int
+    note: str = ""
+
+
+@dataclass
+class CallContext:
+    """What surrounds the calls of one piece of work in one thread."""
+
+    guard: Callable[[], None] = lambda: None
+    budget: int = 0
+    exchanges: list[Exchange] = field(default_factory=list)
+
+
+class Session:
+    """The HTTP session of one connection, shared by the threads of a worker."""
+
+    def __init__(
+        self,
+        connection: str,
+        *,
+        hosts: Iterable[str] = (),
+        timeout: float = 30.0,
+        pool: int = 32,
+        masker: Masker | None = None,
+        spend: Callable[[int], None] = lambda calls: None,
+        paused: Callable[[str], float] = lambda scope: 0.0,
+    ) -> None:
+        self.connection = connection
+        self.hosts = frozenset(host.lower() for host in hosts)
+        self.timeout = timeout
+        self.masker = masker or Masker()
+        self._spend = spend
+        self._paused = paused
+        self._local = threading.local()
+        self._own = self._make(pool, requests.adapters.HTTPAdapter)
+        self._public = self._make(4, PublicAdapter)
+
+    @staticmethod
+    def _make(pool: int, adapter: type[requests.adapters.HTTPAdapter]) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.headers = requests.structures.CaseInsensitiveDict(
+            {
+                "User-Agent": f"hub/{__version__}",
+                "Accept": "application/json, */*",
+                "Accept-Encoding": "gzip, deflate",
+            }
+        )
+        session.cookies.set_policy(_NoCookies())
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, adapter(pool_connections=8, pool_maxsize=pool, max_retries=0))
+        return session
+
+    # --- what surrounds a piece of work ----------------------------------------------------------
+
+    @contextlib.contextmanager
+    def work(self, guard: Callable[[], None], budget: int) -> Iterator[CallContext]:
+        """Bind the lease check and the reserved calls to this thread while a piece of work runs."""
+        context = self._local.context = CallContext(guard, budget)
+        try:
+            yield context
+        finally:
+            del self._local.context
+
+    # --- the call --------------------------------------------------------------------------------
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        data: Any = None,
+        params: Any = None,
+        headers: Mapping[str, str] | None = None,
+        files: Any = None,
+        changes: bool = True,
+        scope: str = "",
+        timeout: float | None = None,
+        from_data: bool = False,
+    ) -> Answer:
+        """Send one request and read its answer whole, whatever its status.
+
+        changes: the call may have an effect at the vendor, so a lost answer is `Uncertain`, not `Retry`.
+        scope: the method name for limits learned per method. from_data: the url came in a message, so it may
+        only lead to a public address and carries no credentials.
+        """
+        host = (urlsplit(url).hostname or "").lower()
+        if not from_data and host not in self.hosts:
+            raise Refused(f"connection {self.connection} may not send its credentials to {host!r}")
+        if wait := self._paused(scope):
+            raise RateLimited(f"paused for {wait:.0f} s: {scope or 'all calls'}", wait, scope)
+        context: CallContext | None = getattr(self._local, "context", None)
+        if context:
+            context.guard()
+            if context.budget > 0:
+                context.budget -= 1
+            else:
+                self._spend(1)
+        if json is not None:
+            data = orjson.dumps(json, default=str)
+            headers = {"Content-Type": "application/json", **(headers or {})}
+        started = time.monotonic()
+        status: int | None = None
+        note = ""
+        try:
+            answer = self._exchange(
+                self._public if from_data else self._own, method, url, data, params, headers, files,
+                changes, timeout or self.timeout,
+            )  # fmt: skip
+            status = answer.status
+            answer.took = time.monotonic() - started
+            return answer
+        except Exception as error:
+            note = self.masker.mask(str(error))[:300]
+            raise
+        finally:
+            if context is not None:
+                took = int((time.monotonic() - started) * 1000)
+                context.exchanges.append(Exchange(method, self.masker.mask(url), status, took, note))
+
+    def get(self, url: str, **options: Any) -> Answer:
+        """Read: a GET that changes nothing."""
+        return self.request("GET", url, **{"changes": False, **options})
+
+    def post(self, url: str, **options: Any) -> Answer:
+        """Write: a POST whose lost answer is uncertain unless `changes=False`."""
+        return self.request("POST", url, **options)
+
+    def _exchange(
+        self, session: requests.Session, method: str, url: str, data: Any, params: Any,
+        headers: Mapping[str, str] | None, files: Any, changes: bool, timeout: float,
+    ) -> Answer:  # fmt: skip
+        deadline = time.monotonic() + timeout
+        say = self.masker.mask
+        try:
+            response = session.request(
+                method, url, data=data, params=params, headers=headers, files=files,
+                timeout=(min(CONNECT_TIMEOUT, timeout), timeout), stream=True, allow_redirects=False,
+            )  # fmt: skip
+        except (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.MissingSchema,
+            requests.exceptions.InvalidSchema,
+        ) as error:
+            raise Refused(say(f"not an address one can call: {error}")) from None
+        except PrivateAddress as error:
+            raise Refused(str(error)) from None
+        except requests.exceptions.SSLError as error:
+            raise Retry(say(f"TLS with {urlsplit(url).hostname} failed: {error}")) from None
+        except requests.exceptions.ConnectionError as error:
+            if _never_sent(error):
+                raise Retry(say(f"no connection to {urlsplit(url).hostname}: {_short(error)}")) from None
+            raise _lost(
+                changes, say(f"the connection broke before an answer came: {_short(error)}")
+            ) from None
+        except requests.exceptions.Timeout as error:
+            if isinstance(error, requests.exceptions.ConnectTimeout):
+                raise Retry(say(f"{urlsplit(url).hostname} does not accept connections")) from None
+            raise _lost(changes, f"no answer within {timeout:.0f} s") from None
+        try:
+            body = self._read(response, deadline)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, _TooSlow) as error:
+            raise _lost(changes, say(f"the answer broke off: {_short(error)}")) from None
+        finally:
+            response.close()
+        return Answer(response.status_code, response.headers, body, changes)
+
+    @staticmethod
+    def _read(response: requests.Response, deadline: float) -> bytes:
+        chunks, size = [], 0
+        for chunk in response.iter_content(65_536):
+            size += len(chunk)
+            if size > MAX_REPLY:
+                raise Refused(f"the answer is larger than {MAX_REPLY // 1024 // 1024} MB")
+            if time.monotonic() > deadline:
+                raise _TooSlow("it came too slowly")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._own.close()
+        self._public.close()
+
+
+# --- addresses that came from data ---------------------------------------------------------------
+
+
+class PrivateAddress(Exception):
+    """A url from a message led to an address inside the network."""
+
+
+def _checked(connection: Any) -> Any:
+    address = ipaddress.ip_address(connection.getpeername()[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    if not (mapped or address).is_global or address.is_multicast:
+        connection.close()
+        raise PrivateAddress(
+            f"the address {address} is not a public one; a url from a message may not lead there"
+        )
+    return connection
+
+
+class _PublicHTTP(HTTPConnection):
+    def _new_conn(self) -> Any:
+        return _checked(super()._new_conn())
+
+
+class _PublicHTTPS(HTTPSConnection):
+    def _new_conn(self) -> Any:
+        return _checked(super()._new_conn())
+
+
+class _PublicHTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PublicHTTP  # type: ignore[assignment]
+
+
+class _PublicHTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _PublicHTTPS  # type: ignore[assignment]
+
+
+class PublicAdapter(requests.adapters.HTTPAdapter):
+    """Dials public addresses only; the check is on the socket's peer, so a DNS answer can't be swapped later."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Build the pool manager with the checking connection classes."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}
+
+
+# --- small words ---------------------------------------------------------------------------------
+
+
+class _TooSlow(Exception):
+    pass
+
+
+class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[misc,name-defined]
+    def return_ok(self, *args: Any) -> bool:
+        return False
+
+    def set_ok(self, *args: Any) -> bool:
+        return False
+
+
+def _never_sent(error: BaseException) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
+
+
+def _lost(changes: bool, reason: str) -> Exception:
+    return Uncertain(reason) if changes else Retry(reason)
+
+
+def _short(error: BaseException) -> str:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return str(reason or error)[:200]
