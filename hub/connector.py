@@ -7,14 +7,14 @@ network nor clock nor database; talking to the vendor happens in `complete`, `po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import marshmallow as ma
 
 from hub.errors import Refused, Rejected
-from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request
+from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request, Watch
 
 if TYPE_CHECKING:
     from hub.session import Session
@@ -123,7 +123,6 @@ class Connector:
     content_types: ClassVar[Mapping[str, str]] = {
         ".json": "application/json", ".txt": "application/x-www-form-urlencoded"
     }  # fmt: skip
-    #: names of polls this connector wants run (`poll(what, cursor)`), with their seconds
     #: pattern of a vendor field that may stand in a path or in `set` without being in `names`
     vendor_field: ClassVar[str] = r"$^"
     #: fields that change with every write and are no news (`DATE_MODIFY`)
@@ -183,8 +182,8 @@ class Connector:
         """
         return events
 
-    def poll(self, what: str, cursor: Any, wanted: Any = None) -> Poll:
-        """Ask for news since `cursor` (None at first). `wanted` is what the hub wants watched, if it keeps such a list."""
+    def poll(self, what: str, cursor: Any, watched: Sequence[Watch] = ()) -> Poll:
+        """Ask for news since `cursor` (None at first). `watched` are the due watches of kind `what`, at most 500."""
         raise NotImplementedError
 
     def find(self, record: str, by: Mapping[str, Any], limit: int = 50) -> list[Record]:

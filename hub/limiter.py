@@ -81,9 +81,7 @@ class Limiter:
         """Stop all calls (or those of one scope) of an account for some seconds, in every worker."""
         name = f"{key}:{scope}"
         self._pauses[name] = time.monotonic() + seconds
-        self._try(
-            lambda client: client.set(f"{self._prefix}pause:{name}", "1", px=max(1, int(seconds * 1000)))
-        )
+        self._try(lambda client: client.set(f"{self._prefix}pause:{name}", "1", px=max(1, int(seconds * 1000))))
 
     def paused(self, key: str, scope: str = "") -> float:
         """Return the seconds an account (or one scope of it) is still paused."""

@@ -19,9 +19,7 @@ class Masker:
 
         words = {word for secret in secrets if len(secret) >= 4 for word in (secret, quote(secret, safe=""))}
         self._pattern = (
-            re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)))
-            if words
-            else None
+            re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))) if words else None
         )
 
     def mask(self, text: str) -> str:

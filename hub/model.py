@@ -131,12 +131,26 @@ class Action:
     attempt: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A record the hub asks a vendor about until it is finished (a parcel under way).
+
+    `data` is what the connector needs to ask (a phone); `after` is seconds until the next question, None = finished.
+    """
+
+    kind: str
+    id: str
+    data: dict[str, Any] = field(default_factory=dict)
+    after: float | None = 0.0
+
+
 @dataclass(slots=True)
 class Done:
     """What an action brought: a result record (with `id`), links to remember, and events it brings forth.
 
     `written` holds the vendor fields written, so that their echo isn't taken for news; `before` their values
     before the write. `links` are pairs of (kind, id) at this connection that belong to the event's subject.
+    `watch` names records to be polled from now on.
     """
 
     result: Record = field(default_factory=dict)
@@ -145,15 +159,21 @@ class Done:
     links: list[tuple[str, str]] = field(default_factory=list)
     written: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
+    watch: list[Watch] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Poll:
-    """What one poll brought: requests to be stored as receipts (`key` each), the new cursor, seconds to the next."""
+    """What one poll brought.
+
+    `receipts` are requests to be stored like pushed ones, each with its key; `cursor` is kept for the next poll;
+    `next_in` overrides the seconds until then; `watch` starts, re-times or ends (after=None) watched records.
+    """
 
     receipts: list[tuple[str, Request]] = field(default_factory=list)
     cursor: Any = None
     next_in: float | None = None
+    watch: list[Watch] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,9 +143,7 @@ class Sandbox:
                     "calls": self.calls,
                     "faults": [asdict(fault) for fault in self.faults],
                 }
-                return Response(
-                    json.dumps(shown, default=str, ensure_ascii=False), mimetype="application/json"
-                )
+                return Response(json.dumps(shown, default=str, ensure_ascii=False), mimetype="application/json")
 
         @self.app.post("/_sandbox/reset")
         def reset() -> Any:

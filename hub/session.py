@@ -73,9 +73,7 @@ class Answer:
         if self.status >= 500 or self.status in (408, 425):
             raise self._doubt(reason)
         if self.status < 400:
-            raise Refused(
-                f"{reason} (a redirect to {self.headers.get('location', '?')}; redirects are not followed)"
-            )
+            raise Refused(f"{reason} (a redirect to {self.headers.get('location', '?')}; redirects are not followed)")
         raise Refused(reason)
 
     def _doubt(self, reason: str) -> Exception:
@@ -242,9 +240,7 @@ class Session:
         except requests.exceptions.ConnectionError as error:
             if _never_sent(error):
                 raise Retry(say(f"no connection to {urlsplit(url).hostname}: {_short(error)}")) from None
-            raise _lost(
-                changes, say(f"the connection broke before an answer came: {_short(error)}")
-            ) from None
+            raise _lost(changes, say(f"the connection broke before an answer came: {_short(error)}")) from None
         except requests.exceptions.Timeout as error:
             if isinstance(error, requests.exceptions.ConnectTimeout):
                 raise Retry(say(f"{urlsplit(url).hostname} does not accept connections")) from None
@@ -287,9 +283,7 @@ def _checked(connection: Any) -> Any:
     mapped = getattr(address, "ipv4_mapped", None)
     if not (mapped or address).is_global or address.is_multicast:
         connection.close()
-        raise PrivateAddress(
-            f"the address {address} is not a public one; a url from a message may not lead there"
-        )
+        raise PrivateAddress(f"the address {address} is not a public one; a url from a message may not lead there")
     return connection
 
 
