@@ -148,9 +148,7 @@ _BOTH = {
     },
     **{
         1720000000 + number: (_STRINGS, label)
-        for number, label in enumerate(
-            ("Линия", "Ящик", "VIN", "Готов", "Счёт", "yclid", "gclid", "fbclid"), start=1
-        )
+        for number, label in enumerate(("Линия", "Ящик", "VIN", "Готов", "Счёт", "yclid", "gclid", "fbclid"), start=1)
     },
 }
 for _fields in USER_FIELDS.values():
@@ -164,9 +162,7 @@ def status_rows() -> list[dict[str, Any]]:
         entity, prefix = (f"DEAL_STAGE_{category}", f"C{category}:") if category else ("DEAL_STAGE", "")
         rows += _stage_rows(entity, prefix, str(category) if category else None, stages)
     for entity, (_, values) in DIRECTORIES.items():
-        rows += [
-            _row(entity, code, name, (place + 1) * 10, None) for place, (code, name) in enumerate(values.items())
-        ]
+        rows += [_row(entity, code, name, (place + 1) * 10, None) for place, (code, name) in enumerate(values.items())]
     for number, row in enumerate(rows):
         row["ID"] = str(101 + 2 * number)
     return rows

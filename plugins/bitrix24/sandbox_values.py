@@ -45,6 +45,8 @@ def store(kind: str, value: Any, multiple: bool = False) -> Any:
         return [each for each in kept if each is not None]
     if value is None or isinstance(value, dict | list):
         return value if kind == "file" else None
+    if kind == "integer":
+        return None if value == "" else as_id(value)
     if kind in NUMBERS:
         return as_id(value) or None
     if kind in ("double", "amount"):

@@ -62,9 +62,8 @@ class Call:
         return as_id(self.get(name))
 
     def table(self, name: str) -> dict[str, Any]:
-        """Read a map such as `filter`; an empty PHP array is an empty map."""
-        value = self.get(name)
-        return value if isinstance(value, dict) else {}
+        """Read a map such as `filter`; a PHP list is a map keyed 0..n-1."""
+        return as_map(self.get(name))
 
     def names(self, name: str) -> list[str]:
         """Read a list of names such as `select`."""
@@ -112,6 +111,11 @@ def method(name: str, scope: str = "crm", app_only: bool = False) -> Callable[[H
     return register
 
 
+def words(text: str) -> list[str]:
+    """Split a list of names written as one text."""
+    return text.split()
+
+
 def as_id(value: Any) -> int:
     """Read an id that may come as a number or a string; anything else is 0."""
     try:
@@ -127,6 +131,13 @@ def as_list(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return list(value.values())
     return list(value) if isinstance(value, list) else [value]
+
+
+def as_map(value: Any) -> dict[str, Any]:
+    """Read a PHP array as a map; a list is keyed 0..n-1, anything else is empty."""
+    if isinstance(value, list):
+        return {str(number): each for number, each in enumerate(value)}
+    return value if isinstance(value, dict) else {}
 
 
 def is_yes(value: Any) -> bool:

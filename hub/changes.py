@@ -1,0 +1,143 @@
+"""What changed: a record as it is now against the record as it was last seen.
+
+Most CRMs only say "updated". The difference to the last look makes `stage_changed` and `responsible_changed`, and
+shows what is nothing but the hub's own write coming back. A field the hub wrote is no news; a stage reached is an
+event whoever moved it, with one hop more, so that routes may build on each other and a circle is noticed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from hub.model import Event
+from hub.reasons import stored
+
+#: neutral fields whose change is an event of its own
+DERIVED = {"stage": "stage_changed", "responsible": "responsible_changed"}
+MAX_HOPS = 8
+
+
+@dataclass(slots=True)
+class Look:
+    """What a look at a record told: the events worth planning, what to remember, why the original is no news."""
+
+    events: list[Event] = field(default_factory=list)
+    remember: dict[str, Any] | None = None
+    closed: dict[str, Any] | None = None
+
+
+def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str], since: float) -> Look:
+    """Compare a completed event with what was last seen of its subject.
+
+    seen: {"record", "own" (vendor field -> value the hub wrote), "hop", "at"} or None. since: when the hub first
+    watched this connection, in epoch seconds; a record never seen whose stage moved before that isn't news.
+    """
+    record = event.record.get(event.kind)
+    verb = event.type.partition(".")[2]
+    if not isinstance(record, Mapping):
+        return Look([event])
+    if verb == "status_changed":
+        return _status(event, record, seen)
+    if verb not in ("created", "updated"):
+        return Look([event])
+    before = (seen or {}).get("record")
+    own = (seen or {}).get("own") or {}
+    hop = int((seen or {}).get("hop") or 0)
+    remember = {"record": dict(record), "own": {}, "hop": 0}
+    if before is None:
+        made_here = bool(own)
+        first = event.with_(hop=max(event.hop, hop + 1) if made_here else event.hop)
+        events = [first]
+        if verb == "updated" and not made_here and _moved_since(record, since):
+            events.append(_derived(event, "stage", None))
+        return Look(_within_hops(events), remember)
+    fields = differences(before, record, volatile)
+    if verb == "created":
+        # Seen before its creation was told: another hint was quicker. Only news if it was never told as created.
+        return Look(remember=remember, closed=stored("nothing_changed"))
+    if not fields:
+        return Look(remember=remember, closed=stored("echo" if own else "nothing_changed"))
+    ours = {name for name in fields if name in own and same(own[name], _value(record, name))}
+    by_hub = bool(ours) and not {name for name in fields - ours if name not in _NEUTRAL}
+    was = {name: _value(before, name) for name in fields}
+    events = []
+    if not by_hub:
+        events.append(event.with_(was=was))
+    for name in DERIVED:
+        if record.get(name) is not None and not same(before.get(name), record.get(name)):
+            derived = _derived(event, name, before.get(name)).with_(was=was)
+            events.append(derived.with_(hop=hop + 1, by="hub") if by_hub else derived)
+    return Look(_within_hops(events), remember, None if events else stored("echo"))
+
+
+def _within_hops(events: list[Event]) -> list[Event]:
+    return [event for event in events if event.hop <= MAX_HOPS]
+
+
+def _derived(event: Event, name: str, before: Any) -> Event:
+    verb = DERIVED[name]
+    return event.with_(
+        type=f"{event.kind}.{verb}", key=f"{event.key}:{verb}", was={name: before}, id=0, incomplete=False
+    )
+
+
+def _moved_since(record: Mapping[str, Any], since: float) -> bool:
+    """A stage reached before the hub came is history; one whose time nobody knows counts as news."""
+    if record.get("stage") is None:
+        return False
+    moved = record.get("moved_at")
+    if not moved:
+        return True
+    try:
+        return dt.datetime.fromisoformat(str(moved)).timestamp() >= since - 60
+    except ValueError:
+        return True
+
+
+def _status(event: Event, record: Mapping[str, Any], seen: Mapping[str, Any] | None) -> Look:
+    """A status that is older than the last one is kept in the history and not applied."""
+    at = event.occurred_at.timestamp() if event.occurred_at else None
+    known = (seen or {}).get("status_at")
+    before = ((seen or {}).get("record") or {}).get("status")
+    if at is not None and known is not None and at < known:
+        return Look(closed=stored("late", known=before))
+    if before is not None and before == record.get("status") and (at is None or at == known):
+        return Look(closed=stored("nothing_changed"))
+    remember = {"record": dict(record), "own": {}, "hop": 0, "status_at": at if at is not None else known}
+    return Look([event.with_(was={**event.was, "status": before})], remember)
+
+
+_NEUTRAL = frozenset({"stage", "responsible", "pipeline"})
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], volatile: Collection[str]) -> set[str]:
+    """Return the names of fields that differ: vendor fields where the record has them, and the neutral DERIVED ones."""
+    old, new = before.get("extra") or before, now.get("extra") or now
+    changed = {
+        name for name in old.keys() | new.keys() if name not in volatile and not same(old.get(name), new.get(name))
+    }
+    changed |= {name for name in DERIVED if name in now and not same(before.get(name), now.get(name))}
+    return changed
+
+
+def _value(record: Mapping[str, Any], name: str) -> Any:
+    extra = record.get("extra") or {}
+    return extra[name] if name in extra else record.get(name)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Return whether two values mean the same to a vendor: empty is empty, 15000 is 15000.00, 5 is "5"."""
+    if one in (None, "", [], {}) and other in (None, "", [], {}):
+        return True
+    if isinstance(one, list | dict) or isinstance(other, list | dict):
+        return one == other
+    if str(one).strip() == str(other).strip():
+        return True
+    try:
+        return Decimal(str(one)) == Decimal(str(other))
+    except (InvalidOperation, ValueError):
+        return False

@@ -1,0 +1,301 @@
+"""The worker's heart: two loops around one bell.
+
+`Intake` reads new receipts. `Dispatcher` claims due lines fairly over the connections, hands the calls to a pool of
+threads, and writes what came of them, with the next claims, in one commit. A bell (an rq job, a local event, or one
+second passing) only wakes them; what there is to do is what the store says is due. So a lost bell, a wiped Redis or
+a killed worker costs time, never work.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from hub.deliver import Deliverer
+from hub.errors import LeaseLost
+from hub.ledger import Ledger
+from hub.pipeline import Pipeline
+from hub.polling import Poller
+from hub.runtime import Runtime
+from hub.store import state, work
+from hub.work_items import Complete, Deliver, Item, PollCall
+
+log = logging.getLogger("hub.engine")
+
+#: seconds between two looks at the store when no bell rings
+SWEEP = 1.0
+
+
+class Engine:
+    """One worker process's intake, dispatcher and pool."""
+
+    def __init__(self, runtime: Runtime, threads: int = 24, bell: Callable[[], None] | None = None) -> None:
+        self.runtime = runtime
+        self.name = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.pipeline = Pipeline(runtime)
+        self.deliverer = Deliverer(self.pipeline)
+        self.poller = Poller(self.pipeline)
+        self.ledger = Ledger(self.pipeline)
+        self.ring_others = bell or (lambda: None)
+        self.stopping = threading.Event()
+        self.intake = Intake(self)
+        self.dispatcher = Dispatcher(self, threads)
+
+    def start(self) -> None:
+        """Start both loops."""
+        for loop in (self.intake, self.dispatcher):
+            loop.start()
+
+    def ring(self) -> None:
+        """Wake both loops."""
+        self.intake.bell.set()
+        self.dispatcher.bell.set()
+
+    def idle(self) -> bool:
+        """Return whether nothing is being done right now."""
+        return self.intake.idle and self.dispatcher.idle
+
+    def stop(self, within: float = 10.0) -> None:
+        """Stop claiming, let the calls under way end, write their outcomes."""
+        self.stopping.set()
+        self.ring()
+        deadline = time.monotonic() + within
+        for loop in (self.intake, self.dispatcher):
+            loop.join(max(0.1, deadline - time.monotonic()))
+
+    def lease(self) -> str:
+        """Return a new lease token; it names this worker, so that its death frees all it held."""
+        return f"{self.name}:{secrets.token_hex(6)}"
+
+
+class _Loop(threading.Thread):
+    """A thread that takes turns: as long as a turn finds work, then until the bell or the next sweep."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.engine = engine
+        self.runtime = engine.runtime
+        self.store = engine.runtime.store
+        self.bell = threading.Event()
+        self.idle = True
+
+    def run(self) -> None:
+        """Take turns until told to stop; a failing store is retried, loudly, for ever."""
+        failures = 0
+        while not self.finished():
+            try:
+                busy = self.turn()
+                failures = 0
+            except Exception:
+                failures += 1
+                log.exception("%s: a turn failed (%s in a row); trying again", self.name, failures)
+                busy = False
+                time.sleep(min(5.0, 0.1 * 2**failures))
+            if not busy:
+                self.idle = True
+                self.bell.wait(self.pause())
+                self.bell.clear()
+                self.idle = False
+
+    def finished(self) -> bool:
+        """Return whether the loop may end."""
+        return self.engine.stopping.is_set()
+
+    def pause(self) -> float:
+        """Return how long to wait for the bell."""
+        return SWEEP
+
+    def turn(self) -> bool:
+        """Do one round of work; return whether there may be more."""
+        raise NotImplementedError
+
+
+class Intake(_Loop):
+    """Reads new receipts, connection by connection, one worker at a time per connection."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine, "intake")
+        self._known: set[str] = set()
+
+    def turn(self) -> bool:
+        """Read one batch of every connection that has new receipts."""
+        names = list(self.runtime.config.connections)
+        with self.store.read() as db:
+            waiting = [name for name in names if _has_new(db, name)]
+        read = 0
+        for name in waiting:
+            lease = self.engine.lease()
+            key = f"in:{name}"
+            with self.store.write() as db:
+                if name not in self._known:
+                    work.ensure_lines(db, {key: "in"})
+                    self._known.add(name)
+                if not work.claim_one(db, key, lease):
+                    continue
+            try:
+                while batch := self.engine.pipeline.process(name, lease):
+                    read += batch
+                    self.engine.dispatcher.bell.set()
+                    if self.engine.stopping.is_set():
+                        break
+                    with self.store.write() as db:
+                        work.renew(db, [lease])
+            finally:
+                with self.store.write() as db:
+                    work.release(db, key, lease, db.now)
+        if read:
+            self.engine.dispatcher.bell.set()
+        return read > 0
+
+
+def _has_new(db: Any, connection: str) -> bool:
+    from hub.store import intake
+
+    return intake.has_new(db, connection)
+
+
+class Dispatcher(_Loop):
+    """Claims due lines, runs their calls on a pool of threads, writes outcomes and next claims in one commit."""
+
+    def __init__(self, engine: Engine, threads: int) -> None:
+        super().__init__(engine, "dispatcher")
+        self.threads = threads
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
+        self.outcomes: deque[tuple[Item, Any]] = deque()
+        self.flying: dict[str, Item] = {}
+        self.renewed = time.monotonic()
+        self.in_flight: Counter[str] = Counter()
+        self._lanes: deque[str] = deque()
+        self._ensured = False
+
+    def finished(self) -> bool:
+        """End when told to and nothing is in flight or unwritten."""
+        return super().finished() and not self.flying and not self.outcomes
+
+    def pause(self) -> float:
+        """Look more often while calls are under way: their leases must be renewed."""
+        return min(SWEEP, work.LEASE / 6) if self.flying else SWEEP
+
+    def turn(self) -> bool:
+        """Write outcomes, renew leases, claim what is due, start the calls."""
+        batch = self._collect()
+        claiming = not self.engine.stopping.is_set()
+        renew = bool(self.flying) and time.monotonic() - self.renewed > work.LEASE / 3
+        grants = self._grants() if claiming else {}
+        if not batch and not grants and not renew:
+            return False
+        items: list[Item] = []
+        with self.store.write() as db:
+            if batch:
+                self.engine.ledger.write(db, batch)
+            if renew:
+                work.renew(db, [item.lease for item in self.flying.values()])
+            for lane, grant in grants.items():
+                items.extend(self._claim(db, lane, grant))
+        for item, _ in batch:
+            self.flying.pop(item.key, None)
+            self.in_flight[item.connection] -= 1
+        if renew:
+            self.renewed = time.monotonic()
+            for item in self.flying.values():
+                item.extend()
+        self.engine.ledger.after_commit()
+        for item in items:
+            self.flying[item.key] = item
+            self.in_flight[item.connection] += 1
+            self.pool.submit(self._run, item)
+        unused = {lane: grant - sum(item.lane == lane for item in items) for lane, grant in grants.items()}
+        self._give_back(unused)
+        if items and len(self.flying) >= self.threads:
+            self.engine.ring_others()
+        return bool(batch or items)
+
+    def _collect(self) -> list[tuple[Item, Any]]:
+        batch = []
+        while self.outcomes and len(batch) < 200:
+            batch.append(self.outcomes.popleft())
+        return batch
+
+    def _run(self, item: Item) -> None:
+        try:
+            result = item.call(self.engine)
+        except Exception as error:
+            if not isinstance(error, LeaseLost):
+                log.exception("work on line %s failed", item.key)
+            result = error
+        self.outcomes.append((item, result))
+        self.bell.set()
+
+    # --- who may go now -------------------------------------------------------------------------
+
+    def _grants(self) -> dict[str, int]:
+        """Return lane -> how many lines may be claimed: free threads, caps, limits, health, shared fairly."""
+        free = self.threads - len(self.flying)
+        if free <= 0:
+            return {}
+        with self.store.read() as db:
+            health = state.healths(db)
+            lanes = [lane for lane in self._order() if not self._shut(health, lane, db.now)]
+            due = work.due_lanes(db, lanes)
+        grants: dict[str, int] = {}
+        share = max(1, free // max(1, len(due)))
+        for lane in due:
+            connection, _, bulk = lane.partition(":")
+            limits = self.runtime.limits(connection)
+            room = limits.parallel - self.in_flight[connection]
+            if bulk:  # slots stay free for what a person waits for
+                room = min(room, limits.parallel // 2 - self.in_flight[connection], self.threads // 2)
+            if (h := health.get(connection)) is not None and (h.held is not None or h.open_until is not None):
+                room = min(room, 1 - self.in_flight[connection])  # a probe: one call tells whether it works again
+            want = min(share, room, free)
+            if want <= 0 or self.runtime.limiter.paused(limits.key or connection):
+                continue
+            granted = self.runtime.limiter.reserve(limits.key or connection, want, limits.per_second, limits.burst)
+            if granted:
+                grants[lane] = granted
+                free -= granted
+        return grants
+
+    def _give_back(self, unused: dict[str, int]) -> None:
+        for lane, calls in unused.items():
+            if calls > 0:
+                connection = lane.partition(":")[0]
+                limits = self.runtime.limits(connection)
+                self.runtime.limiter.spend(limits.key or connection, -calls, limits.per_second, limits.burst)
+
+    def _order(self) -> list[str]:
+        """Return all lanes, urgent before bulk, each turn beginning with another connection."""
+        if not self._lanes:
+            self._lanes.extend(self.runtime.config.connections)
+        self._lanes.rotate(-1)
+        return [*self._lanes, *(f"{name}:bulk" for name in self._lanes)]
+
+    @staticmethod
+    def _shut(health: dict[str, state.Health], lane: str, now: float) -> str | None:
+        found = health.get(lane.partition(":")[0])
+        return found.shut(now) if found else None
+
+    # --- claiming -------------------------------------------------------------------------------
+
+    def _claim(self, db: Any, lane: str, limit: int) -> list[Item]:
+        """Lease lines of a lane and bring what their calls need."""
+        lease = self.engine.lease()
+        keys = work.claim(db, lane, limit, lease)
+        connection = lane.partition(":")[0]
+        items: list[Item] = []
+        deliveries = [key for key in keys if not key.startswith(("ev:", "poll:"))]
+        items.extend(Deliver(one, lease) for one in work.claimed(db, deliveries))
+        for key in keys:
+            if key.startswith("ev:"):
+                items.append(Complete(db, key, lane, connection, lease))
+            elif key.startswith("poll:"):
+                items.append(PollCall(db, key, lane, connection, lease))
+        return items

@@ -1,0 +1,327 @@
+"""Writing down what came of calls, and what follows from it: the next step, the next try, an alert.
+
+Facts (attempts, links, what was written) are recorded even by a worker that lost its lease; a delivery's state only
+by the one that holds it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from hub.deliver import PATIENCE, Outcome, next_try, result_of
+from hub.errors import AuthFailed, Gone, HubError, LeaseLost, RateLimited, Retry
+from hub.model import Event, Poll
+from hub.pipeline import Pipeline
+from hub.polling import Poller
+from hub.reasons import stored
+from hub.store import Db, intake, record, state, work
+from hub.work_items import Complete, Deliver, Item, PollCall
+
+log = logging.getLogger("hub.ledger")
+
+#: failures in a row after which a connection's calls are held back
+BREAKER = 5
+
+
+class Ledger:
+    """Turns outcomes into rows, inside the dispatcher's one transaction per turn."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.runtime = pipeline.runtime
+        self.poller = Poller(pipeline)
+        self._later: list[str] = []
+
+    def write(self, db: Db, batch: Sequence[tuple[Item, Any]]) -> None:
+        """Record a batch of finished calls."""
+        held = work.held_leases(db, [(item.key, item.lease) for item, _ in batch])
+        health = state.healths(db)
+        outcomes: list[Outcome] = []
+        for item, result in batch:
+            mine = item.key in held
+            if isinstance(item, Deliver) and isinstance(result, Outcome):
+                outcomes.append(result)
+                self._facts(db, result)
+                if mine:
+                    self._delivery(db, item, result)
+                self._health(db, health, item.connection, result.kind, result.reason, result)
+            elif isinstance(item, Complete) and mine:
+                self._complete(db, health, item, result)
+            elif isinstance(item, PollCall) and mine:
+                self._poll(db, health, item, result)
+        record.add_attempts(
+            db,
+            [
+                (o.work.id, o.work.tries + 1, o.started, int(o.took * 1000), o.kind, o.reason, o.exchanges)
+                for o in outcomes
+                if o.called or o.kind not in ("skipped", "settle")
+            ],
+        )
+        counts = Counter((o.work.connection, f"delivery_{o.kind}") for o in outcomes)
+        state.count(db, counts)
+
+    def after_commit(self) -> None:
+        """Say in the log what was recorded."""
+        for text in self._later:
+            log.info(text)
+        self._later.clear()
+
+    # --- deliveries -----------------------------------------------------------------------------
+
+    def _facts(self, db: Db, outcome: Outcome) -> None:
+        """Record what is true whoever holds the lease: links, watches, what was written."""
+        event, claimed, done = outcome.work.event, outcome.work, outcome.done
+        connection = claimed.connection
+        if outcome.gone:
+            work.drop_links(db, connection, outcome.record, outcome.gone)
+        if outcome.contact and claimed.person is not None:
+            end = (connection, "contact", outcome.contact)
+            work.add_links(db, [(("hub", "person", str(claimed.person)), end)])
+        if done is None:
+            return
+        kind, _, ref = event.subject.partition(":")
+        subject = (event.connection, kind, ref)
+        made = outcome.verb in ("create", "upsert", "find") or bool(done.result.get("attached"))
+        if done.id and made and outcome.record and outcome.record not in _UNLINKED:
+            work.add_links(db, [(subject, (connection, outcome.record, done.id))])
+            if outcome.record == "contact" and claimed.person is not None:
+                person = ("hub", "person", str(claimed.person))
+                work.add_links(db, [(person, (connection, "contact", done.id))])
+        work.add_links(db, [(subject, (connection, link_kind, link_id)) for link_kind, link_id in done.links])
+        state.set_watches(db, connection, done.watch)
+        if done.written and done.id and outcome.record:
+            self._own(db, connection, f"{outcome.record}:{done.id}", done.written, event.hop)
+
+    @staticmethod
+    def _own(db: Db, connection: str, subject: str, written: dict[str, Any], hop: int) -> None:
+        """Note what the hub wrote, so that its echo is known when it comes."""
+        seen = state.seen(db, connection, subject) or {"record": None}
+        seen["own"] = {**(seen.get("own") or {}), **written}
+        seen["hop"] = max(int(seen.get("hop") or 0), hop)
+        state.set_seen(db, connection, subject, seen)
+
+    def _delivery(self, db: Db, item: Deliver, outcome: Outcome) -> None:
+        """Close the delivery or keep it waiting; give its line on."""
+        claimed = outcome.work
+        age = db.now - claimed.created_at
+        tries = claimed.tries + (1 if outcome.called or outcome.kind != "limit" else 0)
+        kind, reason, due = outcome.kind, outcome.reason, None
+        doubt = claimed.started_at
+        if kind in ("retry", "uncertain") and age > PATIENCE:
+            kind = "parked"
+            reason = stored("exhausted", hours=age / 3600, why=((reason or {}).get("params") or {}).get("why", ""))
+        if kind in ("done", "skipped", "refused", "parked"):
+            self._close(db, outcome, kind, tries, reason)
+        elif kind == "limit":
+            due = db.now + outcome.after
+            self._pause(claimed.connection, outcome)
+            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "limit", reason, doubt)])
+        elif kind == "settle":
+            due = db.now + outcome.after
+            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "settle", reason, doubt)])
+        elif kind == "uncertain":
+            due = db.now + outcome.after
+            record.postpone_deliveries(db, [(claimed.id, tries, "settle", reason, outcome.started)])
+        elif kind == "hold":
+            due = db.now + 60.0
+            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "hold", reason, doubt)])
+        elif kind == "retry":
+            due = db.now + max(outcome.after, next_try(claimed.tries))
+            record.postpone_deliveries(db, [(claimed.id, tries, "retry", reason, doubt)])
+        work.pass_on(db, item.key, due)
+        self._later.append(
+            f"delivery id={claimed.id} event={claimed.event.id} route={claimed.route!r} step={claimed.step} "
+            f"do={claimed.connection}.{claimed.action} outcome={outcome.kind} tries={tries} "
+            f"took_ms={int(outcome.took * 1000)}"
+        )
+
+    def _close(self, db: Db, outcome: Outcome, kind: str, tries: int, reason: Any) -> None:
+        """Write a delivery's final state and plan what follows: the next step, or what to do when refused."""
+        claimed = outcome.work
+        route = next((r for r in self.runtime.config.routes if r.name == claimed.route), None)
+        main, _, inner = claimed.step.partition("r")
+        step = route.steps[int(main)] if route and int(main) < len(route.steps) else None
+        final, result, written = kind, None, None
+        follow: list[work.NewDelivery] = []
+        if kind == "done" and outcome.done is not None:
+            result = result_of(claimed.event, outcome)
+            if outcome.done.written:
+                written = {"written": outcome.done.written, "before": outcome.done.before}
+            self._bring_forth(db, outcome)
+        if kind in ("refused", "parked"):
+            final = "parked"
+            if step is not None and step.refused and not inner and route is not None:
+                final = "skipped"
+                follow = [self._refused_step(outcome, route, int(main), 0)]
+                result = {"reason": (reason or {}).get("params", {}).get("why", ""), "refused": True}
+            elif step is not None and step.optional:
+                final = "skipped"
+                reason = stored("optional_failed", why=(reason or {}).get("params", {}).get("why", ""))
+        record.finish_deliveries(db, [(claimed.id, final, tries, reason, result, written)])
+        if final == "parked":
+            self._parked_alert(db, claimed.connection, reason)
+        if outcome.alert:
+            params = {"connection": claimed.connection, "subject": claimed.event.subject, "status": outcome.alert}
+            state.open_alert(db, f"stage:{claimed.event.subject}", "alert_stage", claimed.connection, params)
+        if route is not None and not follow and final != "parked":
+            follow = self._next(db, claimed, route, step, int(main), inner, outcome)
+        work.add_deliveries(db, follow)
+
+    def _next(
+        self, db: Db, claimed: work.Claimed, route: Any, step: Any, main: int, inner: str, outcome: Outcome
+    ) -> list[work.NewDelivery]:
+        """Return the deliveries that come after this one in its run."""
+        if inner:
+            following = int(inner) + 1
+            if step is not None and following < len(step.refused):
+                return [self._refused_step(outcome, route, main, following)]
+            if step is None or not step.optional:
+                return []
+        by_step = work.results_of(db, claimed.event.id, claimed.route)
+        results = self.pipeline.named_results(route, by_step)
+        links = _links_now(db, claimed)
+        return self.pipeline.advance(claimed.event, route, main + 1, results, claimed.person, links)
+
+    def _refused_step(self, outcome: Outcome, route: Any, main: int, index: int) -> work.NewDelivery:
+        claimed = outcome.work
+        inner = route.steps[main].refused[index]
+        path = f"{main}r{index}"
+        scope = self.pipeline.scope(claimed.event, {}, claimed.person)
+        line, lane = self.pipeline.line_for(claimed.event, route, inner, scope, claimed.person, claimed.links)
+        marker = self.runtime.marker(claimed.event.connection, claimed.event.key, route.name, path)
+        return work.NewDelivery(
+            claimed.event.id, route.name, path, inner.do.connection, inner.do.action, line, lane, marker
+        )
+
+    def _bring_forth(self, db: Db, outcome: Outcome) -> None:
+        """Store and settle the events an act brought with it, one hop further."""
+        assert outcome.done is not None
+        if not outcome.done.events:
+            return
+        claimed = outcome.work
+        events = [
+            event.with_(connection=claimed.connection, hop=claimed.event.hop + 1) for event in outcome.done.events
+        ]
+        fresh = intake.add_events(db, events, cause=claimed.event.id)
+        work.ensure_lines(db, {intake.event_line(e): e.connection for e in fresh if e.incomplete})
+        self.pipeline.settle(db, [event for event in fresh if not event.incomplete])
+
+    @staticmethod
+    def _parked_alert(db: Db, connection: str, reason: Any) -> None:
+        row = db.one("SELECT count(*) FROM delivery WHERE state = 'parked' AND connection = ?", (connection,))
+        why = ((reason or {}).get("params") or {}).get("why", (reason or {}).get("code", ""))
+        params = {"connection": connection, "count": int(row[0]) if row else 1, "why": why}
+        state.open_alert(db, f"parked:{connection}", "alert_parked", connection, params)
+
+    def _pause(self, connection: str, outcome: Outcome) -> None:
+        limits = self.runtime.limits(connection)
+        self.runtime.limiter.pause(limits.key or connection, outcome.after, outcome.scope)
+
+    # --- hints and polls ------------------------------------------------------------------------
+
+    def _complete(self, db: Db, health: Any, item: Complete, result: Any) -> None:
+        """Settle completed hints; those joined into another are closed with a pointer to it."""
+        if isinstance(result, Exception):
+            why = str(result)[:500]
+            if isinstance(result, Gone):
+                rows = [(event, "gone", stored("record_gone")) for event in item.events]
+                intake.update_events(db, rows)
+                work.pass_on(db, item.key, None)
+                return
+            after, kind = _verdict(result)
+            self._health(db, health, item.connection, kind, stored(kind, why=why), None)
+            if kind == "refused":
+                intake.update_events(
+                    db, [(event, "unreadable", stored("unreadable", why=why)) for event in item.events]
+                )
+                params = {"connection": item.connection, "why": why}
+                state.open_alert(db, f"unreadable:{item.connection}", "alert_unreadable", item.connection, params)
+                work.pass_on(db, item.key, None)
+            else:
+                work.pass_on(db, item.key, db.now + after)
+            return
+        self._health(db, health, item.connection, "done", None, None)
+        done: list[Event] = [event.with_(connection=item.connection, incomplete=False) for event in result]
+        kept = {event.id for event in done}
+        subject = item.events[0].subject if item.events else ""
+        first = done[0].id if done else 0
+        joined = [e for e in item.events if e.id not in kept]
+        reason = stored("joined", event=first, subject=subject) if done else stored("record_gone")
+        intake.update_events(db, [(event, "joined" if done else "gone", reason) for event in joined])
+        intake.update_events(db, [(event, "planned", None) for event in done])
+        self.pipeline.settle(db, done)
+        work.pass_on(db, item.key, None)
+
+    def _poll(self, db: Db, health: Any, item: PollCall, result: Any) -> None:
+        if isinstance(result, Poll):
+            self._health(db, health, item.connection, "done", None, None)
+            fresh = self.poller.write(db, item, result)
+            if fresh:
+                state.count(db, {(item.connection, "received"): fresh})
+                self._later.append(f"poll {item.connection}.{item.what} brought {fresh} new receipts")
+            return
+        after, kind = _verdict(result)
+        why = str(result)[:500]
+        self._health(db, health, item.connection, kind, stored(kind, why=why), None)
+        self.poller.failed(db, item, why, after if kind == "limit" else None)
+
+    # --- health ---------------------------------------------------------------------------------
+
+    def _health(
+        self, db: Db, health: dict[str, state.Health], connection: str, kind: str, reason: Any, outcome: Outcome | None
+    ) -> None:
+        """Keep the breaker and the hold of a connection; one alert per cause."""
+        known = health.setdefault(connection, state.Health(connection))
+        why = ((reason or {}).get("params") or {}).get("why", "")
+        params = {"connection": connection, "why": why}
+        if kind in ("retry", "uncertain") and (outcome is None or outcome.called or outcome.exchanges):
+            known.fails += 1
+            changes: dict[str, Any] = {"fails": known.fails}
+            if known.fails >= BREAKER:
+                known.open_until = db.now + min(5.0 * 2 ** (known.fails - BREAKER), 300.0)
+                changes["open_until"] = known.open_until
+                state.open_alert(db, f"breaker:{connection}", "alert_breaker", connection, params)
+            state.set_health(db, connection, **changes)
+        elif kind == "hold":
+            known.held = reason
+            digest = self.runtime.settings_digest(connection)
+            known.probe_at = db.now + 600.0
+            state.set_health(db, connection, held=reason, settings=digest, probe_at=known.probe_at)
+            state.open_alert(db, f"auth:{connection}", "alert_auth", connection, params)
+        elif kind in ("done", "refused") and (outcome is None or outcome.called):
+            if known.fails or known.held is not None or known.open_until is not None:
+                state.close_alerts(db, f"breaker:{connection}")
+                state.close_alerts(db, f"auth:{connection}")
+                known.fails, known.held, known.open_until = 0, None, None
+                state.set_health(db, connection, fails=0, held=None, open_until=None, last_ok=db.now)
+            elif known.last_ok is None or db.now - known.last_ok > 30:
+                known.last_ok = db.now
+                state.set_health(db, connection, last_ok=db.now)
+
+
+#: records that are not worth a link: they hang on another
+_UNLINKED = frozenset({"comment", "todo", "task", "activity", "note", "http", "event", "api", "notify"})
+
+
+def _links_now(db: Db, claimed: work.Claimed) -> list[tuple[str, str, str]]:
+    from hub.pipeline import links_of
+
+    return links_of(db, claimed.event, claimed.person)
+
+
+def _verdict(error: Exception) -> tuple[float, str]:
+    """Return (seconds to wait, kind of outcome) for what a hint or a poll raised."""
+    if isinstance(error, LeaseLost):
+        return 1.0, "lost"
+    if isinstance(error, RateLimited):
+        return error.after or 1.0, "limit"
+    if isinstance(error, Retry):
+        return error.after or 15.0, "retry"
+    if isinstance(error, AuthFailed):
+        return 60.0, "hold"
+    if isinstance(error, HubError) and not type(error).__name__ == "Uncertain":
+        return 60.0, "refused"
+    return 15.0, "retry"

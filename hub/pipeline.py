@@ -1,0 +1,362 @@
+"""The life of a message, read from top to bottom: process -> plan -> (deliver).
+
+    receipts -> parse -> events (unique key)
+             -> hints wait on a line to be completed by one look at the vendor
+             -> changes: what is news, what is an echo, what is late
+             -> plan: routes -> conditions -> person -> deliveries, or "skipped because ..."
+
+Delivering a planned step is `hub.deliver`; who runs all this and when is `hub.engine`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub import changes, identity
+from hub.config import Find, Route, Step
+from hub.errors import HubError
+from hub.model import Event, Receipt
+from hub.paths import Scope
+from hub.reasons import stored
+from hub.runtime import Runtime
+from hub.store import Db, intake, people, state, work
+
+log = logging.getLogger("hub.pipeline")
+
+#: receipts read in one go
+BATCH = 64
+
+
+@dataclass(slots=True)
+class Parsed:
+    """A receipt and what was found in it."""
+
+    receipt: Receipt
+    events: list[Event] = field(default_factory=list)
+    trouble: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Decision:
+    """What the routes say to one event: those that take it, and why the others don't."""
+
+    event: Event
+    routes: list[Route] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Pipeline:
+    """Turns receipts into events and events into deliveries."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.store = runtime.store
+
+    # --- 1. process: receipts become events --------------------------------------------------
+
+    def process(self, connection: str, lease: str) -> int:
+        """Read a connection's oldest new receipts under its lease; return how many were read."""
+        with self.store.read() as db:
+            receipts = intake.new_receipts(db, connection, BATCH)
+        if not receipts:
+            return 0
+        parsed = [self.parse(receipt) for receipt in receipts]
+        events = [event for one in parsed for event in one.events]
+        decided = {(e.connection, e.key): self.decide(e) for e in events if self._plain(e)}
+        with self.store.write() as db:
+            if not work.held_leases(db, [(f"in:{connection}", lease)]):
+                return 0  # another worker took over while we were reading: it will do the same, once
+            fresh = intake.add_events(db, events)
+            work.ensure_lines(db, {intake.event_line(e): e.connection for e in fresh if e.incomplete})
+            self.settle(db, [e for e in fresh if not e.incomplete], decided)
+            intake.finish_receipts(db, [self._finished(one) for one in parsed])
+            counts = Counter({(connection, "read"): len(parsed), (connection, "events"): len(fresh)})
+            for one in parsed:
+                if one.trouble:
+                    counts[(connection, "unreadable")] += 1
+                    params = {"connection": connection, "why": one.trouble["params"].get("why", "")}
+                    state.open_alert(db, f"unreadable:{connection}", "alert_unreadable", connection, params)
+            state.count(db, counts)
+        return len(receipts)
+
+    def parse(self, receipt: Receipt) -> Parsed:
+        """Ask the connector what a stored request means. What can't be understood is kept, with the reason."""
+        connector = self.runtime.connector(receipt.connection)
+        try:
+            events = [
+                event.with_(connection=receipt.connection, receipt=receipt.id) for event in connector.parse(receipt)
+            ]
+        except (ValueError, HubError) as error:
+            return Parsed(receipt, trouble=stored("unreadable", why=str(error)[:500]))
+        except Exception as error:
+            log.exception("plugin %s: parse failed on receipt %s", connector.name, receipt.id)
+            return Parsed(receipt, trouble=stored("plugin_error", why=f"{type(error).__name__}: {error}"[:500]))
+        return Parsed(receipt, events)
+
+    @staticmethod
+    def _finished(one: Parsed) -> tuple[int, str, Any]:
+        return (one.receipt.id, "unreadable" if one.trouble else "done", one.trouble)
+
+    # --- 2. settle: what is news --------------------------------------------------------------
+
+    def settle(
+        self, db: Db, events: Sequence[Event], decided: Mapping[tuple[str, str], Decision] | None = None
+    ) -> None:
+        """Compare stored, complete events with what was last seen, and plan those that are news."""
+        news: list[Decision] = []
+        for event in events:
+            if self._plain(event):
+                decision = (decided or {}).get((event.connection, event.key)) or self.decide(event)
+                decision.event = event
+                news.append(decision)
+                continue
+            seen = state.seen(db, event.connection, event.subject)
+            connector = self.runtime.connector(event.connection)
+            found = changes.look(event, seen, connector.volatile, self.runtime.since.get(event.connection, 0.0))
+            if event.type.endswith(".deleted"):
+                state.forget_seen(db, event.connection, event.subject)
+            if found.remember is not None:
+                state.set_seen(db, event.connection, event.subject, found.remember)
+            fresh = [one for one in found.events if one.id == 0]
+            stored_events = intake.add_events(db, fresh, cause=event.id)
+            same = [one for one in found.events if one.id != 0]
+            if same:
+                intake.update_events(db, [(one, "planned", None) for one in same])
+            else:
+                code = (found.closed or {}).get("code", "planned")
+                kind = "echo" if code in ("echo", "nothing_changed", "late") else "planned"
+                intake.update_events(db, [(event, kind, found.closed)])
+            news.extend(self.decide(one) for one in [*same, *stored_events])
+        self.plan(db, news)
+
+    def _plain(self, event: Event) -> bool:
+        """Return whether an event is news by itself, with nothing to compare."""
+        return not event.incomplete and event.type.partition(".")[2] not in (
+            "created", "updated", "deleted", "status_changed"
+        )  # fmt: skip
+
+    # --- 3. plan: routes become deliveries ----------------------------------------------------
+
+    def decide(self, event: Event) -> Decision:
+        """Ask each route that listens whether it takes this event. Pure."""
+        decision = Decision(event)
+        scope = self.scope(event, {})
+        took: set[str] = set()
+        for route in self.runtime.config.routes_for(event.connection, event.type):
+            if route.off:
+                decision.skipped.append({"route": route.name, **stored("route_off", why=route.off)})
+                continue
+            if route.otherwise and route.otherwise in took:
+                decision.skipped.append({"route": route.name, **stored("otherwise", route=route.otherwise)})
+                continue
+            verdict = route.check(scope)
+            if not verdict.ok:
+                decision.skipped.append({"route": route.name, **stored("condition", because=verdict.because)})
+                continue
+            took.add(route.name)
+            decision.routes.append(route)
+        return decision
+
+    def plan(self, db: Db, decisions: Sequence[Decision]) -> None:
+        """Store the first steps of the routes that took each event; the later ones follow as results come in."""
+        if not decisions:
+            return
+        match = self.runtime.config.people.match
+        nobody = getattr(self.runtime.config.people, "nobody", ())
+        persons = people.persons(db, [identity.keys(d.event, match, nobody) for d in decisions])
+        rows: list[work.NewDelivery] = []
+        notes, words, counts = [], [], Counter[tuple[str, str]]()
+        for decision, person in zip(decisions, persons, strict=True):
+            event = decision.event
+            self._link_contact(db, event, person)
+            links = links_of(db, event, person) if decision.routes else []
+            for route in decision.routes:
+                rows.extend(self.advance(event, route, 0, {}, person, links))
+            skipped = decision.skipped
+            if not decision.routes and not skipped:
+                skipped = [stored("unrouted")]
+                self._unrouted(db, event)
+            notes.append((event.id, person, {"skipped": skipped} if skipped else None))
+            words.extend((word, event.id) for word in identity.search_words(event))
+            counts[(event.connection, "taken" if decision.routes else "not_taken")] += 1
+            log.info(
+                "event id=%s type=%s.%s subject=%s routes=%s skipped=%s",
+                event.id, event.connection, event.type, event.subject, len(decision.routes), len(skipped),
+            )  # fmt: skip
+        added = work.add_deliveries(db, rows)
+        intake.set_event_notes(db, notes)
+        state.add_search(db, words)
+        counts[("hub", "planned")] += added
+        state.count(db, counts)
+
+    def advance(
+        self,
+        event: Event,
+        route: Route,
+        start: int,
+        results: Mapping[str, Any],
+        person: int | None,
+        links: Sequence[tuple[str, str, str]],
+    ) -> list[work.NewDelivery]:
+        """Return the next steps of a run, from `start`: those that need no call are settled here and now.
+
+        results: `as` name -> result so far. Stops at the first step that calls a vendor, or at the end.
+        """
+        rows: list[work.NewDelivery] = []
+        known = dict(results)
+        for index in range(start, len(route.steps)):
+            step = route.steps[index]
+            scope = self.scope(event, known, person)
+            if step.do is None or not waits_for_loading(step, scope):
+                verdict = step.when.check(scope)
+                if not verdict.ok:
+                    reason = stored("step_condition", because=verdict.because)
+                    rows.append(self._row(event, route, step, str(index), "skipped", reason))
+                    continue
+            if step.do is not None:
+                line, lane = self.line_for(event, route, step, scope, person, links)
+                marker = self.runtime.marker(event.connection, event.key, route.name, index, step.do.connection)
+                rows.append(
+                    work.NewDelivery(
+                        event.id, route.name, str(index), step.do.connection, step.do.action, line, lane, marker
+                    )
+                )
+                return rows
+            try:
+                if step.stop is not None:
+                    why = step.stop.get(scope)
+                    rows.append(self._row(event, route, step, str(index), "done", stored("stopped", why=why)))
+                    return rows
+                if step.look_up is not None:
+                    found = step.look_up.run(scope)
+                    if step.as_ and found is not None:
+                        known[step.as_] = found
+                    rows.append(self._row(event, route, step, str(index), "done", None, found))
+            except HubError as error:
+                rows.append(self._row(event, route, step, str(index), "parked", stored("mapping", why=str(error))))
+                return rows
+        return rows
+
+    @staticmethod
+    def _row(
+        event: Event, route: Route, step: Step, path: str, final: str, reason: Any, result: Any = None
+    ) -> work.NewDelivery:
+        where = step.do.connection if step.do else "hub"
+        action = step.do.action if step.do else ("look_up" if step.look_up else "stop")
+        return work.NewDelivery(event.id, route.name, path, where, action, "", "", "", final, reason, result)
+
+    def line_for(
+        self,
+        event: Event,
+        route: Route,
+        step: Step,
+        scope: Scope,
+        person: int | None,
+        links: Sequence[tuple[str, str, str]],
+    ) -> tuple[str, str]:
+        """Name the line (the target record's queue) and lane of a step.
+
+        What goes to one record goes in order: the record named by `find`, else the one linked to the subject, else
+        the person (so that two parallel requests of one human make one contact), else the subject itself.
+        """
+        assert step.do is not None
+        target = step.do.connection
+        record = step.do.action.partition(".")[0]
+        lane = f"{target}:bulk" if route.priority == "bulk" else target
+        if step.find is not None and (ref := known_id(step.find, scope)):
+            return f"{target}>{record}:{ref}", lane
+        if event.connection == target and event.kind == record:
+            return f"{target}>{event.subject}", lane
+        for connection, kind, ref in links:
+            if connection == target and kind == record:
+                return f"{target}>{record}:{ref}", lane
+        if person is not None:
+            return f"{target}>person:{person}", lane
+        return f"{target}>{event.connection}/{event.subject}", lane
+
+    # --- small parts ----------------------------------------------------------------------------
+
+    def scope(
+        self,
+        event: Event,
+        results: Mapping[str, Any],
+        person: int | None = None,
+        extra: Mapping[str, Any] | None = None,
+        load: Any = None,
+    ) -> Scope:
+        """Return what paths of this event see."""
+        return Scope(
+            event,
+            self.runtime.config,
+            results=results,
+            person={"id": str(person), "known": True} if person is not None else None,
+            now=dt.datetime.now(dt.UTC),
+            extra=extra or {},
+            load=load,
+        )
+
+    def named_results(self, route: Route, by_step: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `as` name -> result from step -> result."""
+        out = {}
+        for index, step in enumerate(route.steps):
+            if step.as_ and by_step.get(str(index)) is not None:
+                out[step.as_] = by_step[str(index)]
+        return out
+
+    @staticmethod
+    def _link_contact(db: Db, event: Event, person: int | None) -> None:
+        contact = event.record.get("contact")
+        if person is not None and isinstance(contact, Mapping) and contact.get("id"):
+            end = (event.connection, "contact", str(contact["id"]))
+            work.add_links(db, [(("hub", "person", str(person)), end)])
+
+    def _unrouted(self, db: Db, event: Event) -> None:
+        if self.runtime.config.hub.unrouted == "alert":
+            params = {"connection": event.connection, "type": event.type}
+            cause = f"unrouted:{event.connection}:{event.type}"
+            state.open_alert(db, cause, "alert_unrouted", event.connection, params)
+
+
+_ALWAYS_THERE = frozenset({"event", "now", "person", "team"})
+
+
+def waits_for_loading(step: Step, scope: Scope) -> bool:
+    """Return whether a step's condition looks at a record that only a look at the vendor can bring."""
+    return any(
+        path.root not in _ALWAYS_THERE
+        and path.root not in scope.results
+        and path.root not in scope.extra
+        and path.root not in scope.event.record
+        for path in step.when.paths()
+    )
+
+
+def known_id(find: Find, scope: Scope) -> str:
+    """Return the vendor id that `find: deal`, `find: waybill` or `find: lead.contact` points at, or ""."""
+    if find.record is None or find.record.root == "person":
+        return ""
+    value = scope.get(find.record)
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    return str(value) if value else ""
+
+
+def links_of(db: Db, event: Event, person: int | None) -> list[tuple[str, str, str]]:
+    """Return what is linked to an event's subject and to its person: (connection, kind, ref)."""
+    kind, _, ref = event.subject.partition(":")
+    ends = [(event.connection, kind, ref)]
+    if person is not None:
+        ends.append(("hub", "person", str(person)))
+    out = []
+    for end in ends:
+        rows = db.rows(
+            "SELECT to_connection, to_kind, to_ref FROM link WHERE connection = ? AND kind = ? AND ref = ? ORDER BY at",
+            end,
+        )
+        out.extend((row[0], row[1], row[2]) for row in rows)
+    return out

@@ -1,0 +1,165 @@
+"""One process of the hub: the web, a worker, the ticker. Each can be forked by the supervisor or run by itself."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rq.exceptions import StopRequested
+
+from hub.config import Config
+from hub.engine import Engine
+from hub.jobs import Ringer, listen
+from hub.plugins import Plugins
+from hub.redis_server import connect
+from hub.runtime import Runtime
+from hub.store import Store
+from hub.ticker import Ticker
+
+log = logging.getLogger("hub")
+
+
+@dataclass
+class Plan:
+    """What every process needs to know to open its own view of the hub."""
+
+    config: Config
+    plugins: Plugins
+    folder: Path
+    database_url: str
+    redis_url: str
+    workers: int = 1
+    threads: int = 24
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+    def runtime(self) -> Runtime:
+        """Open the store and connectors in this process."""
+        client = connect(self.redis_url) if self.redis_url else None
+        store = Store.open(self.database_url or None, self.folder)
+        return Runtime(
+            self.config, self.plugins, store, folder=self.folder, redis=client, workers=self.workers
+        )  # fmt: skip
+
+
+def die_with_parent() -> None:
+    """End this process when its parent dies, so that a killed supervisor leaves nothing behind (Linux)."""
+    if sys.platform == "linux":
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def run_worker(plan: Plan) -> None:
+    """Work until SIGTERM: claim, call, record. In-flight calls get ten seconds to end."""
+    runtime = plan.runtime()
+    ringer = Ringer(connect(plan.redis_url) if plan.redis_url else None)
+    engine = Engine(runtime, threads=plan.threads, bell=ringer)
+    stopping = threading.Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if not stopping.is_set():
+            stopping.set()
+            raise StopRequested
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, stop)
+    engine.start()
+    log.info("worker %s is ready", engine.name)
+    try:
+        if plan.redis_url:
+            # A blocking pop may outlast the short time-out every other use of Redis has.
+            client = connect(plan.redis_url)
+            listen(client, engine.ring, stopping)
+        stopping.wait()
+    except StopRequested:
+        log.info("worker %s stops", engine.name)
+    engine.stop()
+    runtime.close()
+
+
+def run_ticker(plan: Plan, stopping: threading.Event | None = None) -> None:
+    """Sweep until SIGTERM (or `stopping`)."""
+    runtime = plan.runtime()
+    if stopping is None:
+        stopping = threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stopping.set())
+    Ticker(runtime).run(stopping)
+    runtime.close()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raises OSError in words a person can act on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise OSError(f"port {port} on {host} can't be used: {error.strerror}. Choose another with --port.") from None
+    return sock
+
+
+def run_web(plan: Plan, blocking_threads: int = 64) -> None:
+    """Serve HTTP with granian until SIGTERM."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    def load(_target: str) -> Callable[..., Any]:
+        # Runs in granian's own child: everything with threads or connections is made here.
+        die_with_parent()
+        from hub.web import create_app
+
+        ringer = Ringer(connect(plan.redis_url) if plan.redis_url else None)
+        return create_app(plan.runtime(), ringer)
+
+    server = Granian(
+        "hub.web:app",
+        address=plan.host,
+        port=plan.port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=blocking_threads,
+        backlog=2048,
+        backpressure=blocking_threads * 4,
+        websockets=False,
+        log_enabled=False,
+        respawn_failed_workers=True,
+        respawn_interval=0.1,
+    )
+    server.serve(target_loader=load, wrap_loader=False)
+
+
+def fork(name: str, run: Callable[[], None]) -> int:
+    """Fork a child that runs `run` and exits; returns its pid. Call from the main thread only."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        die_with_parent()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the supervisor, which tells its children
+        threading.current_thread().name = name
+        run()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    except BaseException:
+        logging.getLogger("hub").exception("%s died", name)
+    finally:
+        logging.shutdown()
+        os._exit(code)

@@ -1,0 +1,198 @@
+"""The way in: verify -> key -> commit with fsync -> ring -> acknowledge. No 2xx before the receipt is on disk.
+
+Requests that come at the same moment share one commit: each waits for the commit that holds its receipt, and a
+commit takes along everything that arrived while the one before it was being written.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+from hub.connector import Connector
+from hub.errors import HubError, PluginError, Rejected, StoreFull
+from hub.masking import mask_headers
+from hub.model import Reply, Request
+from hub.runtime import Runtime
+from hub.store import Store, intake, state
+from hub.store.json import dumps
+
+log = logging.getLogger("hub.receive")
+
+#: seconds a request may wait for its commit
+PATIENCE = 8.0
+_BATCH = 500
+
+
+class Ticket:
+    """One receipt on its way to disk."""
+
+    __slots__ = ("done", "error", "fresh", "row")
+
+    def __init__(self, row: tuple[Any, ...]) -> None:
+        self.row = row
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+        self.fresh = False
+
+
+class GroupCommit:
+    """One thread that writes what all request threads hand it, a batch per commit."""
+
+    def __init__(self, store: Store, ring: Callable[[], None]) -> None:
+        self.store = store
+        self._ring = ring
+        self._waiting: deque[Ticket] = deque()
+        self._rejected: deque[tuple[str, float, int, str, str]] = deque(maxlen=1000)
+        self._bell = threading.Event()
+        self._stop = False
+        self._flushed = 0.0
+        self._room_checked = 0.0
+        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        self._thread.start()
+
+    def put(self, row: tuple[Any, ...]) -> bool:
+        """Return once the receipt is durable: True if it is new, False if it was there before."""
+        ticket = Ticket(row)
+        self._waiting.append(ticket)
+        self._bell.set()
+        if not ticket.done.wait(PATIENCE):
+            raise StoreFull("the store did not take the request in time")
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.fresh
+
+    def note_rejected(self, connection: str, status: int, reason: str, request: str) -> None:
+        """Keep a masked trace of a request that was turned away; written with the next commit, or soon."""
+        self._rejected.append((connection, time.time(), status, reason[:500], request))
+        self._bell.set()
+
+    def stop(self) -> None:
+        """Write what is waiting and end."""
+        self._stop = True
+        self._bell.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while True:
+            self._bell.wait(1.0)
+            self._bell.clear()
+            while self._waiting:
+                self._commit()
+            if self._rejected and time.monotonic() - self._flushed > 0.5:
+                self._commit()
+            if self._stop and not self._waiting:
+                return
+
+    def _commit(self) -> None:
+        batch = []
+        while self._waiting and len(batch) < _BATCH:
+            batch.append(self._waiting.popleft())
+        traces = []
+        if time.monotonic() - self._flushed > 0.5:
+            while self._rejected:
+                traces.append(self._rejected.popleft())
+            self._flushed = time.monotonic()
+        try:
+            if batch and time.monotonic() - self._room_checked > 1.0:
+                self.store.check_room()
+                self._room_checked = time.monotonic()
+            with self.store.write() as db:
+                fresh = intake.add_receipts(db, [ticket.row for ticket in batch])
+                counts = Counter((ticket.row[0], "received") for ticket in batch)
+                counts.update((name, "duplicate") for name in self._duplicates(batch, fresh))
+                counts.update((trace[0], "rejected") for trace in traces)
+                state.count(db, counts)
+                if traces:
+                    state.add_rejected(db, traces)
+        except Exception as error:
+            self._room_checked = 0.0
+            if not isinstance(error, StoreFull):
+                log.exception("receipts could not be stored")
+            for ticket in batch:
+                ticket.error = StoreFull(str(error))
+                ticket.done.set()
+            return
+        for ticket in batch:
+            ticket.fresh = (ticket.row[0], ticket.row[1]) in fresh
+            fresh.discard((ticket.row[0], ticket.row[1]))
+            ticket.done.set()
+        if batch:
+            self._ring()
+
+    @staticmethod
+    def _duplicates(batch: list[Ticket], fresh: set[tuple[str, str]]) -> list[str]:
+        left = set(fresh)
+        out = []
+        for ticket in batch:
+            key = (ticket.row[0], ticket.row[1])
+            if key in left:
+                left.discard(key)
+            else:
+                out.append(ticket.row[0])
+        return out
+
+
+class Receiver:
+    """Takes requests for every connection of one web process."""
+
+    def __init__(self, runtime: Runtime, ring: Callable[[], None]) -> None:
+        self.runtime = runtime
+        self.commit = GroupCommit(runtime.store, ring)
+
+    def __call__(self, name: str, request: Request) -> Reply:
+        """Return the answer to a request at `/in/<name>`; never raises on what comes from outside."""
+        try:
+            connector = self.runtime.connector(name)
+        except KeyError:
+            return self.turn_away("?", request, Rejected(404, "no connection of that name"))
+        try:
+            return self._accept(connector, name, request)
+        except Rejected as refusal:
+            return self.turn_away(name, request, refusal)
+        except StoreFull as trouble:
+            log.error("receipt refused: %s", trouble)
+            return Reply(503, "try again later", headers={"Retry-After": "30"})
+
+    def _accept(self, connector: Connector, name: str, request: Request) -> Reply:
+        if len(request.body) > connector.max_body:
+            raise Rejected(413, f"larger than {connector.max_body} bytes")
+        shook = self._ask(connector, "handshake", request)
+        if shook is not None:
+            return shook
+        self._ask(connector, "verify", request)
+        key = self._ask(connector, "receipt_key", request)
+        self.commit.put(intake.receipt_row(name, str(key)[:500], request))
+        reply: Reply = self._ask(connector, "acknowledge", request)
+        return reply
+
+    def _ask(self, connector: Connector, method: str, request: Request) -> Any:
+        """Call a plugin on hostile input: whatever it raises becomes a clean refusal, never a 500."""
+        try:
+            return getattr(connector, method)(request)
+        except HubError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise Rejected(400, f"not readable: {str(error)[:200]}") from None
+        except Exception as error:
+            log.exception("%s", PluginError(connector.name, method, error))
+            raise Rejected(400, f"plugin {connector.name} could not read this: {type(error).__name__}") from None
+
+    def turn_away(self, name: str, request: Request, refusal: Rejected) -> Reply:
+        """Answer a request that isn't taken, and keep a masked trace of it."""
+        trace = dumps(
+            {
+                "method": request.method,
+                "path": request.path[:200] if name == "?" else f"/in/{name}/***" if request.tail else f"/in/{name}",
+                "headers": mask_headers(dict(list(request.headers.items())[:40])),
+                "bytes": len(request.body),
+                "remote": request.remote,
+            }
+        )
+        self.commit.note_rejected(name, refusal.status, refusal.reason, trace)
+        log.info("rejected connection=%s status=%s reason=%s", name, refusal.status, refusal.reason)
+        return Reply(refusal.status, refusal.reason)

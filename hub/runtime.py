@@ -1,0 +1,128 @@
+"""Everything a process of the hub needs at hand: config, store, connectors with their sessions, the limiter."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hub.config import Config, ConnectionConfig
+from hub.connector import ConnectionInfo, Connector, Limits
+from hub.limiter import Limiter
+from hub.masking import Masker
+from hub.plugins import Plugins
+from hub.session import Session
+from hub.store import Store, state
+from hub.tokens import TokenVault, load_key
+
+log = logging.getLogger("hub")
+
+
+class Runtime:
+    """One process's view of the hub. Connectors are made on first use and kept."""
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        store: Store,
+        *,
+        folder: Path,
+        redis: Any | None = None,
+        workers: int = 1,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.config = config
+        self.plugins = plugins
+        self.store = store
+        self.folder = folder
+        self.limiter = Limiter(redis, workers)
+        self._key = load_key(folder, environ if environ is not None else os.environ)
+        self._connectors: dict[str, Connector] = {}
+        self._limits: dict[str, Limits] = {}
+        self._needs: dict[tuple[str, str], frozenset[str]] = {}
+        with store.write() as db:
+            self.instance = state.instance(db)
+            self.since = self._first_seen(db)
+
+    def _first_seen(self, db: Any) -> dict[str, float]:
+        """Remember when each connection was first configured: what happened before that is history."""
+        out = {}
+        for name in self.config.connections:
+            known = state.fact(db, f"since:{name}")
+            if known is None:
+                known = repr(db.now)
+                state.set_fact(db, f"since:{name}", known)
+            out[name] = float(known)
+        return out
+
+    def connector(self, name: str) -> Connector:
+        """Return the connector of a connection, ready to talk. KeyError if hub.yaml has no such connection."""
+        found = self._connectors.get(name)
+        if found is None:
+            found = self._connectors[name] = build(
+                self.config.connections[name], self.config, self.store, self._key, self.limiter
+            )
+        return found
+
+    def limits(self, name: str) -> Limits:
+        """Return the limits of a connection."""
+        found = self._limits.get(name)
+        if found is None:
+            found = self._limits[name] = self.connector(name).limits()
+        return found
+
+    def needs(self, connection: str, record: str) -> frozenset[str]:
+        """Return the record names that routes look at when an event of this record arrives."""
+        key = (connection, record)
+        found = self._needs.get(key)
+        if found is None:
+            found = self._needs[key] = self.config.needs(connection, record)
+        return found
+
+    def marker(self, *parts: object) -> str:
+        """Return the mark a created record carries at the vendor: this installation, and what set it off."""
+        digest = hashlib.blake2s("\x1f".join(str(part) for part in parts).encode(), digest_size=10).hexdigest()
+        return f"{self.instance}-{digest}"
+
+    def settings_digest(self, connection: str) -> str:
+        """Return a digest of a connection's settings: other credentials lift a hold."""
+        settings = self.config.connections[connection].settings
+        return hashlib.blake2s(repr(sorted(settings.items(), key=str)).encode(), digest_size=8).hexdigest()
+
+    def secret(self) -> bytes:
+        """Return the key of this installation, for signing short-lived states."""
+        return self._key
+
+    def close(self) -> None:
+        """Close the sessions and the store."""
+        for connector in self._connectors.values():
+            connector.http.close()
+        self.store.close()
+
+
+def build(connection: ConnectionConfig, config: Config, store: Store, key: bytes, limiter: Limiter) -> Connector:
+    """Make one connector: its settings, its session bound to the shared limiter, its vault."""
+    info = ConnectionInfo(
+        name=connection.name,
+        region=config.hub.region,
+        timezone=config.hub.timezone,
+        base_url=config.hub.base_url or "",
+        names=connection.names,
+    )
+    connector = connection.connector(info, connection.settings)
+    limits = connector.limits()
+    bucket = limits.key or connection.name
+    connector.http = Session(
+        connection.name,
+        hosts=connector.hosts(),
+        timeout=limits.timeout,
+        masker=Masker(connection.secrets()),
+        spend=lambda calls: limiter.spend(bucket, calls, limits.per_second, limits.burst),
+        paused=lambda scope: limiter.paused(bucket, scope),
+    )
+    connector.tokens = TokenVault(store, connection.name, key)
+    return connector

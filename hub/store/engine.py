@@ -1,0 +1,239 @@
+"""Opening the store, and transactions on it. SQLite and PostgreSQL speak the same SQL here.
+
+On SQLite writers queue on a side file's lock before `BEGIN IMMEDIATE`: SQLite's own busy timeout sleeps and is
+unfair under load. Every write is committed with fsync (`synchronous=FULL`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.errors import StoreFull
+
+#: below this much free disk the way in answers 503, so that workers can still record
+RESERVE = 64 * 1024 * 1024
+_CHUNK = 400
+
+
+class Db:
+    """One transaction. SQL is written with `?`; `now` is the store's clock in epoch seconds."""
+
+    def __init__(self, connection: sa.Connection, postgresql: bool, now: float) -> None:
+        self.connection = connection
+        self.postgresql = postgresql
+        self.now = now
+
+    def _sql(self, sql: str) -> str:
+        return sql.replace("%", "%%").replace("?", "%s") if self.postgresql else sql
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows of a query."""
+        return list(self.connection.exec_driver_sql(self._sql(sql), tuple(params)).fetchall())
+
+    def one(self, sql: str, params: Sequence[Any] = ()) -> Any | None:
+        """Return the first row, or None."""
+        return self.connection.exec_driver_sql(self._sql(sql), tuple(params)).fetchone()
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Execute and return how many rows it touched."""
+        return self.connection.exec_driver_sql(self._sql(sql), tuple(params)).rowcount
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Execute once per row."""
+        if rows:
+            self.connection.exec_driver_sql(self._sql(sql), [tuple(row) for row in rows])
+
+    def insert(
+        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], conflict: str = "", returning: str = ""
+    ) -> list[Any]:
+        """Insert many rows with one statement per few hundred; return what `returning` names, in any order."""
+        out: list[Any] = []
+        shape = "(" + ",".join("?" * len(columns)) + ")"
+        names = ",".join(f'"{name}"' for name in columns)
+        for start in range(0, len(rows), _CHUNK):
+            chunk = rows[start : start + _CHUNK]
+            sql = f'INSERT INTO "{table}" ({names}) VALUES ' + ",".join([shape] * len(chunk))  # noqa: S608
+            sql += f" {conflict}" + (f" RETURNING {returning}" if returning else "")
+            result = self.connection.exec_driver_sql(self._sql(sql), tuple(value for row in chunk for value in row))
+            if returning:
+                out.extend(result.fetchall())
+        return out
+
+    def marks(self, values: Sequence[Any]) -> str:
+        """Return `?,?,?` for an IN list."""
+        return ",".join("?" * len(values))
+
+    def lock(self, keys: Sequence[str]) -> None:
+        """Hold these names for the transaction, in sorted order (SQLite has one writer anyway)."""
+        if self.postgresql:
+            for key in sorted(set(keys)):
+                self.run("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (key,))
+
+
+class Store:
+    """The truth: everything the hub knows, in one database."""
+
+    def __init__(self, url: str, folder: Path | None = None) -> None:
+        self.url = url
+        self.folder = folder
+        self.postgresql = url.startswith("postgresql")
+        self._lock = threading.Lock()
+        self._flock: int | None = None
+        self._clock_offset = 0.0
+        self._clock_checked = 0.0
+        self.engine = self._open()
+
+    # --- opening -----------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, url: str | None, folder: Path) -> Store:
+        """Open `url` (PostgreSQL) or the SQLite file `hub.db` in `folder`; bring the schema up to date."""
+        from hub.store.schema import upgrade
+
+        if url:
+            store = cls(_with_driver(url), folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            store = cls(f"sqlite:///{folder / 'hub.db'}", folder)
+        upgrade(store)
+        return store
+
+    def _open(self) -> sa.Engine:
+        if self.postgresql:
+            return sa.create_engine(self.url, pool_size=8, max_overflow=16, pool_pre_ping=True)
+        engine = sa.create_engine(
+            self.url,
+            poolclass=sa.pool.QueuePool,
+            pool_size=8,
+            max_overflow=24,
+            connect_args={"check_same_thread": False, "timeout": 30},
+        )
+
+        @sa.event.listens_for(engine, "connect")
+        def connected(raw: Any, record: Any) -> None:
+            raw.isolation_level = None  # transactions are begun by hand, see `write`
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "busy_timeout=30000",
+                "cache_size=-8000",
+                "temp_store=MEMORY",
+                "wal_autocheckpoint=0",  # the sweeper checkpoints, so that no acknowledgement pays for it
+            ):
+                raw.execute(f"PRAGMA {pragma}").close()
+
+        return engine
+
+    def after_fork(self) -> None:
+        """Forget connections opened by the parent process."""
+        self.engine.dispose(close=False)
+        self._lock = threading.Lock()
+        self._flock = None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+        if self._flock is not None:
+            os.close(self._flock)
+            self._flock = None
+
+    # --- transactions ------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Db]:
+        """One durable transaction; committed (with fsync) when the block ends, rolled back when it raises."""
+        if self.postgresql:
+            with self.engine.begin() as connection:
+                yield Db(connection, True, self.now(connection))
+            return
+        with self._sqlite_turn(), self.engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            raw.execute("BEGIN IMMEDIATE").close()
+            try:
+                yield Db(connection, False, time.time())
+                raw.execute("COMMIT").close()
+            except BaseException:
+                if raw.in_transaction:
+                    raw.execute("ROLLBACK").close()
+                raise
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Db]:
+        """A consistent view for reading."""
+        with self.engine.connect() as connection:
+            if self.postgresql:
+                yield Db(connection, True, self.now(connection))
+                return
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            raw.execute("BEGIN").close()
+            try:
+                yield Db(connection, False, time.time())
+            finally:
+                if raw.in_transaction:
+                    raw.execute("ROLLBACK").close()
+
+    @contextlib.contextmanager
+    def _sqlite_turn(self) -> Iterator[None]:
+        with self._lock:
+            if self._flock is None:
+                path = self.url.removeprefix("sqlite:///") + ".lock"
+                self._flock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._flock, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._flock, fcntl.LOCK_UN)
+
+    def now(self, connection: sa.Connection) -> float:
+        """Return the database's clock, asked once a minute: leases of many machines must agree on the time."""
+        if not self.postgresql:
+            return time.time()
+        if time.monotonic() - self._clock_checked > 60 or not self._clock_checked:
+            asked = connection.exec_driver_sql("SELECT extract(epoch from clock_timestamp())").scalar()
+            self._clock_offset = float(asked or 0) - time.time()
+            self._clock_checked = time.monotonic()
+        return time.time() + self._clock_offset
+
+    # --- upkeep ------------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Fold SQLite's write-ahead log back into the file (PostgreSQL looks after itself)."""
+        if not self.postgresql:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def truncate_log(self) -> None:
+        """Fold the log back and cut it to nothing, for when it has grown long and writers allow it."""
+        if not self.postgresql:
+            with self._sqlite_turn(), self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def check_room(self) -> None:
+        """Raise `StoreFull` when the disk is below its reserve."""
+        if self.postgresql or self.folder is None:
+            return
+        free = shutil.disk_usage(self.folder).free
+        if free < RESERVE:
+            raise StoreFull(f"only {free // 1024 // 1024} MB left on the disk of {self.folder}")
+
+    def healthy(self) -> bool:
+        """Return whether the store answers."""
+        with self.read() as db:
+            return db.one("SELECT 1") is not None
+
+
+def _with_driver(url: str) -> str:
+    scheme, rest = url.split("://", 1)
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else f"{scheme}://{rest}"

@@ -1,0 +1,166 @@
+"""Receipts and events: what came in, once each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hub.model import Event, Receipt, Request
+from hub.store.engine import Db
+from hub.store.json import dumps, loads
+
+_RECEIPT = ("connection", "key", "method", "path", "query", "headers", "body", "remote", "at", "state")
+_EVENT = (
+    "receipt", "connection", "key", "type", "subject", "occurred_at", "at", "content", "state", "line", "hop", "cause",
+)  # fmt: skip
+
+
+def receipt_row(connection: str, key: str, request: Request) -> tuple[Any, ...]:
+    """Return the row of a receipt; made outside the transaction, it costs no one else time."""
+    return (
+        connection, key, request.method, request.path, dumps(request.query), dumps(dict(request.headers)),
+        request.body, request.remote, request.at.timestamp(), "new",
+    )  # fmt: skip
+
+
+def add_receipts(db: Db, rows: Sequence[tuple[Any, ...]]) -> set[tuple[str, str]]:
+    """Store receipts; return (connection, key) of those that were not there before."""
+    if not rows:
+        return set()
+    fresh = db.insert("receipt", _RECEIPT, rows, "ON CONFLICT (connection, key) DO NOTHING", 'connection, "key"')
+    return {(row[0], row[1]) for row in fresh}
+
+
+def has_new(db: Db, connection: str) -> bool:
+    """Return whether a connection has receipts that nobody has read yet."""
+    return db.one("SELECT 1 FROM receipt WHERE state = 'new' AND connection = ? LIMIT 1", (connection,)) is not None
+
+
+_COLUMNS = "id, connection, key, method, path, query, headers, body, remote, at, state"
+
+
+def new_receipts(db: Db, connection: str, limit: int) -> list[Receipt]:
+    """Return the oldest unread receipts of a connection."""
+    sql = f"SELECT {_COLUMNS} FROM receipt WHERE state = 'new' AND connection = ? ORDER BY id LIMIT ?"  # noqa: S608
+    return [receipt_of(row) for row in db.rows(sql, (connection, limit))]
+
+
+def receipt(db: Db, id: int) -> Receipt | None:
+    """Return one receipt."""
+    row = db.one(f"SELECT {_COLUMNS} FROM receipt WHERE id = ?", (id,))  # noqa: S608
+    return receipt_of(row) if row else None
+
+
+def receipt_of(row: Any) -> Receipt:
+    """Build a Receipt from a row of `_COLUMNS`."""
+    at = instant(row[9])
+    assert at is not None
+    request = Request(
+        method=row[3], path=row[4], query=tuple((k, v) for k, v in loads(row[5])), headers=loads(row[6]),
+        body=bytes(row[7]), remote=row[8], at=at, tail=_tail(row[4]),
+    )  # fmt: skip
+    return Receipt(row[0], row[1], row[2], request, at, row[10])
+
+
+def _tail(path: str) -> str:
+    parts = path.split("/", 3)
+    return parts[3] if len(parts) > 3 else ""
+
+
+def finish_receipts(db: Db, done: Iterable[tuple[int, str, Any]]) -> None:
+    """Set (id, state, reason) of receipts that have been read."""
+    db.many(
+        "UPDATE receipt SET state = ?, reason = ? WHERE id = ?",
+        [(state, dumps(reason) if reason else None, id) for id, state, reason in done],
+    )
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+def event_line(event: Event) -> str:
+    """Name the line on which hints about one subject wait to be completed."""
+    return f"ev:{event.connection}>{event.subject}"
+
+
+def add_events(db: Db, events: Sequence[Event], cause: int | None = None) -> list[Event]:
+    """Store events; return those that were not there before, with their ids, in the given order."""
+    if not events:
+        return []
+    rows = [
+        (
+            event.receipt, event.connection, event.key, event.type, event.subject,
+            event.occurred_at.timestamp() if event.occurred_at else None, db.now, content_of(event),
+            "waiting" if event.incomplete else "planned", event_line(event) if event.incomplete else None,
+            event.hop, cause,
+        )
+        for event in events
+    ]  # fmt: skip
+    fresh = db.insert(
+        "event", _EVENT, rows, "ON CONFLICT (connection, key) DO NOTHING", 'id, connection, "key"'
+    )  # fmt: skip
+    ids = {(row[1], row[2]): row[0] for row in fresh}
+    out = []
+    for event in events:
+        id = ids.pop((event.connection, event.key), None)
+        if id is not None:
+            out.append(event.with_(id=id))
+    return out
+
+
+def content_of(event: Event) -> str:
+    """Return the JSON of an event's changing parts."""
+    return dumps(
+        {
+            "record": event.record, "text": event.text, "title": event.title, "channel": event.channel,
+            "by": event.by, "was": event.was,
+        }
+    )  # fmt: skip
+
+
+EVENT_COLUMNS = "id, receipt, connection, key, type, subject, occurred_at, content, hop, state"
+
+
+def event_of(row: Any) -> Event:
+    """Build an Event from a row of `EVENT_COLUMNS`."""
+    content = loads(row[7])
+    return Event(
+        type=row[4], subject=row[5], key=row[3], record=content["record"], occurred_at=instant(row[6]),
+        text=content["text"], title=content["title"], channel=content["channel"], by=content["by"],
+        was=content.get("was") or {}, incomplete=row[9] == "waiting", id=row[0], connection=row[2],
+        receipt=row[1], hop=row[8],
+    )  # fmt: skip
+
+
+def waiting_events(db: Db, line: str, limit: int = 50) -> list[Event]:
+    """Return the events that wait on a line to be completed, oldest first."""
+    sql = f"SELECT {EVENT_COLUMNS} FROM event WHERE state = 'waiting' AND line = ? ORDER BY id LIMIT ?"  # noqa: S608
+    return [event_of(row) for row in db.rows(sql, (line, limit))]
+
+
+def update_events(db: Db, rows: Iterable[tuple[Event, str, Any]]) -> None:
+    """Write (event, state, reason) of completed or closed events back, content included."""
+    db.many(
+        "UPDATE event SET type = ?, content = ?, occurred_at = ?, state = ?, reason = ?, line = NULL WHERE id = ?",
+        [
+            (
+                event.type, content_of(event), event.occurred_at.timestamp() if event.occurred_at else None,
+                state, dumps(reason) if reason else None, event.id,
+            )
+            for event, state, reason in rows
+        ],
+    )  # fmt: skip
+
+
+def set_event_notes(db: Db, rows: Iterable[tuple[int, int | None, Any]]) -> None:
+    """Write (event id, person, plan notes: why routes were skipped)."""
+    db.many(
+        "UPDATE event SET person = ?, reason = ? WHERE id = ?",
+        [(person, dumps(reason) if reason else None, id) for id, person, reason in rows],
+    )
+
+
+def instant(at: float | None) -> dt.datetime | None:
+    """Return epoch seconds as a UTC datetime."""
+    return None if at is None else dt.datetime.fromtimestamp(at, dt.UTC)

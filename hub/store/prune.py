@@ -1,0 +1,51 @@
+"""Forgetting: what is finished and older than `keep` goes, a small batch at a time, so that nobody waits for it."""
+
+from __future__ import annotations
+
+from hub.store.engine import Store
+
+#: duplicates are recognised at least this long, whatever `keep` says
+MEMORY = 30 * 86400.0
+_BATCH = 500
+
+
+def prune(store: Store, keep: float, most: int = 20) -> int:
+    """Delete finished rows older than `keep` seconds; return how many receipts and events went."""
+    keep = max(keep, MEMORY)
+    gone = 0
+    for _ in range(most):
+        with store.read() as db:
+            before = db.now - keep
+            events = [
+                row[0]
+                for row in db.rows(
+                    "SELECT id FROM event e WHERE at < ? AND state <> 'waiting' AND NOT EXISTS "
+                    "(SELECT 1 FROM delivery d WHERE d.event = e.id AND "
+                    "(d.state = 'ready' OR (d.state = 'parked' AND d.finished_at > ?))) ORDER BY at LIMIT ?",
+                    (before, db.now - MEMORY, _BATCH),
+                )
+            ]
+            receipts = [
+                row[0]
+                for row in db.rows(
+                    "SELECT id FROM receipt r WHERE at < ? AND state <> 'new' AND NOT EXISTS "
+                    "(SELECT 1 FROM event e WHERE e.receipt = r.id) ORDER BY at LIMIT ?",
+                    (before, _BATCH),
+                )
+            ]
+        if not events and not receipts:
+            return gone
+        with store.write() as db:
+            if events:
+                marks = db.marks(events)
+                db.run(
+                    f"DELETE FROM attempt WHERE delivery IN (SELECT id FROM delivery WHERE event IN ({marks}))",  # noqa: S608
+                    events,
+                )
+                db.run(f"DELETE FROM delivery WHERE event IN ({marks})", events)  # noqa: S608
+                db.run(f"DELETE FROM search WHERE event IN ({marks})", events)  # noqa: S608
+                db.run(f"DELETE FROM event WHERE id IN ({marks})", events)  # noqa: S608
+            if receipts:
+                db.run(f"DELETE FROM receipt WHERE id IN ({db.marks(receipts)})", receipts)  # noqa: S608
+        gone += len(events) + len(receipts)
+    return gone

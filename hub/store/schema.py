@@ -1,0 +1,46 @@
+"""Schema versions: Alembic brings a store up to date before anything uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from hub.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hub.store.engine import Store
+
+#: the newest schema version this program knows; a test holds it to the newest file in migrations/versions
+HEAD = "001"
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def current(connection: sa.Connection) -> str | None:
+    """Return the schema version of a store, None for an empty one."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+
+
+def upgrade(store: Store) -> None:
+    """Bring the store to the newest version; several processes may ask at once."""
+    with store.engine.connect() as connection:
+        if current(connection) == HEAD:
+            return
+    with store.write() as db:
+        db.lock(["hub-schema"])
+        found = current(db.connection)
+        if found == HEAD:
+            return
+        if found is not None and found > HEAD:
+            raise ConfigError([f"the store was written by a newer hub (schema {found}, this one knows {HEAD})"])
+        # Alembic is slow to import and needed only here.
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(_FOLDER))
+        config.attributes["connection"] = db.connection
+        command.upgrade(config, "head")

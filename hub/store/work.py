@@ -1,0 +1,275 @@
+"""Lines and deliveries: what must be done, in which order, by whom, and when again.
+
+A line is the queue of one target record. Claiming a line leases it; a crashed lease becomes due by itself, so
+taking over is the ordinary claim. Waiting (retry, limit) holds no worker and blocks only its own line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.model import Event
+from hub.store.engine import Db
+from hub.store.intake import event_of
+from hub.store.json import dumps, loads
+
+#: seconds a lease lasts without renewal; renewed by its worker every LEASE / 3
+LEASE = 18.0
+
+
+@dataclass(slots=True)
+class NewDelivery:
+    """A delivery about to be stored. Steps that needed no call come with their state already final."""
+
+    event: int
+    route: str
+    step: str
+    connection: str
+    action: str
+    line: str
+    lane: str
+    marker: str
+    state: str = "ready"
+    reason: Any = None
+    result: Any = None
+
+
+@dataclass(slots=True)
+class Claimed:
+    """A delivery under lease, with the event that caused it."""
+
+    id: int
+    event: Event
+    route: str
+    step: str
+    connection: str
+    action: str
+    line: str
+    lane: str
+    marker: str
+    tries: int
+    created_at: float
+    started_at: float | None
+    person: int | None
+    lease: str
+    results: dict[str, Any] = field(default_factory=dict)
+    links: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+_DELIVERY = (
+    "event", "route", "step", "connection", "action", "line", "state", "tries", "marker", "created_at",
+    "finished_at", "reason", "result",
+)  # fmt: skip
+
+
+def add_deliveries(db: Db, rows: Sequence[NewDelivery]) -> int:
+    """Store deliveries and wake their lines; return how many were new."""
+    if not rows:
+        return 0
+    fresh = db.insert(
+        "delivery",
+        _DELIVERY,
+        [
+            (
+                row.event, row.route, row.step, row.connection, row.action, row.line, row.state, 0, row.marker, db.now,
+                None if row.state == "ready" else db.now, dumps(row.reason) if row.reason else None,
+                dumps(row.result) if row.result is not None else None,
+            )
+            for row in rows
+        ],
+        "ON CONFLICT (event, route, step) DO NOTHING",
+        "id",
+    )  # fmt: skip
+    ensure_lines(db, {row.line: row.lane for row in rows if row.state == "ready"})
+    return len(fresh)
+
+
+def ensure_lines(db: Db, lines: dict[str, str]) -> None:
+    """See to it that these lines (key -> lane) exist; one that waits or is leased stays as it is.
+
+    Never `DO NOTHING`: on PostgreSQL a worker that just emptied the line would then miss an uncommitted insert and
+    the line would sleep for ever. The no-op update takes the row's lock instead.
+    """
+    if lines:
+        db.insert(
+            "line", ("key", "lane", "due", "lease"),
+            [(key, lines[key], db.now, None) for key in sorted(lines)],
+            "ON CONFLICT (key) DO UPDATE SET lane = line.lane",
+        )  # fmt: skip
+
+
+def claim(db: Db, lane: str, limit: int, lease: str) -> list[str]:
+    """Lease up to `limit` due lines of a lane, longest due first; return their keys."""
+    skip = " FOR UPDATE SKIP LOCKED" if db.postgresql else ""
+    rows = db.rows(
+        "UPDATE line SET due = ?, lease = ? WHERE key IN "  # noqa: S608
+        f"(SELECT key FROM line WHERE lane = ? AND due <= ? ORDER BY due LIMIT ?{skip}) RETURNING key",
+        (db.now + LEASE, lease, lane, db.now, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def claim_one(db: Db, key: str, lease: str) -> bool:
+    """Lease one named line if it is due."""
+    return (
+        db.run("UPDATE line SET due = ?, lease = ? WHERE key = ? AND due <= ?", (db.now + LEASE, lease, key, db.now))
+        > 0
+    )
+
+
+def due_lanes(db: Db, lanes: Sequence[str]) -> list[str]:
+    """Return those of the lanes that have a due line."""
+    return [
+        lane
+        for lane in lanes
+        if db.one("SELECT 1 FROM line WHERE lane = ? AND due <= ? LIMIT 1", (lane, db.now)) is not None
+    ]
+
+
+def renew(db: Db, leases: Sequence[str]) -> None:
+    """Push the end of these leases out again."""
+    if leases:
+        db.run(
+            f"UPDATE line SET due = ? WHERE lease IN ({db.marks(leases)})",  # noqa: S608
+            (db.now + LEASE, *leases),
+        )
+
+
+def free_worker(db: Db, worker: str) -> int:
+    """Make everything due at once that a dead worker (the beginning of its lease tokens) had leased."""
+    return db.run("UPDATE line SET due = ?, lease = NULL WHERE lease LIKE ?", (db.now, worker + "%"))
+
+
+def release(db: Db, key: str, lease: str, due: float) -> None:
+    """Give a permanent line back, due again at `due`."""
+    db.run("UPDATE line SET due = ?, lease = NULL WHERE key = ? AND lease = ?", (due, key, lease))
+
+
+_CLAIMED = """
+SELECT d.id, d.route, d.step, d.connection, d.action, d.line, l.lane, d.marker, d.tries, d.created_at, d.started_at,
+       e.person, l.lease,
+       e.id, e.receipt, e.connection, e.key, e.type, e.subject, e.occurred_at, e.content, e.hop, e.state
+FROM line l
+JOIN delivery d ON d.id =
+    (SELECT x.id FROM delivery x WHERE x.state = 'ready' AND x.line = l.key ORDER BY x.id LIMIT 1)
+JOIN event e ON e.id = d.event
+WHERE l.key IN ({marks})
+"""
+
+
+def claimed(db: Db, keys: Sequence[str]) -> list[Claimed]:
+    """Return each line's lowest unfinished delivery and mark it as maybe sent; empty lines are deleted."""
+    if not keys:
+        return []
+    rows = db.rows(_CLAIMED.format(marks=db.marks(keys)), keys)
+    out = [
+        Claimed(
+            id=row[0], route=row[1], step=row[2], connection=row[3], action=row[4], line=row[5], lane=row[6],
+            marker=row[7], tries=row[8], created_at=row[9], started_at=row[10], person=row[11], lease=row[12],
+            event=event_of(row[13:]),
+        )
+        for row in rows
+    ]  # fmt: skip
+    # The commit of this claim is the record "maybe sent": whoever takes over after a crash sees it.
+    db.many("UPDATE delivery SET started_at = ? WHERE id = ? AND started_at IS NULL", [(db.now, c.id) for c in out])
+    found = {c.line for c in out}
+    db.many("DELETE FROM line WHERE key = ?", [(key,) for key in keys if key not in found])
+    _add_results(db, [c for c in out if c.step != "0"])
+    _add_links(db, out)
+    return out
+
+
+def _add_results(db: Db, deliveries: Sequence[Claimed]) -> None:
+    for item in deliveries:
+        item.results = results_of(db, item.event.id, item.route)
+
+
+def results_of(db: Db, event: int, route: str) -> dict[str, Any]:
+    """Return step -> result of the steps of one run that have finished."""
+    rows = db.rows(
+        "SELECT step, result FROM delivery WHERE event = ? AND route = ? AND result IS NOT NULL", (event, route)
+    )
+    return {row[0]: loads(row[1]) for row in rows}
+
+
+def _add_links(db: Db, deliveries: Sequence[Claimed]) -> None:
+    """Bring what is linked to each event's subject and to its person."""
+    for item in deliveries:
+        kind, _, ref = item.event.subject.partition(":")
+        ends = [(item.event.connection, kind, ref)]
+        if item.person is not None:
+            ends.append(("hub", "person", str(item.person)))
+        for end in ends:
+            rows = db.rows(
+                "SELECT to_connection, to_kind, to_ref FROM link WHERE connection = ? AND kind = ? AND ref = ? "
+                "ORDER BY at",
+                end,
+            )
+            item.links.extend((row[0], row[1], row[2]) for row in rows)
+
+
+def add_links(db: Db, pairs: Iterable[tuple[tuple[str, str, str], tuple[str, str, str]]]) -> None:
+    """Remember that two records belong together; both directions are written."""
+    rows = [(*a, *b, db.now) for one, other in pairs for a, b in ((one, other), (other, one)) if one != other]
+    if rows:
+        db.insert(
+            "link", ("connection", "kind", "ref", "to_connection", "to_kind", "to_ref", "at"),
+            sorted(set(rows)), "ON CONFLICT DO NOTHING",
+        )  # fmt: skip
+
+
+def drop_links(db: Db, connection: str, kind: str, ref: str) -> None:
+    """Forget every link of a record that is no more."""
+    db.run("DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ?", (connection, kind, ref))
+    db.run("DELETE FROM link WHERE to_connection = ? AND to_kind = ? AND to_ref = ?", (connection, kind, ref))
+
+
+def held_leases(db: Db, pairs: Sequence[tuple[str, str]]) -> set[str]:
+    """Return the keys of those (line, lease) pairs that still hold; on PostgreSQL their rows stay locked."""
+    if not pairs:
+        return set()
+    keys = sorted({key for key, _ in pairs})
+    lock = " ORDER BY key FOR UPDATE" if db.postgresql else ""
+    rows = db.rows(f"SELECT key, lease FROM line WHERE key IN ({db.marks(keys)}){lock}", keys)  # noqa: S608
+    leases = {row[0]: row[1] for row in rows}
+    return {key for key, lease in pairs if leases.get(key) == lease}
+
+
+def pass_on(db: Db, line: str, due: float | None) -> None:
+    """Give a line back: due later (`due`), or at once if work is left, or deleted if none is."""
+    if due is not None:
+        db.run("UPDATE line SET due = ?, lease = NULL WHERE key = ?", (due, line))
+        return
+    table = "event WHERE state = 'waiting'" if line.startswith("ev:") else "delivery WHERE state = 'ready'"
+    more = db.one(f"SELECT 1 FROM {table} AND line = ? LIMIT 1", (line,))  # noqa: S608
+    if more is None:
+        db.run("DELETE FROM line WHERE key = ?", (line,))
+    else:
+        db.run("UPDATE line SET due = ?, lease = NULL WHERE key = ?", (db.now, line))
+
+
+def has_orphans(db: Db) -> bool:
+    """Return whether unfinished work stands without a line; cheap where none does."""
+    return any(
+        db.one(
+            f"SELECT 1 FROM {table} x WHERE x.state = '{unfinished}' "  # noqa: S608
+            "AND NOT EXISTS (SELECT 1 FROM line l WHERE l.key = x.line) LIMIT 1"
+        )
+        for table, unfinished in (("delivery", "ready"), ("event", "waiting"))
+    )
+
+
+def adopt_orphans(db: Db) -> int:
+    """Give every unfinished delivery and waiting event a line; the sweeper's guard against the impossible."""
+    rows = db.rows(
+        "SELECT DISTINCT d.line, d.connection FROM delivery d WHERE d.state = 'ready' "
+        "AND NOT EXISTS (SELECT 1 FROM line l WHERE l.key = d.line) LIMIT 1000"
+    )
+    rows += db.rows(
+        "SELECT DISTINCT e.line, e.connection FROM event e WHERE e.state = 'waiting' "
+        "AND NOT EXISTS (SELECT 1 FROM line l WHERE l.key = e.line) LIMIT 1000"
+    )
+    ensure_lines(db, {row[0]: row[1] for row in rows})
+    return len(rows)

@@ -1,0 +1,165 @@
+"""`hub run`: one supervised process tree, forked from one import, so that it is small and quick to start.
+
+The supervisor forks the web and the workers, runs the ticker as a thread, brings its own Redis along if none is
+given, restarts whatever dies, and frees at once what a dead worker held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub.processes import Plan, fork, run_ticker, run_web, run_worker
+from hub.redis_server import LocalRedis
+from hub.store import Store, work
+
+log = logging.getLogger("hub.supervisor")
+
+
+class AlreadyRunning(Exception):
+    """Another hub holds this data folder."""
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path):  # type: ignore[no-untyped-def]
+    """Hold the data folder for one supervisor; raises AlreadyRunning."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    with (folder / "hub.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise AlreadyRunning(
+                f"a hub is already running on {folder} (process {file.read().strip() or '?'})"
+            ) from None
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+@dataclass
+class Child:
+    """One supervised process."""
+
+    name: str
+    run: Callable[[], None]
+    pid: int = 0
+    started: float = 0.0
+    deaths: list[float] = field(default_factory=list)
+    due: float = 0.0
+
+
+class Supervisor:
+    """Keeps the tree alive until told to stop."""
+
+    def __init__(self, plan: Plan, workers: int = 1, local_redis: LocalRedis | None = None) -> None:
+        self.plan = plan
+        self.local_redis = local_redis
+        self.stopping = threading.Event()
+        self.children = [Child("web", lambda: run_web(plan))]
+        self.children += [Child(f"worker-{n + 1}", lambda: run_worker(plan)) for n in range(workers)]
+        self._redis_due = 0.0
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Start everything, call `ready` when the web answers, supervise until SIGTERM or SIGINT."""
+        Store.open(self.plan.database_url or None, self.plan.folder).close()  # migrate once, before anyone forks
+        gc.collect()
+        gc.freeze()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: self.stopping.set())
+        for child in self.children:
+            self._start(child)
+        ticker = threading.Thread(target=run_ticker, args=(self.plan, self.stopping), name="ticker", daemon=True)
+        ticker.start()
+        announced = False
+        try:
+            while not self.stopping.is_set():
+                self._reap()
+                if self.local_redis is not None and not self.local_redis.alive() and time.monotonic() > self._redis_due:
+                    self._redis_due = time.monotonic() + 5.0
+                    log.warning("the local Redis died; starting it again")
+                    self.local_redis.start()
+                if not announced and answers(self.plan.host, self.plan.port):
+                    announced = True
+                    ready()
+                self.stopping.wait(0.02 if not announced else 0.25)
+        finally:
+            self._stop()
+            ticker.join(5)
+
+    def _start(self, child: Child) -> None:
+        child.started = time.monotonic()
+        child.pid = fork(child.name, child.run)
+
+    def _reap(self) -> None:
+        """Notice dead children, free what they held, start them again with a growing pause."""
+        now = time.monotonic()
+        for child in self.children:
+            if child.pid:
+                pid, status = os.waitpid(child.pid, os.WNOHANG)
+                if not pid:
+                    continue
+                log.warning("%s (process %s) ended with status %s; starting it again", child.name, pid, status)
+                self._free(pid)
+                child.pid = 0
+                child.deaths = [at for at in child.deaths if now - at < 60] + [now]
+                child.due = now + min(10.0, 0.05 * 2 ** len(child.deaths))
+            if not child.pid and now >= child.due:
+                self._start(child)
+
+    def _free(self, pid: int) -> None:
+        """Make everything that process had leased due at once."""
+        try:
+            store = Store.open(self.plan.database_url or None, self.plan.folder)
+            with store.write() as db:
+                freed = work.free_worker(db, f"{socket.gethostname()[:20]}-{pid}-")
+            store.close()
+            if freed:
+                log.info("%s lines of process %s are free again", freed, pid)
+        except Exception:
+            log.exception("the leases of process %s could not be freed; they run out by themselves", pid)
+
+    def _stop(self) -> None:
+        for child in self.children:
+            if child.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGTERM)
+        deadline = time.monotonic() + 15
+        for child in self.children:
+            while child.pid and time.monotonic() < deadline:
+                with contextlib.suppress(ChildProcessError):
+                    if os.waitpid(child.pid, os.WNOHANG)[0]:
+                        child.pid = 0
+                        break
+                time.sleep(0.02)
+            if child.pid:
+                log.warning("%s did not end in time and is killed", child.name)
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(child.pid, signal.SIGKILL)
+                    os.waitpid(child.pid, 0)
+        if self.local_redis is not None:
+            self.local_redis.stop()
+        sys.stdout.flush()
+
+
+def answers(host: str, port: int) -> bool:
+    """Return whether something accepts connections there."""
+    try:
+        with socket.create_connection((host if host not in ("0.0.0.0", "::") else "127.0.0.1", port), 0.2):  # noqa: S104
+            return True
+    except OSError:
+        return False

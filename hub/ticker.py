@@ -1,0 +1,91 @@
+"""The sweeper: what time alone brings. Harmless when several run; everything it does is safe to do twice.
+
+Polls get their lines, orphaned work a line, SQLite's log is folded back, old rows are pruned, silence is noticed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from hub.errors import StoreFull
+from hub.polling import ensure_polls
+from hub.runtime import Runtime
+from hub.store import prune, state, work
+
+log = logging.getLogger("hub.ticker")
+
+
+class Ticker:
+    """Runs each duty at its own pace."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.store = runtime.store
+        self.duties: list[tuple[float, Callable[[], None]]] = [
+            (2.0, self.store.checkpoint),
+            (10.0, self.adopt),
+            (30.0, self.prune),
+            (30.0, self.watch_disk),
+            (60.0, self.polls),
+        ]
+        self._next = [0.0 for _ in self.duties]
+
+    def run(self, stopping: threading.Event) -> None:
+        """Sweep until told to stop."""
+        self.lift_holds()
+        while not stopping.is_set():
+            self.tick(time.monotonic())
+            stopping.wait(0.5)
+
+    def tick(self, now: float) -> None:
+        """Do the duties that are due at `now` (monotonic seconds); one that fails doesn't stop the others."""
+        for index, (every, duty) in enumerate(self.duties):
+            if now < self._next[index]:
+                continue
+            self._next[index] = now + every
+            try:
+                duty()
+            except Exception:
+                log.exception("sweeper: %s failed; it is tried again", duty.__name__)
+
+    def polls(self) -> None:
+        """Give every poll its line."""
+        with self.store.write() as db:
+            ensure_polls(db, self.runtime)
+
+    def adopt(self) -> None:
+        """Give unfinished work without a line one."""
+        with self.store.read() as db:
+            found = work.has_orphans(db)
+        if found:
+            with self.store.write() as db:
+                log.warning("sweeper: %s lines had to be made again", work.adopt_orphans(db))
+
+    def prune(self) -> None:
+        """Delete what is older than `keep`, a small batch at a time."""
+        prune.prune(self.store, self.runtime.config.hub.keep)
+
+    def watch_disk(self) -> None:
+        """Tell when the disk is almost full, and when it no longer is."""
+        try:
+            self.store.check_room()
+        except StoreFull as trouble:
+            with self.store.write() as db:
+                state.open_alert(db, "disk", "alert_disk", None, {"why": str(trouble)})
+            return
+        with self.store.write() as db:
+            state.close_alerts(db, "disk")
+
+    def lift_holds(self) -> None:
+        """A connection held for its credentials goes on when its settings are others than those that failed."""
+        with self.store.write() as db:
+            for name, health in state.healths(db).items():
+                if health.held is None or name not in self.runtime.config.connections:
+                    continue
+                if health.settings != self.runtime.settings_digest(name):
+                    state.set_health(db, name, held=None, fails=0, open_until=None)
+                    state.close_alerts(db, f"auth:{name}")
+                    log.info("connection %s has new settings: its hold is lifted", name)

@@ -1,0 +1,167 @@
+"""The HTTP face: hooks in, consent, health, metrics. A thin Flask app; the work is in `hub.receive`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from hub.errors import HubError, Rejected
+from hub.metrics import StoreMetrics
+from hub.model import Reply, Request
+from hub.receive import Receiver
+from hub.runtime import Runtime
+
+log = logging.getLogger("hub.web")
+
+#: no plugin may raise its limit above this
+LARGEST_BODY = 32 * 1024 * 1024
+
+
+def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
+    """Return the WSGI app of one web process."""
+    app = flask.Flask("hub", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    receiver = Receiver(runtime, ring)
+    app.extensions["receiver"] = receiver
+    registry = CollectorRegistry()
+    registry.register(StoreMetrics(runtime))
+    took = Histogram(
+        "hub_acknowledge_seconds", "Time from request to acknowledgement", registry=registry,
+        buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.3, 1, 2, 5),
+    )  # fmt: skip
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+    def hook(connection: str, tail: str = "") -> flask.Response:
+        started = time.perf_counter()
+        limit = _limit(runtime, connection)
+        try:
+            request = read_request(tail, limit)
+        except RequestEntityTooLarge:
+            request = Request(flask.request.method, flask.request.path, remote=flask.request.remote_addr or "")
+            reply = receiver.turn_away(connection, request, Rejected(413, f"larger than {limit} bytes"))
+        else:
+            reply = receiver(connection, request)
+        took.observe(time.perf_counter() - started)
+        return respond(reply)
+
+    for rule in ("/in/<connection>", "/in/<connection>/", "/in/<connection>/<path:tail>"):
+        app.add_url_rule(rule, view_func=hook, endpoint="hook" + rule, methods=methods, provide_automatic_options=False)
+
+    @app.route("/oauth/<connection>", methods=["GET", "POST"])
+    def oauth(connection: str) -> flask.Response:
+        return respond(consent(runtime, connection, read_request("", 1_000_000)))
+
+    @app.get("/healthz")
+    def healthz() -> str:
+        return "ok"
+
+    @app.get("/readyz")
+    def readyz() -> Any:
+        try:
+            runtime.store.healthy()
+        except Exception as error:
+            log.error("the store does not answer: %s", type(error).__name__)
+            return "the store does not answer", 503
+        return "ok"
+
+    @app.get("/metrics")
+    def metrics() -> flask.Response:
+        return flask.Response(generate_latest(registry), mimetype="text/plain; version=0.0.4")
+
+    @app.errorhandler(Exception)
+    def trouble(error: Exception) -> Any:
+        if isinstance(error, HTTPException):
+            return flask.Response(error.description or "", status=error.code or 400, mimetype="text/plain")
+        log.exception("a request failed inside the hub")
+        return flask.Response("try again later", status=503, headers={"Retry-After": "30"}, mimetype="text/plain")
+
+    return app
+
+
+def _limit(runtime: Runtime, connection: str) -> int:
+    config = runtime.config.connections.get(connection)
+    return min(config.connector.max_body, LARGEST_BODY) if config else 1_000_000
+
+
+def read_request(tail: str, limit: int) -> Request:
+    """Return the present Flask request as the hub's own, its body read up to `limit` bytes."""
+    incoming = flask.request
+    incoming.max_content_length = limit
+    if (incoming.content_length or 0) > limit:
+        raise RequestEntityTooLarge()
+    body = incoming.get_data(cache=False, parse_form_data=False)
+    if len(body) > limit:
+        raise RequestEntityTooLarge()
+    return Request(
+        method=incoming.method,
+        path=incoming.path,
+        query=tuple(incoming.args.items(multi=True)),
+        headers={name.lower(): value for name, value in incoming.headers.items()},
+        body=body,
+        remote=incoming.remote_addr or "",
+        tail=tail,
+        at=dt.datetime.now(dt.UTC),
+    )
+
+
+def respond(reply: Reply) -> flask.Response:
+    """Return a Reply as a Flask response."""
+    response = flask.Response(reply.body, status=reply.status, content_type=reply.content_type)
+    for name, value in reply.headers.items():
+        response.headers[name] = value
+    return response
+
+
+def consent(runtime: Runtime, name: str, request: Request) -> Reply:
+    """Lead an administrator to the vendor's consent page, or take its answer."""
+    try:
+        connector = runtime.connector(name)
+    except KeyError:
+        return Reply(404, "no connection of that name")
+    redirect = f"{runtime.config.hub.base_url}/oauth/{name}"
+    try:
+        answering = request.method == "POST" or request.query_value("code") or request.query_value("error")
+        if answering:
+            if request.method == "GET":
+                _check_state(runtime, name, request.query_value("state") or "")
+            return connector.consent(request)
+        if request.query_value("state") is None and request.query:
+            raise Rejected(400, "this is neither a start nor an answer of a consent")
+        target = connector.authorize_url(make_state(runtime, name), redirect)
+    except Rejected as refusal:
+        return Reply(refusal.status, refusal.reason)
+    except HubError as trouble:
+        masked = connector.http.masker.mask(str(trouble))
+        log.warning("consent for %s failed: %s", name, masked)
+        return Reply(502, f"The consent could not be completed: {masked}")
+    if target is None:
+        return Reply(404, f"plugin {connector.name} needs no consent")
+    return Reply(302, "", headers={"Location": target})
+
+
+_STATE_SECONDS = 900
+
+
+def make_state(runtime: Runtime, name: str, at: int | None = None) -> str:
+    """Return a signed, short-lived state: it proves that the answer belongs to a consent begun here."""
+    at = int(time.time()) if at is None else at
+    return f"{at}.{_sign(runtime, name, at)}"
+
+
+def _check_state(runtime: Runtime, name: str, given: str) -> None:
+    at, _, _ = given.partition(".")
+    fresh = at.isdecimal() and len(at) < 12 and 0 <= time.time() - int(at) < _STATE_SECONDS
+    if not fresh or not hmac.compare_digest(given.encode(), make_state(runtime, name, int(at)).encode()):
+        raise Rejected(403, f"this consent was not begun here, or too long ago: open /oauth/{name} and begin again")
+
+
+def _sign(runtime: Runtime, name: str, at: int) -> str:
+    return hmac.new(runtime.secret(), f"state:{name}:{at}".encode(), "sha256").hexdigest()[:32]

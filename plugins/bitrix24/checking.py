@@ -1,0 +1,232 @@
+"""Looking after a connection: is everything as `hub.yaml` says, and what are the portal's own words."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hub.connector import ConnectionInfo
+from hub.errors import AuthFailed, HubError, Refused
+from hub.model import Finding
+from plugins.bitrix24 import codes
+from plugins.bitrix24.client import Client
+
+_CYRILLIC = {
+    "а": "a", "б": "b", "в": "v", "г": "g", "ґ": "g", "д": "d", "е": "e", "є": "ie", "ё": "e", "ж": "zh", "з": "z",
+    "и": "i", "і": "i", "ї": "i", "й": "i", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r",
+    "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ы": "y",
+    "э": "e", "ю": "iu", "я": "ia", "ь": "", "ъ": "",
+}  # fmt: skip
+
+
+class Checking:
+    """Questions to a portal that change nothing, and the one act of subscribing to events."""
+
+    def __init__(self, client: Client, settings: Mapping[str, Any], connection: ConnectionInfo) -> None:
+        self._client, self._settings, self._connection = client, settings, connection
+
+    # --- hub check --live ------------------------------------------------------------------------
+
+    def check(self) -> list[Finding]:
+        """Return what was found, the worst first problem ending the rest: without access nothing else can be asked."""
+        try:
+            found = [self._who()]
+        except AuthFailed as error:
+            return [Finding("problem", error.reason, 'README, part "Connect": make a new webhook or install the app')]
+        for ask in (self._scopes, self._fields, self._stages, self._events):
+            try:
+                found += ask()
+            except HubError as error:
+                found.append(Finding("warning", f"could not be checked: {error.reason}"))
+        return found
+
+    def _who(self) -> Finding:
+        profile = self._client.call("profile")
+        name = " ".join(str(profile.get(key) or "") for key in ("NAME", "LAST_NAME")).strip()
+        who = f"acts as {name or 'employee'} (id {profile.get('ID')})"
+        if profile.get("ADMIN") in (True, "Y", "1", 1):
+            return Finding("ok", f"{who}, an administrator")
+        return Finding(
+            "warning",
+            f"{who}, not an administrator: records hidden from them don't exist for the hub",
+            "let an administrator make the webhook, or give that employee access to all leads, deals and contacts",
+        )
+
+    def _scopes(self) -> list[Finding]:
+        granted = {str(word).strip().lower() for word in self._client.call("scope") or []}
+        found = []
+        for scope, purpose in codes.NEEDED_SCOPES.items():
+            if any(word == scope or word.startswith(f"{scope}_") for word in granted):
+                continue
+            level = "problem" if scope == "crm" else "warning"
+            remedy = f"open the webhook (or app) in the portal, tick `{scope}`, save"
+            found.append(Finding(level, f"permission `{scope}` is missing: {purpose}", remedy))
+        return found or [Finding("ok", f"permissions: {', '.join(sorted(granted))}")]
+
+    def _fields(self) -> list[Finding]:
+        wanted = self._connection.names.get("fields", {})
+        if not wanted:
+            return []
+        known = self.fields()
+        found = []
+        for word, code in wanted.items():
+            homes = [f"{kind} ({row.get('type', '?')})" for kind, rows in known.items() if (row := rows.get(code))]
+            if homes:
+                found.append(Finding("ok", f"field {word} = {code}: {', '.join(homes)}"))
+                continue
+            every = {name for rows in known.values() for name in rows}
+            found.append(Finding("problem", f"field {word} = {code} doesn't exist in the portal", _guess(code, every)))
+        return found
+
+    def _stages(self) -> list[Finding]:
+        wanted = self._connection.names.get("stages", {})
+        if not wanted:
+            return []
+        known = {row["STATUS_ID"]: row for row in self._stage_rows()}
+        found = []
+        for word, code in wanted.items():
+            plain = codes.plain_stage(code)
+            if plain not in known:
+                found.append(Finding("problem", f"stage {word} = {code} doesn't exist", _guess(code, known)))
+            elif plain != code:
+                remedy = f"write {word}: {plain}, or conditions on {word} will never hold"
+                found.append(Finding("warning", f"stage {word} = {code}: pipeline 0 has no prefix", remedy))
+            else:
+                found.append(Finding("ok", f"stage {word} = {code}: {known[code].get('NAME')}"))
+        return found
+
+    def _events(self) -> list[Finding]:
+        address = f"{self._connection.base_url.rstrip('/')}/in/{self._connection.name}"
+        found = []
+        if self._settings["client_id"]:
+            handlers = [row for row in self._client.call("event.get") or [] if isinstance(row, Mapping)]
+            ours = {
+                str(row.get("event", "")).upper()
+                for row in handlers
+                if row.get("handler") == address or str(row.get("offline")) == "1"
+            }
+            missing = [event for event in codes.SUBSCRIBE if event not in ours]
+            if not missing:
+                found.append(Finding("ok", f"subscribed to {len(ours)} events"))
+            elif not self._settings["webhook_url"]:
+                words = f"not subscribed to {len(missing)} events, {missing[0]} among them"
+                found.append(Finding("problem", words, f"run `hub connect {self._connection.name}`"))
+        if not self._settings["application_token"] and not self._settings["client_id"]:
+            words = "application_token isn't set: every event is turned away"
+            found.append(Finding("problem", words, "copy the token of the outgoing webhook into hub.yaml"))
+        elif self._settings["webhook_url"] and not self._settings["client_id"]:
+            words = f"an outgoing webhook must point at {address} (the portal doesn't let a webhook look that up)"
+            found.append(Finding("ok", words))
+        return found
+
+    # --- hub names -------------------------------------------------------------------------------
+
+    def names(self) -> dict[str, dict[str, tuple[str, str]]]:
+        """Return fields, stages and employees by a readable word: {word: (code, label)}."""
+        fields: list[tuple[str, str]] = []
+        for rows in self.fields().values():
+            fields += [(code, _label(code, row)) for code, row in rows.items() if code.startswith("UF_")]
+        pipelines = self._pipelines()
+        stages = []
+        for row in self._stage_rows():
+            code = str(row["STATUS_ID"])
+            lead = row.get("ENTITY_ID") == "STATUS"
+            home = "lead" if lead else pipelines.get(codes.pipeline_of(code), "deal")
+            stages.append((code, f"{home}: {row.get('NAME')}"))
+        users = [
+            (str(row["ID"]), " ".join(str(row.get(key) or "") for key in ("NAME", "LAST_NAME")).strip())
+            for row in self._client.call("user.get", {"FILTER": {"ACTIVE": True}}) or []
+            if isinstance(row, Mapping) and row.get("ID")
+        ]
+        return {"fields": _worded(fields), "stages": _worded(stages), "users": _worded(users)}
+
+    def fields(self) -> dict[str, dict[str, Any]]:
+        """Return the fields of each kind of record with their types (crm.deal.fields and its likes)."""
+        batch = self._client.batch({kind: (f"crm.{kind}.fields", {}) for kind in codes.ENTITIES})
+        return {kind: batch.take(kind) for kind in codes.ENTITIES}
+
+    def _stage_rows(self) -> list[dict[str, Any]]:
+        rows = self._client.call("crm.status.list", {"order": {"SORT": "ASC"}})
+        return [row for row in rows if row.get("ENTITY_ID") == "STATUS" or is_deal_stage(row.get("ENTITY_ID"))]
+
+    def _pipelines(self) -> dict[str, str]:
+        result = self._client.call("crm.category.list", {"entityTypeId": 2})
+        rows = result.get("categories") if isinstance(result, Mapping) else None
+        return {str(row["id"]): str(row["name"]) for row in rows or []}
+
+    def stage_order(self, record: str, stage: str) -> list[str]:
+        """Return the stages of one pipeline in the order of the board."""
+        directory = codes.stage_directory(record, codes.plain_stage(stage))
+        rows = self._client.call("crm.status.list", {"filter": {"ENTITY_ID": directory}, "order": {"SORT": "ASC"}})
+        ordered = sorted(rows or [], key=lambda row: int(row.get("SORT") or 0))
+        return [str(row["STATUS_ID"]) for row in ordered]
+
+    # --- hub connect -----------------------------------------------------------------------------
+
+    def connect(self, callback_url: str) -> list[Finding]:
+        """Subscribe the app to the events the hub reads; a webhook can't, a person must click then.
+
+        https://apidocs.bitrix24.ru/api-reference/events/event-bind.html
+        """
+        if not self._settings["client_id"]:
+            remedy = f"Developer resources > Other > Outgoing webhook, handler {callback_url} (README)"
+            return [Finding("warning", "only an app can subscribe to events by itself", remedy)]
+        offline = self._settings["events"] == "offline"
+        bound = {
+            str(row.get("event", "")).upper()
+            for row in self._client.call("event.get") or []
+            if (str(row.get("offline")) == "1" if offline else row.get("handler") == callback_url)
+        }
+        found, made = [], 0
+        for event in codes.SUBSCRIBE:
+            if event in bound:
+                continue
+            params = {"event": event, "event_type": "offline"} if offline else {"event": event, "handler": callback_url}
+            try:
+                self._client.call("event.bind", params)
+                made += 1
+            except Refused as error:
+                found.append(Finding("warning", f"{event}: {error.reason}", "does the app have this permission?"))
+        return [Finding("ok", f"{made} events subscribed, {len(bound)} were already"), *found]
+
+
+# --- words -------------------------------------------------------------------------------------------
+
+
+def is_deal_stage(directory: Any) -> bool:
+    """Tell `DEAL_STAGE` and `DEAL_STAGE_5`."""
+    return re.fullmatch(r"DEAL_STAGE(_\d+)?", str(directory)) is not None
+
+
+def _guess(code: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(code, list(known), n=1, cutoff=0.7)
+    return f"did you mean {near[0]}? `hub names` prints them all" if near else "`hub names` prints those there are"
+
+
+def _label(code: str, row: Any) -> str:
+    row = row if isinstance(row, Mapping) else {}
+    return str(row.get("formLabel") or row.get("listLabel") or row.get("title") or code)
+
+
+def word_of(label: str) -> str:
+    """Return a label as a word for hub.yaml: `Магазин: До відправки` -> `magazin_do_vidpravki`."""
+    latin = "".join(_CYRILLIC.get(letter, letter) for letter in label.lower())
+    return re.sub(r"[^a-z0-9]+", "_", latin).strip("_")[:40].strip("_")
+
+
+def _worded(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Give each code one word; a word taken twice gets a number."""
+    out: dict[str, tuple[str, str]] = {}
+    codes_seen: set[str] = set()
+    for code, label in pairs:
+        if code in codes_seen:
+            continue
+        codes_seen.add(code)
+        word = base = word_of(label) or word_of(code) or "x"
+        number = 2
+        while word in out:
+            word, number = f"{base}_{number}", number + 1
+        out[word] = (code, label)
+    return out

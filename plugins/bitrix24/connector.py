@@ -1,0 +1,283 @@
+"""The connector: what Bitrix24 offers to `hub.yaml`, and methods of a few lines that call the rest."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import marshmallow as ma
+
+from hub.connector import ActionKind, Connector, EventKind, Limits
+from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request, Watch
+from plugins.bitrix24 import codes, incoming, outgoing
+from plugins.bitrix24.acting import Acting
+from plugins.bitrix24.checking import Checking
+from plugins.bitrix24.client import Client
+from plugins.bitrix24.installing import Installing
+from plugins.bitrix24.oauth import OAuth
+from plugins.bitrix24.reading import POLLED_KINDS, Reading
+from plugins.bitrix24.schemas import Bitrix24Settings
+from plugins.bitrix24.search import VENDOR_FIELD, Search
+
+#: seconds the portal may run one request (limits.html), and a little for the way
+_CALL_SECONDS = 65.0
+_STAGES_KEPT = 600.0
+_OFFLINE_EVERY = 30.0
+
+
+def _crm_events(kind: str, stages: bool, sample: str) -> list[EventKind]:
+    verbs = ["created", "updated", "deleted", "responsible_changed", *(["stage_changed"] if stages else [])]
+    notes = {
+        "stage_changed": "told by comparing with the last seen record",
+        "responsible_changed": "told by comparing with the last seen record",
+    }
+    samples = {"created": sample}
+    return [EventKind(f"{kind}.{verb}", kind, samples.get(verb, ""), notes.get(verb, "")) for verb in verbs]
+
+
+def _crm_actions(kind: str, stage_field: str = "") -> list[ActionKind]:
+    person = kind in ("lead", "deal")
+    stages = (stage_field,) if stage_field else ()
+    made = {"marker": "ORIGIN_ID", "person": person, "stage_fields": stages}
+    required = ("TITLE",) if kind == "company" else ()
+    actions = [
+        ActionKind(f"{kind}.create", required, cost=1, **made),
+        ActionKind(f"{kind}.upsert", cost=2, **made, note="becomes a create or an update"),
+        ActionKind(f"{kind}.update", idempotent=True, cost=2, latest=True, stage_fields=stages),
+        ActionKind(f"{kind}.find", idempotent=True, cost=2),
+        ActionKind(f"{kind}.list", idempotent=True, cost=10),
+        ActionKind(f"{kind}.delete", idempotent=True, cost=1),
+    ]
+    if stage_field:
+        actions += [
+            ActionKind(f"{kind}.set_stage", idempotent=True, cost=2, latest=True, stage_fields=stages),
+            ActionKind(f"{kind}.set_products", ("rows",), idempotent=True, cost=1, latest=True),
+        ]
+    return actions
+
+
+class Bitrix24(Connector):
+    """One portal, through an inbound webhook, an app, or both."""
+
+    name: ClassVar[str] = "bitrix24"
+    title: ClassVar[str] = "Bitrix24"
+    docs_url: ClassVar[str] = "https://apidocs.bitrix24.com/"
+    Settings: ClassVar[type[ma.Schema]] = Bitrix24Settings
+    settle: ClassVar[float] = 70.0
+    vendor_field: ClassVar[str] = VENDOR_FIELD
+    volatile: ClassVar[tuple[str, ...]] = codes.VOLATILE
+    content_types: ClassVar[Mapping[str, str]] = {
+        ".txt": "application/x-www-form-urlencoded", ".json": "application/json"
+    }  # fmt: skip
+
+    events: ClassVar[tuple[EventKind, ...]] = (
+        *_crm_events("lead", True, "ONCRMLEADADD.webhook.txt"),
+        *_crm_events("deal", True, "ONCRMDEALADD-to-app.webhook.txt"),
+        *_crm_events("contact", False, "ONCRMCONTACTADD-captured.webhook.txt"),
+        *_crm_events("company", False, "ONCRMCOMPANYADD.webhook.txt"),
+        EventKind("note.added", "note", "ONCRMTIMELINECOMMENTADD.webhook.txt", "a colleague's comment"),
+        EventKind("note.updated", "note"),
+        EventKind("note.deleted", "note"),
+        EventKind("task.created", "task"),
+        EventKind("task.updated", "task", "ONTASKUPDATE.webhook.txt"),
+        EventKind("task.completed", "task", "", "told from the task's status when it is read"),
+        EventKind("task.deleted", "task"),
+        EventKind("call.started", "call", "ONEXTERNALCALLSTART.webhook.txt"),
+        EventKind("call.answered", "call"),
+        EventKind("call.finished", "call", "ONVOXIMPLANTCALLEND.webhook.txt"),
+        EventKind("call.missed", "call"),
+        EventKind("message.sent", "message", "ONIMCONNECTORMESSAGEADD.webhook.txt", "an operator in an open line"),
+        EventKind("message.received", "message", "ONOPENLINEMESSAGEADD.webhook.txt"),
+        EventKind("message.deleted", "message"),
+        EventKind("connection.changed", "connection", "ONAPPUNINSTALL.webhook.txt", "the app came or went"),
+    )
+
+    actions: ClassVar[tuple[ActionKind, ...]] = (
+        *_crm_actions("lead", "STATUS_ID"),
+        *_crm_actions("deal", "STAGE_ID"),
+        *_crm_actions("contact"),
+        *_crm_actions("company"),
+        ActionKind(
+            "lead.convert", marker="ORIGIN_ID", cost=5, stage_fields=("STAGE_ID",),
+            note="makes contact and deal, marks the lead converted; each part is searched by marker before",
+        ),
+        ActionKind(
+            "comment.create", ("ENTITY_TYPE", "ENTITY_ID", "COMMENT"), uncertain="repeat", cost=2,
+            note="a repetition first looks for the same text on the record",
+        ),
+        ActionKind(
+            "todo.create", ("ownerTypeId", "ownerId", "deadline"), uncertain="repeat", cost=2,
+            note="a repetition first looks for the same to-do on the record",
+        ),
+        ActionKind(
+            "activity.create", ("OWNER_TYPE_ID", "OWNER_ID", "TYPE_ID", "SUBJECT", "COMMUNICATIONS"),
+            marker="ORIGIN_ID",
+        ),
+        ActionKind("task.create", ("TITLE",), uncertain="repeat", cost=2, note="a repetition first looks by title"),
+        ActionKind("task.update", idempotent=True, latest=True),
+        ActionKind("task.complete", idempotent=True),
+        ActionKind("task.find", idempotent=True),
+        ActionKind("task.list", idempotent=True, cost=10),
+        ActionKind("user.find", idempotent=True),
+        ActionKind("notify.send", ("MESSAGE",), uncertain="repeat", note="USER_ID, or the connection's `user`"),
+        ActionKind("api", uncertain="park", note="any method: give `method`"),
+    )  # fmt: skip
+
+    # --- the parts, made once ------------------------------------------------------------------------
+
+    @cached_property
+    def _oauth(self) -> OAuth:
+        return OAuth(self.settings, lambda: self.http)
+
+    @cached_property
+    def _client(self) -> Client:
+        return Client(self.settings, lambda: self.http, lambda: self.tokens, self._oauth)
+
+    @property
+    def _search(self) -> Search:
+        return Search(self._client, self.portal, self.connection.region)
+
+    @property
+    def _reading(self) -> Reading:
+        return Reading(self._client, self._search, self.portal, self.connection.region)
+
+    @property
+    def _acting(self) -> Acting:
+        region, user = self.connection.region, self.settings["user"]
+        return Acting(self._client, self._search, self._reading, self.portal, region, user)
+
+    @property
+    def _checking(self) -> Checking:
+        return Checking(self._client, self.settings, self.connection)
+
+    @cached_property
+    def _stages(self) -> dict[str, tuple[float, list[str]]]:
+        return {}
+
+    @property
+    def portal(self) -> str:
+        """The portal's address without a closing slash; "" as long as an app isn't installed."""
+        if self.settings["portal"]:
+            return str(self.settings["portal"]).rstrip("/")
+        url = self.settings["webhook_url"] or (self._held().get("client_endpoint") or "")
+        return str(url).partition("/rest/")[0]
+
+    def _held(self) -> Mapping[str, Any]:
+        """Return the app's tokens, {} without any."""
+        vault = getattr(self, "tokens", None)
+        return (vault.read() or {}) if vault is not None and self.settings["client_id"] else {}
+
+    # --- declared per connection ---------------------------------------------------------------------
+
+    def limits(self) -> Limits:
+        """Return the portal's limit; all connections to one portal share its bucket (it counts by source IP)."""
+        configured = self.settings["limits"]
+        host = urlsplit(self.portal).hostname or ""
+        return Limits(
+            per_second=configured["per_second"],
+            burst=configured["burst"],
+            parallel=8,
+            key=f"bitrix24:{host}" if host else "",
+            timeout=_CALL_SECONDS,
+        )
+
+    def hosts(self) -> Iterable[str]:
+        """Return the portal's host and, for an app, those of the authorization server."""
+        urls = [self.settings["webhook_url"], self.portal, self.settings["oauth_url"]]
+        found = {urlsplit(url).hostname for url in urls if url}
+        if self.settings["client_id"]:
+            found |= set(codes.OAUTH_HOSTS)
+        return sorted(host for host in found if host)
+
+    def polls(self) -> Mapping[str, float]:
+        """Return the reconciliation polls, and the queue's where events are fetched."""
+        every = self.settings["poll"]
+        found = dict.fromkeys(POLLED_KINDS, every) if every else {}
+        return {**found, "offline": _OFFLINE_EVERY} if self.settings["events"] == "offline" else found
+
+    # --- the way in ----------------------------------------------------------------------------------
+
+    def verify(self, request: Request) -> None:
+        """Compare the application token; an app's is known from its verified installation."""
+        known = self.settings["application_token"] or (self._held().get("application_token", ""),)
+        incoming.verify(request, known, self.settings["member_id"])
+
+    def receipt_key(self, request: Request) -> str:
+        """Return portal, event, record and a digest of the data; see `incoming.receipt_key`."""
+        return incoming.receipt_key(request)
+
+    def parse(self, receipt: Receipt) -> list[Event]:
+        """Turn a stored event into neutral ones; most are hints that `complete` reads."""
+        return incoming.parse(receipt, self.connection.region)
+
+    # --- asking --------------------------------------------------------------------------------------
+
+    def complete(self, events: list[Event], needs: frozenset[str]) -> list[Event]:
+        """Read the record, its contact and its responsible employee in one request."""
+        return self._reading.complete(events, needs)
+
+    def poll(self, what: str, cursor: Any, watched: Sequence[Watch] = ()) -> Poll:
+        """Look for changes whose event got lost, or fetch the offline queue."""
+        now = dt.datetime.now(dt.UTC)
+        return self._reading.offline(cursor, now) if what == "offline" else self._reading.changes(what, cursor, now)
+
+    def find(self, record: str, by: Mapping[str, Any], limit: int = 50) -> list[Record]:
+        """Search; see `search.Search` for the words it knows."""
+        return self._search.find(record, by, limit)
+
+    def get(self, record: str, id: str) -> Record:
+        """Read one record."""
+        return self._reading.get(record, id)
+
+    # --- acting --------------------------------------------------------------------------------------
+
+    def perform(self, action: Action) -> Done:
+        """Do it; see `acting.Acting`."""
+        return self._acting.perform(action)
+
+    def attach(self, record: str, id: str, how: str, text: str, marker: str, since: dt.datetime | None = None) -> Done:
+        """Join a text to a record. `since`: an earlier try may have done it after this time, so look first."""
+        return self._acting.attach(record, id, how, text, since, dt.datetime.now(dt.UTC))
+
+    def contact_values(self, contact: Record) -> dict[str, Any]:
+        """Return the fields that make a contact."""
+        return outgoing.contact_values(contact)
+
+    def stage_order(self, record: str, stage: str) -> list[str]:
+        """Return the board's columns from left to right; asked at most every ten minutes."""
+        if record not in ("lead", "deal"):
+            return []
+        directory = codes.stage_directory(record, codes.plain_stage(stage))
+        until, order = self._stages.get(directory, (0.0, []))
+        if until < time.monotonic():
+            order = self._checking.stage_order(record, stage)
+            self._stages[directory] = (time.monotonic() + _STAGES_KEPT, order)
+        return order
+
+    # --- looking after it ----------------------------------------------------------------------------
+
+    def check(self) -> list[Finding]:
+        """Ask who we are, what we may, whether fields and stages exist, how events reach us."""
+        return self._checking.check()
+
+    def names(self) -> dict[str, dict[str, tuple[str, str]]]:
+        """Return the portal's own fields, stages and employees."""
+        return self._checking.names()
+
+    def connect(self, callback_url: str) -> list[Finding]:
+        """Subscribe to events, where an app allows it."""
+        return self._checking.connect(callback_url)
+
+    # --- consent -------------------------------------------------------------------------------------
+
+    def authorize_url(self, state: str, redirect: str) -> str | None:
+        """Return the portal's page of consent; it goes back to the address kept in the app's own settings."""
+        return self._oauth.authorize_url(state)
+
+    def consent(self, request: Request) -> Reply:
+        """Take the code of a consent or an install event and store the tokens."""
+        return Installing(self.settings, self._oauth, lambda: self.tokens).consent(request)

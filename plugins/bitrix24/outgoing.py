@@ -1,0 +1,244 @@
+"""The way out, pure: an action becomes a method with its parameters, an answer becomes what was done.
+
+Leads, deals, contacts and companies go through `crm.<kind>.*`: marked as no longer developed, yet complete, and the
+only ones that take and give UF_CRM_ names and multifields in one spelling.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from hub.errors import Refused
+from hub.model import Action, Done, Record
+from plugins.bitrix24 import codes, multifield, records
+
+_AMOUNTS = frozenset({"OPPORTUNITY", "TAX_VALUE", "REVENUE"})
+_OWNER_TYPES = {kind: str(entity.type_id) for kind, entity in codes.ENTITIES.items()}
+
+
+# --- values ------------------------------------------------------------------------------------------
+
+
+def value(name: str, given: Any) -> Any:
+    """Return a value as the vendor writes it: Y/N (user fields: 1/0), times with their offset, amounts as text."""
+    if isinstance(given, bool):
+        return ("1" if given else "0") if name.startswith("UF_") else ("Y" if given else "N")
+    if isinstance(given, dt.datetime):
+        return (given if given.tzinfo else given.replace(tzinfo=dt.UTC)).isoformat(timespec="seconds")
+    if isinstance(given, (dt.date, Decimal)):
+        return str(given)
+    if isinstance(given, (list, tuple)):
+        return [value(name, item) for item in given]
+    return "" if given is None else given
+
+
+def fields(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `fields` of crm.<kind>.add: multifields as rows, stages in the portal's spelling."""
+    stage_field = codes.ENTITIES[kind].stage_field
+    out: dict[str, Any] = {}
+    for name, given in values.items():
+        if name in codes.MULTIFIELDS and codes.ENTITIES[kind].multifields:
+            if rows := multifield.written(name, given):
+                out[name] = rows
+        elif name in ("stage", stage_field) and stage_field:
+            out[stage_field] = codes.plain_stage(str(given))
+        else:
+            out[name] = value(name, given)
+    if kind == "deal" and out.get("STAGE_ID") and "CATEGORY_ID" not in out:
+        out["CATEGORY_ID"] = codes.pipeline_of(str(out["STAGE_ID"]))
+    return out
+
+
+def contact_values(contact: Record) -> dict[str, Any]:
+    """Return the fields that make a contact out of the neutral record; a nameless one is named by what is known."""
+    phones = contact.get("phones") or [contact.get("phone") or contact.get("phone_raw")]
+    emails = contact.get("emails") or [contact.get("email") or contact.get("email_raw")]
+    handles = contact.get("handles") or {}
+    source = contact.get("source") or {}
+    out = {
+        "NAME": contact.get("first_name") or contact.get("name"),
+        "SECOND_NAME": contact.get("middle_name"),
+        "LAST_NAME": contact.get("last_name"),
+        "ADDRESS": contact.get("address"),
+        "ADDRESS_CITY": contact.get("city"),
+        "PHONE": multifield.written("PHONE", phones),
+        "EMAIL": multifield.written("EMAIL", emails),
+        "IM": [
+            {"VALUE": str(handle), "VALUE_TYPE": codes.IM_TYPES.get(str(channel), "OTHER")}
+            for channel, handle in (handles.items() if isinstance(handles, Mapping) else ())
+            if handle
+        ],
+        **{name.upper(): source[name] for name in source if name.startswith("utm_")},
+    }
+    if not out["NAME"] and not out["LAST_NAME"]:
+        known = [*phones, *emails, contact.get("handle"), *(handles.values() if isinstance(handles, Mapping) else ())]
+        out["NAME"] = next((str(word) for word in known if word), "")
+    return {name: given for name, given in out.items() if given}
+
+
+def creation(action: Action, user: str = "") -> dict[str, Any]:
+    """Return the `fields` of a create: the person behind a contact, the contact behind a deal, our marker."""
+    kind = action.record
+    base = contact_values(action.person) if kind == "contact" and action.person else {}
+    out = fields(kind, {**base, **action.values})
+    if action.contact and kind in ("lead", "deal") and not out.get("CONTACT_ID"):
+        out["CONTACT_ID"] = action.contact
+    if user and not out.get("ASSIGNED_BY_ID"):
+        out["ASSIGNED_BY_ID"] = user
+    if action.marker:
+        out |= {"ORIGINATOR_ID": codes.ORIGINATOR, "ORIGIN_ID": action.marker}
+    return out
+
+
+def changes(
+    kind: str, wanted: Mapping[str, Any], current: Mapping[str, Any], region: str, empties_only: bool = False
+) -> dict[str, Any]:
+    """Return the fields of `wanted` that differ from the record as read.
+
+    Phones and e-mails are added when they are missing in any spelling, never repeated. `empties_only` leaves
+    what the record already says alone.
+    """
+    out: dict[str, Any] = {}
+    for name, given in wanted.items():
+        if name in codes.MULTIFIELDS and codes.ENTITIES[kind].multifields:
+            if rows := multifield.missing(name, given, current, region):
+                out[name] = rows
+        elif empties_only and current.get(name) not in (None, "", "0", [], False):
+            continue
+        elif not same(name, given, current.get(name)):
+            out[name] = given
+    return out
+
+
+def same(name: str, ours: Any, theirs: Any) -> bool:
+    """Tell whether a value is already there, in whatever spelling the vendor gives it back."""
+    if isinstance(ours, (list, tuple)):
+        kept = theirs if isinstance(theirs, (list, tuple)) else ([] if theirs in (None, "", False) else [theirs])
+        return [str(item) for item in ours] == [str(item) for item in kept]
+    a, b = ("" if item in (None, False) else str(item) for item in (ours, theirs))
+    if isinstance(theirs, bool):
+        b = "1" if theirs else "0"
+    if a == b:
+        return True
+    if name in _AMOUNTS or isinstance(theirs, (int, float)):
+        try:
+            return Decimal(a or "0") == Decimal(b or "0")
+        except InvalidOperation:
+            return False
+    return bool(a and b) and _same_time(a, b)
+
+
+def _same_time(a: str, b: str) -> bool:
+    if len(a) < 10 or len(b) < 10 or a[4:5] != "-" or b[4:5] != "-":
+        return False
+    if len(a) == 10 or len(b) == 10:  # a date has no zone: the day the vendor shows counts
+        return a[:10] == b[:10]
+    first, second = records.instant(a), records.instant(b)
+    return bool(first) and first == second
+
+
+def stage_change(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that put a lead or deal into a stage, with the pipeline where the stage names one."""
+    stage_field = codes.ENTITIES[kind].stage_field
+    stage = values.get("stage") or values.get(stage_field)
+    if not stage:
+        raise Refused(f"{kind}.set_stage needs a stage")
+    return fields(kind, {stage_field: str(stage)})
+
+
+# --- other records -----------------------------------------------------------------------------------
+
+
+def comment(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `fields` of crm.timeline.comment.add."""
+    known = {key.upper(): given for key, given in values.items()}
+    kind = str(known["ENTITY_TYPE"]).lower()
+    return {**known, "ENTITY_TYPE": codes.BY_TYPE_ID.get(kind, kind), "ENTITY_ID": known["ENTITY_ID"]}
+
+
+def todo(values: Mapping[str, Any], user: str = "") -> dict[str, Any]:
+    """Return the parameters of crm.activity.todo.add; the owner's type may be a word (`deal`) or a number."""
+    owner = str(values["ownerTypeId"]).lower()
+    out = {name: value(name, given) for name, given in values.items() if given not in (None, "")}
+    out["ownerTypeId"] = _OWNER_TYPES.get(owner, owner)
+    if user:
+        out.setdefault("responsibleId", user)
+    return out
+
+
+def task(values: Mapping[str, Any], user: str = "") -> dict[str, Any]:
+    """Return the `fields` of tasks.task.add; links to the CRM may be one text: `D_10, C_7`."""
+    out = {name: value(name, given) for name, given in values.items() if name != "id"}
+    if isinstance(links := out.get("UF_CRM_TASK"), str):
+        out["UF_CRM_TASK"] = [link.strip() for link in links.split(",") if link.strip()]
+    if user and not out.get("RESPONSIBLE_ID"):
+        out["RESPONSIBLE_ID"] = user
+    return out
+
+
+def activity(action: Action, user: str = "") -> dict[str, Any]:
+    """Return the `fields` of crm.activity.add with our marker."""
+    out = {name: value(name, given) for name, given in action.values.items()}
+    if user and not out.get("RESPONSIBLE_ID"):
+        out["RESPONSIBLE_ID"] = user
+    if action.marker:
+        out |= {"ORIGINATOR_ID": codes.ORIGINATOR, "ORIGIN_ID": action.marker}
+    return out
+
+
+# --- answers -----------------------------------------------------------------------------------------
+
+
+def new_id(result: Any, *path: str) -> str:
+    """Return the id of what was made: a number, or nested as in `{"task": {"id": "5"}}`."""
+    for name in path:
+        result = result.get(name) if isinstance(result, Mapping) else None
+    if isinstance(result, (str, int)) and not isinstance(result, bool) and str(result) not in ("", "0"):
+        return str(result)
+    raise Refused(f"the answer names no id: {str(result)[:100]!r}")
+
+
+def made(kind: str, number: str, sent: Mapping[str, Any], portal: str, region: str) -> Done:
+    """Return what a create did. The result is built from what was sent; the portal's defaults aren't in it."""
+    result = records.neutral(kind, {"ID": number, **sent}, portal, region)
+    return Done(result=result, id=number, links=[(kind, number)], written=dict(sent))
+
+
+def changed(
+    kind: str, current: Mapping[str, Any], wrote: Mapping[str, Any], portal: str, region: str
+) -> Done:  # fmt: skip
+    """Return what an update did; `written` is empty when nothing had to be changed."""
+    after = {**current, **{name: given for name, given in wrote.items() if name not in codes.MULTIFIELDS}}
+    for name in set(wrote) & set(codes.MULTIFIELDS):
+        after[name] = [*(current.get(name) or []), *wrote[name]]
+    number = str(current.get("ID") or "")
+    before = {name: current.get(name) for name in wrote}
+    return Done(records.neutral(kind, after, portal, region), number, written=dict(wrote), before=before)
+
+
+def deal_of_lead(lead: Mapping[str, Any], contact: str, action: Action, user: str = "") -> dict[str, Any]:
+    """Return the fields of the deal a lead becomes: what the lead knows, then what the route sets."""
+    taken = (
+        "TITLE", "OPPORTUNITY", "CURRENCY_ID", "COMPANY_ID", "ASSIGNED_BY_ID", "SOURCE_ID", "SOURCE_DESCRIPTION",
+        "COMMENTS", "UTM_SOURCE", "UTM_MEDIUM", "UTM_CAMPAIGN", "UTM_CONTENT", "UTM_TERM",
+    )  # fmt: skip
+    own = [name for name in lead if name.startswith("UF_CRM_")]
+    base = {name: lead[name] for name in (*taken, *own) if lead.get(name) not in (None, "", [], False, "0", "0.00")}
+    deal = Action("deal.create", "deal", "create", {**base, "LEAD_ID": str(lead["ID"]), **action.values})
+    deal.contact, deal.marker = contact, action.marker
+    return creation(deal, user)
+
+
+def contact_of_lead(lead: Mapping[str, Any], action: Action, user: str = "") -> dict[str, Any]:
+    """Return the fields of the contact a lead becomes; the lead's own names come before the hub's."""
+    names = ("NAME", "SECOND_NAME", "LAST_NAME", "SOURCE_ID", "ASSIGNED_BY_ID", "ADDRESS", "ADDRESS_CITY")
+    base = {name: lead[name] for name in names if lead.get(name)}
+    for field in ("PHONE", "EMAIL", "IM", "WEB"):
+        if rows := lead.get(field):
+            base[field] = [{"VALUE": row["VALUE"], "VALUE_TYPE": row.get("VALUE_TYPE", "WORK")} for row in rows]
+    contact = Action("contact.create", "contact", "create", base, person=action.person, marker=action.marker)
+    contact.values["LEAD_ID"] = str(lead["ID"])
+    return creation(contact, user)
