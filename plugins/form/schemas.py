@@ -56,11 +56,19 @@ class FormSettings(Settings):
     )
     secret_header = fields.String(
         load_default="X-Api-Key",
-        metadata={"help": "The header that may carry the key instead of the address.", "example": "X-Api-Key"},
+        metadata={
+            "help": "The header that may carry the key instead of the address.",
+            "example": "X-Api-Key",
+            "secret": False,
+        },
     )
     secret_field = fields.String(
         load_default="",
-        metadata={"help": "The form field that may carry the key, for senders that add one.", "example": "api_key"},
+        metadata={
+            "help": "The form field that may carry the key, for senders that add one.",
+            "example": "api_key",
+            "secret": False,
+        },
     )
     origins = fields.List(
         fields.String(validate=_origin),
