@@ -57,7 +57,8 @@ IM_TYPES = {"telegram": "TELEGRAM", "viber": "VIBER", "vk": "VK", "skype": "SKYP
 #: changes with every write, and therefore no news
 VOLATILE = (
     "DATE_MODIFY", "MODIFY_BY_ID", "LAST_ACTIVITY_TIME", "LAST_ACTIVITY_BY", "LAST_COMMUNICATION_TIME",
-    "MOVED_BY_ID", "MOVED_TIME", "SEARCH_CONTENT",
+    "MOVED_BY_ID", "MOVED_TIME", "SEARCH_CONTENT", "changedDate", "changedBy", "activityDate", "viewedDate",
+    "outlookVersion", "statusChangedDate", "serviceCommentsCount", "newCommentsCount", "action",
 )  # fmt: skip
 
 # --- events -----------------------------------------------------------------------------------------

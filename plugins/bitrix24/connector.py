@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ import marshmallow as ma
 
 from hub.connector import ActionKind, Connector, EventKind, Limits
 from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request, Watch
-from plugins.bitrix24 import codes, incoming, outgoing
+from plugins.bitrix24 import codes, incoming, outgoing, records
 from plugins.bitrix24.acting import Acting
 from plugins.bitrix24.checking import Checking
 from plugins.bitrix24.client import Client
@@ -27,26 +27,27 @@ from plugins.bitrix24.search import VENDOR_FIELD, Search
 _CALL_SECONDS = 65.0
 _STAGES_KEPT = 600.0
 _OFFLINE_EVERY = 30.0
+_NOTE = records.MORE_FIELDS["note"]
 
 
 def _crm_events(kind: str, stages: bool, sample: str) -> list[EventKind]:
-    verbs = ["created", "updated", "deleted", "responsible_changed", *(["stage_changed"] if stages else [])]
-    notes = {
-        "stage_changed": "told by comparing with the last seen record",
-        "responsible_changed": "told by comparing with the last seen record",
-    }
-    samples = {"created": sample}
-    return [EventKind(f"{kind}.{verb}", kind, samples.get(verb, ""), notes.get(verb, "")) for verb in verbs]
+    more = records.MORE_FIELDS.get(kind, ())
+    compared = ["responsible_changed", *(["stage_changed"] if stages else [])]
+    return [
+        EventKind(f"{kind}.created", kind, sample, fields=more),
+        EventKind(f"{kind}.updated", kind, fields=more),
+        EventKind(f"{kind}.deleted", kind, fields=more),
+        *(EventKind(f"{kind}.{verb}", kind, "", "told by comparing with the last look", more) for verb in compared),
+    ]
 
 
 def _crm_actions(kind: str, stage_field: str = "") -> list[ActionKind]:
     person = kind in ("lead", "deal")
     stages = (stage_field,) if stage_field else ()
-    made = {"marker": "ORIGIN_ID", "person": person, "stage_fields": stages}
-    required = ("TITLE",) if kind == "company" else ()
+    creating = partial(ActionKind, marker="ORIGIN_ID", person=person, stage_fields=stages)
     actions = [
-        ActionKind(f"{kind}.create", required, cost=1, **made),
-        ActionKind(f"{kind}.upsert", cost=2, **made, note="becomes a create or an update"),
+        creating(f"{kind}.create", ("TITLE",) if kind == "company" else ()),
+        creating(f"{kind}.upsert", cost=2, note="becomes a create or an update"),
         ActionKind(f"{kind}.update", idempotent=True, cost=2, latest=True, stage_fields=stages),
         ActionKind(f"{kind}.find", idempotent=True, cost=2),
         ActionKind(f"{kind}.list", idempotent=True, cost=10),
@@ -79,8 +80,8 @@ class Bitrix24(Connector):
         *_crm_events("deal", True, "ONCRMDEALADD-to-app.webhook.txt"),
         *_crm_events("contact", False, "ONCRMCONTACTADD-captured.webhook.txt"),
         *_crm_events("company", False, "ONCRMCOMPANYADD.webhook.txt"),
-        EventKind("note.added", "note", "ONCRMTIMELINECOMMENTADD.webhook.txt", "a colleague's comment"),
-        EventKind("note.updated", "note"),
+        EventKind("note.added", "note", "ONCRMTIMELINECOMMENTADD.webhook.txt", "a comment", _NOTE),
+        EventKind("note.updated", "note", fields=_NOTE),
         EventKind("note.deleted", "note"),
         EventKind("task.created", "task"),
         EventKind("task.updated", "task", "ONTASKUPDATE.webhook.txt"),
@@ -93,7 +94,7 @@ class Bitrix24(Connector):
         EventKind("message.sent", "message", "ONIMCONNECTORMESSAGEADD.webhook.txt", "an operator in an open line"),
         EventKind("message.received", "message", "ONOPENLINEMESSAGEADD.webhook.txt"),
         EventKind("message.deleted", "message"),
-        EventKind("connection.changed", "connection", "ONAPPUNINSTALL.webhook.txt", "the app came or went"),
+        EventKind("connection.changed", "", "ONAPPUNINSTALL.webhook.txt", "the app came or went"),
     )
 
     actions: ClassVar[tuple[ActionKind, ...]] = (

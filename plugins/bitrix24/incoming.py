@@ -151,7 +151,9 @@ def parse(receipt: Receipt, region: str = "") -> list[Event]:
     elif native.shape in ("connector_message", "line_message"):
         found = _messages(native, message) or [_unknown(name, message)]
     elif native.shape == "app":
-        found = [_app(name, message)]
+        found = [_app(name)]
+    elif receipt.request.method == POLLED:
+        found = _polled(name, native, message)
     else:
         found = [_hint(name, native, message)]
     return [
@@ -178,6 +180,17 @@ def _hint(name: str, native: Native, message: Mapping[str, Any]) -> Event:
     return Event(native.type, f"{native.record}:{number}", "", {native.record: record}, incomplete=native.hint)
 
 
+def _polled(name: str, native: Native, message: Mapping[str, Any]) -> list[Event]:
+    """What a poll found: an update, and for a record made since the last poll its creation too.
+
+    A record the hub hasn't seen is news as created, one it has seen may be news as updated; the core tells.
+    """
+    hint = _hint(name, native, message)
+    if message.get("created") is True and hint.incomplete:
+        return [hint.with_(type=f"{native.record}.created"), hint]
+    return [hint]
+
+
 def _unknown(name: str, message: Mapping[str, Any]) -> Event:
     data = message.get("data")
     subject = object_id(message) or "-"
@@ -189,10 +202,8 @@ def _unknown(name: str, message: Mapping[str, Any]) -> Event:
     return Event(f"vendor.{name.lower()}", subject, "", {"vendor": {"extra": dict(record)}})
 
 
-def _app(name: str, message: Mapping[str, Any]) -> Event:
-    what = name.removeprefix("ONAPP").lower()
-    record = {"change": what, "member_id": text_of(part(message, "auth", "member_id"))}
-    return Event("connection.changed", "connection:app", "", {"connection": record}, text=f"app: {what}")
+def _app(name: str) -> Event:
+    return Event("connection.changed", "connection:app", "", text=f"app: {name.removeprefix('ONAPP').lower()}")
 
 
 def _call(name: str, native: Native, message: Mapping[str, Any], region: str) -> Event:
@@ -204,25 +215,26 @@ def _call(name: str, native: Native, message: Mapping[str, Any], region: str) ->
     direction = codes.CALL_DIRECTIONS.get(kind, "")
     status = text_of(part(data, "CALL_FAILED_CODE"))
     line = text_of(part(data, "PORTAL_NUMBER")) or text_of(part(data, "LINE_NUMBER"))
-    call = {
+    seconds = text_of(part(data, "CALL_DURATION"))
+    call: dict[str, Any] = {
         "id": number,
         "from": line if direction == "out" else phone,
         "to": phone if direction == "out" else line,
         "line": line,
-        "duration": text_of(part(data, "CALL_DURATION")),
+        "duration": int(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 9 else None,
         "status": status,
         "direction": direction,
         "at": _utc(text_of(part(data, "CALL_START_DATE"))),
-        "responsible": text_of(part(data, "PORTAL_USER_ID")) or text_of(part(data, "USER_ID")),
     }
-    call = {key: value for key, value in call.items() if value} | {"extra": _extra(data)}
+    call = {key: value for key, value in call.items() if value not in (None, "")} | {"extra": _extra(data)}
     missed = name == "ONVOXIMPLANTCALLEND" and direction == "in" and status in codes.CALL_MISSED
     records: dict[str, Any] = {"call": call}
     if phone:
         records["contact"] = normal.contact(region, phone=phone)
     if number or phone:
         event_type = "call.missed" if missed else native.type
-        return Event(event_type, f"call:{number or phone}", "", records, channel="phone")
+        who = text_of(part(data, "PORTAL_USER_ID")) or text_of(part(data, "USER_ID"))
+        return Event(event_type, f"call:{number or phone}"[:255], "", records, channel="phone", by=who)
     return _unknown(name, message)
 
 

@@ -8,7 +8,6 @@ request. Bitrix24 never repeats an event it couldn't deliver
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +27,6 @@ OVERLAP = 120.0
 MOST_ROWS = 500
 #: polls by name -> kind of record
 POLLED_KINDS = {"deals": "deal", "leads": "lead", "contacts": "contact"}
-_GOODS = frozenset({"goods", "product", "products", "item"})
 _READERS = {
     "note": ("crm.timeline.comment.get", "id", records.note),
     "activity": ("crm.activity.get", "id", records.activity),
@@ -111,10 +109,7 @@ class Reading:
         by_type: dict[str, Event] = {}
         for hint in hints:
             by_type[hint.type] = _completed(hint, kind, found)
-        completed = sorted(by_type.values(), key=lambda event: not event.type.endswith(".created"))
-        if kind == "task" and (done := _task_done(completed, found["task"])):
-            completed.append(done)
-        return completed + rest
+        return sorted(by_type.values(), key=lambda event: not event.type.endswith(".created")) + rest
 
     def _records(self, kind: str, number: str, needs: frozenset[str]) -> dict[str, Any]:
         if kind not in codes.ENTITIES:
@@ -127,7 +122,7 @@ class Reading:
             commands["company"] = ("crm.company.get", {"ID": "$result[main][COMPANY_ID]"})
         if "responsible" in needs:
             commands["responsible"] = ("user.get", {"ID": "$result[main][ASSIGNED_BY_ID]"})
-        if kind in ("lead", "deal") and _GOODS & needs:
+        if kind in ("lead", "deal") and "goods" in needs:
             commands["goods"] = (f"crm.{kind}.productrows.get", {"id": number})
         if len(commands) == 1:
             return {kind: records.neutral(kind, self.raw(kind, number), self._portal, self._region)}
@@ -220,12 +215,11 @@ class Reading:
 def _completed(hint: Event, kind: str, found: Mapping[str, Any]) -> Event:
     record = found[kind]
     if hint.type.endswith((".created", ".added")):
-        at, mark = record.get("created_at"), ""
+        at = record.get("created_at")
     else:
         at = record.get("changed_at")
-        mark = f":{at or hint.key}:{_print_of(record)}"
     return hint.with_(
-        key=f"{hint.type}:{hint.subject.partition(':')[2]}{mark}",
+        type="task.completed" if hint.type == "task.updated" and _just_done(record) else hint.type,
         record={**hint.record, **found},
         occurred_at=dt.datetime.fromisoformat(at) if at else hint.occurred_at,
         title=str(record.get("title") or ""),
@@ -235,22 +229,14 @@ def _completed(hint: Event, kind: str, found: Mapping[str, Any]) -> Event:
     )
 
 
-def _print_of(record: Mapping[str, Any]) -> str:
-    """Return a short print of what a record says, so that an event and a poll about one state are one event."""
-    told = {key: value for key, value in record.get("extra", {}).items() if key not in codes.VOLATILE}
-    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()[:16]
-
-
-def _task_done(events: list[Event], task: Mapping[str, Any]) -> Event | None:
-    """Return `task.completed` for a task that is done; its key is the time it was closed, so it comes once."""
-    if not events or not task.get("done") or events[0].type == "task.deleted":
-        return None
-    closed = records.instant(task.get("extra", {}).get("closedDate"))
-    return events[-1].with_(
-        type="task.completed",
-        key=f"task.completed:{task.get('id')}:{closed}",
-        occurred_at=dt.datetime.fromisoformat(closed) if closed else events[-1].occurred_at,
-    )
+def _just_done(task: Mapping[str, Any]) -> bool:
+    """Tell the update that completed a task: it was closed when it was last changed, give or take two seconds."""
+    raw = task.get("extra", {})
+    closed, changed = records.instant(raw.get("closedDate")), records.instant(raw.get("changedDate"))
+    if not task.get("done") or not closed or not changed:
+        return False
+    apart = dt.datetime.fromisoformat(changed) - dt.datetime.fromisoformat(closed)
+    return abs(apart) <= dt.timedelta(seconds=2)
 
 
 def _iso(at: dt.datetime) -> str:
@@ -260,11 +246,11 @@ def _iso(at: dt.datetime) -> str:
 def _polled(kind: str, row: Mapping[str, Any], since: str, now: dt.datetime) -> tuple[str, Request]:
     number, changed = str(row["ID"]), str(row.get("DATE_MODIFY") or "")
     created = records.instant(row.get("DATE_CREATE"))
-    verb = "ADD" if created and created >= since else "UPDATE"
     at = records.instant(changed)
     body = {
-        "event": f"ONCRM{kind.upper()}{verb}",
+        "event": f"ONCRM{kind.upper()}UPDATE",
         "data": {"FIELDS": {"ID": number}},
+        "created": bool(created and created >= since),
         "ts": int(dt.datetime.fromisoformat(at).timestamp()) if at else int(now.timestamp()),
         "poll": True,
     }

@@ -13,9 +13,15 @@ from typing import Any
 
 from hub import normal
 from hub.model import Record
+from hub.records import known_fields
 from plugins.bitrix24 import codes, multifield
 
-_LINKS = {"lead": "L", "deal": "D", "contact": "C", "company": "CO"}
+#: fields beside those of `hub.records`: who a contact belongs to, what a note hangs on (declared per event)
+MORE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "contact": ("responsible", "by", "company", "comment"),
+    "note": ("lead", "deal", "contact", "company"),
+}
+_ALWAYS = frozenset({"source", "phone_raw", "email_raw"})
 _UTM = ("UTM_SOURCE", "UTM_MEDIUM", "UTM_CAMPAIGN", "UTM_CONTENT", "UTM_TERM")
 
 
@@ -44,8 +50,15 @@ def _id(value: Any) -> str:
     return "" if value in (None, "", 0, "0") else str(value)
 
 
-def _full(record: dict[str, Any], raw: Mapping[str, Any]) -> Record:
-    return {key: value for key, value in record.items() if value not in (None, "", [], {})} | {"extra": dict(raw)}
+def _full(kind: str, record: dict[str, Any], raw: Mapping[str, Any]) -> Record:
+    """Return the fields this kind of record has and that hold something, with the vendor's own in `extra`."""
+    known = known_fields(kind) | _ALWAYS | set(MORE_FIELDS.get(kind, ()))
+    kept = {key: value for key, value in record.items() if key in known and value not in (None, "", [], {})}
+    return {**kept, "extra": dict(raw)}
+
+
+def _any(record: dict[str, Any], raw: Mapping[str, Any]) -> Record:
+    return {**{key: value for key, value in record.items() if value not in (None, "")}, "extra": dict(raw)}
 
 
 def neutral(kind: str, raw: Mapping[str, Any], portal: str = "", region: str = "") -> Record:
@@ -70,7 +83,7 @@ def neutral(kind: str, raw: Mapping[str, Any], portal: str = "", region: str = "
         common |= {"name": raw.get("TITLE")} | reachable(raw, region)
     else:
         common |= person(raw, region)
-    return _full(common, raw)
+    return _full(kind, common, raw)
 
 
 def _stage(kind: str, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,7 +146,7 @@ def url(kind: str, number: Any, portal: str) -> str:
 def contact_of_lead(raw: Mapping[str, Any], region: str) -> Record:
     """Return the person a lead itself describes, as long as it hangs on no contact."""
     found = person(raw, region)
-    return {key: value for key, value in found.items() if value} | {"extra": {}}
+    return _full("contact", found, {})
 
 
 def task(raw: Mapping[str, Any], portal: str = "") -> Record:
@@ -142,6 +155,7 @@ def task(raw: Mapping[str, Any], portal: str = "") -> Record:
     status = str(raw.get("status", raw.get("STATUS")) or "")
     who = _id(raw.get("responsibleId"))
     return _full(
+        "task",
         {
             "id": number,
             "title": raw.get("title"),
@@ -173,13 +187,14 @@ def note(raw: Mapping[str, Any]) -> Record:
     kind = str(raw.get("ENTITY_TYPE") or "").lower()
     owner = {kind: _id(raw.get("ENTITY_ID"))} if kind in codes.ENTITIES else {}
     text = {"text": raw.get("COMMENT"), "by": _id(raw.get("AUTHOR_ID"))}
-    return _full({"id": _id(raw.get("ID")), **text, "created_at": instant(raw.get("CREATED")), **owner}, raw)
+    found = {"id": _id(raw.get("ID")), **text, "created_at": instant(raw.get("CREATED")), **owner}
+    return _full("note", found, raw)
 
 
 def activity(raw: Mapping[str, Any]) -> Record:
     """Return an activity: a call, a mail, a to-do."""
     kind = codes.BY_TYPE_ID.get(str(raw.get("OWNER_TYPE_ID")), "")
-    return _full(
+    return _any(
         {
             "id": _id(raw.get("ID")),
             "title": raw.get("SUBJECT"),
@@ -199,7 +214,7 @@ def user(raw: Mapping[str, Any]) -> Record:
     """Return an employee."""
     name = " ".join(str(raw.get(key) or "") for key in ("NAME", "LAST_NAME")).strip()
     phone = raw.get("WORK_PHONE") or raw.get("PERSONAL_MOBILE")
-    return _full({"id": _id(raw.get("ID")), "name": name, "email": raw.get("EMAIL"), "phone": phone}, raw)
+    return _any({"id": _id(raw.get("ID")), "name": name, "email": raw.get("EMAIL"), "phone": phone}, raw)
 
 
 def goods(rows: Any) -> list[Record]:
@@ -209,10 +224,10 @@ def goods(rows: Any) -> list[Record]:
         price, quantity = money(row.get("PRICE")), money(row.get("QUANTITY"))
         total = str(Decimal(price or "0") * Decimal(quantity or "0"))
         goods_of = {"id": _id(row.get("PRODUCT_ID")), "name": row.get("PRODUCT_NAME"), "price": price}
-        found.append(_full({**goods_of, "quantity": quantity, "sum": total}, row))
+        found.append(_any({**goods_of, "quantity": quantity, "sum": total}, row))
     return found
 
 
 def link(kind: str, number: str) -> str:
     """Return how a task points at a CRM record: `D_10`."""
-    return f"{_LINKS[kind]}_{number}"
+    return f"{codes.ENTITIES[kind].letter}_{number}"

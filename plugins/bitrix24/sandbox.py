@@ -228,8 +228,13 @@ class Bitrix24Sandbox(base.Sandbox):
     # --- a call -----------------------------------------------------------------------------------
 
     def _batch(self, call: Call, started: float) -> dict[str, Any]:
-        result = run_batch(call, self._perform)
-        return self._envelope(call, result, started)
+        return self._envelope(call, run_batch(call, self._perform_inner), started)
+
+    def _perform_inner(self, call: Call) -> dict[str, Any]:
+        """Run one command of a batch; a fault armed for its method hits it alone."""
+        if fault := self.fault_for(call.method, *_ERRORS):
+            raise RestError(*_ERRORS[fault.kind])
+        return self._perform(call)
 
     def _perform(self, call: Call, started: float | None = None) -> dict[str, Any]:
         """Run one method and wrap its result; limits and rights are those of the caller."""

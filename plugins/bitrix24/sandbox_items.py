@@ -112,8 +112,12 @@ def update(call: Call) -> Any:
     """Change an item; if nothing changes nothing is saved and no event goes out."""
     kind = _kind(call)
     record, values = _record(call, kind), _values(call, kind)
-    if records.would_change(call, kind, record, values):
-        _checked(lambda: records.change(call, kind, record, values))
+
+    def save() -> None:
+        if records.would_change(call, kind, record, values):
+            records.change(call, kind, record, values)
+
+    _checked(save)
     return {"item": _shown(call, kind, record)}
 
 

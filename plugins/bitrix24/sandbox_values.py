@@ -67,9 +67,10 @@ def _decimal(value: Any) -> Decimal | None:
     if value == "":
         return None
     try:
-        return Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
         return Decimal(0)
+    return number if number.is_finite() else Decimal(0)
 
 
 def show_old(kind: str, value: Any, multiple: bool = False) -> Any:

@@ -225,11 +225,13 @@ def _task_status(wanted: Any) -> dict[str, Any]:
 
 
 def _iso(when: Any) -> str:
-    """Return an instant as ISO text in UTC; a duration (`1d`, seconds) counts back from now."""
+    """Return an instant (datetime, unix seconds, ISO text) as ISO text in UTC; a duration (`1d`) counts back from now."""
     if isinstance(when, dt.datetime):
         at = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
-    elif isinstance(when, (int, float, dt.timedelta)):
-        at = dt.datetime.now(dt.UTC) - (when if isinstance(when, dt.timedelta) else dt.timedelta(seconds=when))
+    elif isinstance(when, dt.timedelta):
+        at = dt.datetime.now(dt.UTC) - when
+    elif isinstance(when, (int, float)):
+        at = dt.datetime.fromtimestamp(max(0, when), dt.UTC)
     else:
         try:
             at = dt.datetime.fromisoformat(str(when))

@@ -106,10 +106,15 @@ class NovaPoshta(Connector):
         return watching.look(desk.client.track, watched, float(self.settings["poll"]), desk.sender_phone, desk.now)
 
     def find(self, record: str, by: Mapping[str, Any], limit: int = 50) -> list[Record]:
-        """Find waybills by marker, number, phone, since, or members of getDocumentList."""
-        if record != "parcel":
-            raise Refused(f"plugin {self.name} can't search for {record}, only for parcel")
-        return waybills.find(self._desk, by, limit)
+        """Find waybills by marker, number, phone, since; other records as their `find` or `list` action does."""
+        if record == "parcel":
+            return waybills.find(self._desk, by, limit)
+        name = next((name for name in (f"{record}.find", f"{record}.list") if name in HANDLERS), None)
+        if name is None:
+            raise Refused(f"plugin {self.name} can't search for {record}")
+        asked = Action(name, record, "find", values=dict(by), limit=limit)
+        found: list[Record] = HANDLERS[name](self._desk, asked).result["rows"]
+        return found[:limit]
 
     def get(self, record: str, id: str) -> Record:
         """Read one parcel by its number."""

@@ -7,15 +7,16 @@ becomes `parcel.status_changed` or `parcel.updated`; what a relay pushed is a hi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
+from hub import jsonbody
 from hub.model import Event, Receipt, Request
 from plugins.novaposhta import dates, relays, schemas, tracking
 
 POLL = "POLL"
+_ODD = re.compile(r"[^\w.-]+")
 
 
 def parse(receipt: Receipt, push: Mapping[str, Any] | None) -> list[Event]:
@@ -26,11 +27,7 @@ def parse(receipt: Receipt, push: Mapping[str, Any] | None) -> list[Event]:
 
 
 def _polled(request: Request) -> Event:
-    try:
-        body = orjson.loads(request.body)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"the poll's receipt is not JSON: {error}") from None
-    item = schemas.tracking_item(body)
+    item = schemas.tracking_item(jsonbody.loads(request.body))
     was = item.pop("was", None)
     return tracking.event(item, was if isinstance(was, dict) else {})
 
@@ -41,7 +38,8 @@ def _pushed(receipt: Receipt, push: Mapping[str, Any]) -> list[Event]:
     status = relays.first(whole, (push["status"],) if push.get("status") else relay.status)
     at = dates.instant(relays.first(whole, (push["at"],) if push.get("at") else relay.at))
     if not found:
-        name = f"{kind}.{relays.first(whole, ('event', 'event_type', 'type')) or 'push'}"
+        native = relays.first(whole, ("event", "event_type", "type"))
+        name = f"{kind}.{_ODD.sub('_', native)[:80] or 'push'}"
         return [
             Event(
                 f"vendor.{name}",
@@ -77,7 +75,7 @@ def completed(hints: list[Event], items: Iterable[Mapping[str, Any]]) -> list[Ev
     """Return the hints of one parcel as one event, filled from what tracking answered.
 
     The key is the change's own (number, code, date), so that a push and a poll that saw the same make one event.
-    A number the vendor doesn't know stays a bare `parcel.updated` with the status `unknown`.
+    A hint about a number the vendor doesn't know means nothing: [].
     """
     last = hints[-1]
     number = str(last.record["parcel"]["number"])
@@ -97,5 +95,4 @@ def completed(hints: list[Event], items: Iterable[Mapping[str, Any]]) -> list[Ev
                 incomplete=False,
             )
         ]
-    record = {"parcel": {**last.record["parcel"], "status": "unknown"}}
-    return [last.with_(record=record, incomplete=False, text="Nova Poshta does not know this number")]
+    return []

@@ -19,12 +19,14 @@ import base64
 import hashlib
 import hmac
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from hub import jsonbody
 from hub.errors import Rejected
 from hub.model import Request
 
@@ -162,10 +164,7 @@ KINDS: dict[str, Relay] = {
 
 def body(request: Request) -> dict[str, Any]:
     """Return the JSON object of a push; `Rejected` if it is none."""
-    try:
-        whole = orjson.loads(request.body)
-    except orjson.JSONDecodeError:
-        raise Rejected(400, "the body of the push is not JSON") from None
+    whole = jsonbody.loads(request.body)
     if not isinstance(whole, dict):
         raise Rejected(400, "the body of the push is not a JSON object")
     return whole
@@ -228,9 +227,9 @@ def _walk(here: Any, steps: list[str]) -> Iterator[Any]:
 
 def _everything(here: Any) -> Iterator[Any]:
     """Yield every object inside, outermost first, without recursion."""
-    waiting = [here]
+    waiting = deque([here])
     while waiting:
-        one = waiting.pop(0)
+        one = waiting.popleft()
         if isinstance(one, dict):
             yield one
             waiting.extend(one.values())

@@ -15,12 +15,12 @@ PRINT_URL = "https://my.novaposhta.ua/orders/"
 RELAYS = ("aftership", "trackingmore", "track123", "clickpost", "novapost", "custom")
 SIGNS = ("plain", "hex", "base64")
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Duration(ma.fields.Field[float]):
-    """`30s`, `10m`, `3h`, `1d` as seconds; at least a minute."""
+    """`90s`, `10m`, `3h`, `1d` (or bare seconds) as seconds; at least a minute."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         match = _DURATION.fullmatch(str(value).strip())
@@ -176,7 +176,7 @@ class TrackingItem(_Shape):
     Number = Text(required=True, validate=ma.validate.Length(min=1, max=40))
     StatusCode = Text(required=True, validate=ma.validate.Length(min=1, max=20))
     Status = Text(load_default="", allow_none=True)
-    TrackingUpdateDate = Text(load_default="", allow_none=True)
+    TrackingUpdateDate = Text(load_default="", allow_none=True, validate=ma.validate.Length(max=40))
 
 
 def tracking_item(item: Any) -> dict[str, Any]:

@@ -268,7 +268,13 @@ def settlement_find(desk: Desk, action: Action) -> Done:
     values = {**action.find, **action.values}
     found = desk.client.settlements(str(values.get("name") or values.get("CityName") or ""), action.limit or 50)
     return outgoing.rows(
-        {**row, "ref": row.get("DeliveryCity"), "settlement": row.get("Ref"), "name": row.get("Present")}
+        {
+            **row,
+            "id": row.get("DeliveryCity"),
+            "ref": row.get("DeliveryCity"),
+            "settlement": row.get("Ref"),
+            "name": row.get("Present"),
+        }
         for row in found
     )
 
@@ -304,7 +310,10 @@ def street_find(desk: Desk, action: Action) -> Done:
     found = desk.client.streets(
         settlement, str(values.get("name") or values.get("StreetName") or ""), action.limit or 50
     )
-    return outgoing.rows({**row, "ref": row.get("SettlementStreetRef"), "name": row.get("Present")} for row in found)
+    return outgoing.rows(
+        {**row, "id": row.get("SettlementStreetRef"), "ref": row.get("SettlementStreetRef"), "name": row.get("Present")}
+        for row in found
+    )
 
 
 def _rows(found: list[Row]) -> Done:

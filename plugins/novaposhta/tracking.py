@@ -48,6 +48,11 @@ def money(item: Mapping[str, Any], *names: str) -> str | None:
     return None
 
 
+def _kilograms(item: Mapping[str, Any]) -> float | None:
+    weight = money(item, "FactualWeight", "DocumentWeight")
+    return float(weight) if weight and len(weight) < 12 else None
+
+
 def money_on_delivery(item: Mapping[str, Any]) -> bool:
     """Say whether a money transfer follows the delivery (code 10 becomes 11); payment control has none."""
     return money(item, "RedeliverySum") is not None or text(item, "Redelivery") == "1"
@@ -113,7 +118,7 @@ def parcel(item: Mapping[str, Any], was: Mapping[str, Any] | None = None) -> Rec
         "return_number": number if first else text(item, "LastCreatedOnTheBasisNumber"),
         "recipient": text(item, "RecipientFullName", "RecipientFullNameEW"),
         "phone": normal.phone(text(item, "PhoneRecipient"), "UA"),
-        "weight": text(item, "FactualWeight", "DocumentWeight"),
+        "weight": _kilograms(item),
         "finished": finished(code, cod, role) or bool(was.get("given_up")),
         "extra": {name: value for name, value in item.items() if name != "was" and value not in (None, "", [], {})},
     }

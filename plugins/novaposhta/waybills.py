@@ -66,7 +66,7 @@ def update(desk: Desk, action: Action) -> Done:
     except StaleRef as stale:
         raise _stale(desk, stale) from None
     result = outgoing.saved(row, action.values)
-    return Done(result=result, id=str(result["number"]))
+    return Done(result=result, id=str(result["number"]), written=properties)
 
 
 def delete(desk: Desk, action: Action) -> Done:
@@ -212,8 +212,8 @@ def track(desk: Desk, action: Action) -> Done:
 def find(desk: Desk, by: Mapping[str, Any], limit: int = 50) -> list[Record]:
     """Return waybills that match all of `by`, oldest first, made by hand or by the hub.
 
-    Keys: marker (InfoRegClientBarcodes), number or id, phone, since and until (instants or days), and members of
-    getDocumentList's rows (StateId, CityRecipient, ...). `number` alone is read by tracking.
+    Keys: marker (InfoRegClientBarcodes), number or id, phone, since and until (instants, epoch seconds or days), and
+    members of getDocumentList's rows (StateId, CityRecipient, ...). `number` alone is read by tracking.
     """
     wanted = str(by.get("number") or by.get("id") or "")
     if wanted and not set(by) - {"number", "id", "since"}:
@@ -250,6 +250,9 @@ def _listed(desk: Desk, by: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _day(value: Any) -> dt.date | None:
+    """Read the day of an instant, of epoch seconds, or of a date in any spelling."""
+    if isinstance(value, int | float):
+        value = dt.datetime.fromtimestamp(value, dt.UTC)
     return dates.today(value) if isinstance(value, dt.datetime) else dates.day(value)
 
 

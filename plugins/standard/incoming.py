@@ -14,7 +14,7 @@ from hub import jsonbody, normal, phpform
 from hub.errors import Rejected
 from hub.events import KNOWN_EVENTS
 from hub.model import Event, Receipt, Request
-from hub.records import FIELDS
+from hub.records import COMMON, FIELDS
 from plugins.standard import signing
 
 _CONTACT = frozenset({"name", "first_name", "last_name", "middle_name", "phone", "email"})
@@ -87,12 +87,8 @@ def _event(
     type = settings["event"] or _type(item)
     about = type.split(".", 1)[0]
     record = _record(item, settings["read"], region, zone)
-    if about in FIELDS:
-        record.setdefault(about, {})
-        record[about]["extra"] = item
-    else:
-        record["extra"] = {"extra": item}
-    id = _plain(record.get(about, {}).get("id")) or key
+    record.setdefault(about, {})["extra"] = item
+    id = _plain(record[about].get("id")) or key.removeprefix("key:")
     return Event(
         type=type,
         subject=_short(f"{about}:{id}"),
@@ -128,7 +124,7 @@ def _record(item: Mapping[str, Any], read: Mapping[str, str], region: str, zone:
     for ours, path in read.items():
         value = _dig(item, path)
         name, _, field = ours.partition(".")
-        fit = _fit(FIELDS[name].get(field, ""), value, zone)
+        fit = _fit({**COMMON, **FIELDS[name]}.get(field, ""), value, zone)
         if fit not in (None, "", [], {}):
             record.setdefault(name, {})[field] = fit
     if contact := record.get("contact"):

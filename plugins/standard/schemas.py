@@ -72,8 +72,11 @@ class OutgoingSettings(Settings):
         metadata={"help": "Calls a second, calls at once, seconds to wait.", "example": '{per_second: "5"}'},
     )
     retry_on = Statuses(
-        load_default=frozenset({408, 425, 500, 502, 503, 504}),
-        metadata={"help": "Answers that mean: try again later.", "example": "[408, 500-599]"},
+        load_default=frozenset(),
+        metadata={
+            "help": "Answers that mean: nothing happened, try again later. Without it a 5xx to a POST is in doubt.",
+            "example": "[409, 500-599]",
+        },
     )
     gone_on = Statuses(
         load_default=frozenset({404, 410}),
@@ -102,8 +105,8 @@ class StandardSettings(OutgoingSettings):
         load_default="standard",
         validate=validate.OneOf(AUTHS),
         metadata={
-            "help": "How the sender proves itself: standard (Standard Webhooks), header (the secret itself in a header), "
-            "hmac (a signature of the body in a header), url (the secret at the end of the address).",
+            "help": "How the sender proves itself: standard (Standard Webhooks), header (the secret itself in a "
+            "header), hmac (a signature of the body in a header), url (the secret at the end of the address).",
             "example": "hmac",
         },
     )
@@ -187,7 +190,7 @@ class HttpSettings(OutgoingSettings):
     idempotency_header = fields.String(
         load_default="",
         metadata={
-            "help": "The header in which the other side takes a key against doubles; then a lost POST is repeated safely.",
+            "help": "The header that takes a key against doubles; then a lost POST is repeated safely.",
             "example": "Idempotency-Key",
         },
     )

@@ -331,6 +331,13 @@ def test_all_failed_is_still_200_with_empty_arrays(portal):
     assert result["result_error"]["b"]["error"] == "ERROR_BATCH_METHOD_NOT_ALLOWED"
 
 
+def test_a_fault_may_hit_one_command(portal):
+    portal.arm("internal_error", match="crm.deal.add")
+    result = portal.ok("batch", cmd={"a": "crm.deal.add?fields[TITLE]=x", "b": "crm.deal.add?fields[TITLE]=y"})
+    assert result["result_error"] == {"a": sample("rest-INTERNAL_SERVER_ERROR.error.json")}
+    assert [deal["TITLE"] for deal in portal.state()["deals"]] == ["y"]
+
+
 def test_later_commands_use_earlier_results(portal):
     deal = portal.ok("crm.deal.add", fields={"TITLE": "known"})
     commands = {

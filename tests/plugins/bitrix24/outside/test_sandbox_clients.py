@@ -40,6 +40,7 @@ def test_the_official_python_sdk_by_webhook(tls_portal, python_client):
         SDK, "b24pysdk_hook.py", host(tls_portal), f"1/{WEBHOOK_SECRET}", REQUESTS_CA_BUNDLE=tls_portal.certificate
     )
     assert told == {
+        "updated": True,
         "stage": "C5:WON",
         "semantics": "S",
         "paged": 121,
