@@ -181,8 +181,10 @@ class Dispatcher(_Loop):
         return super().finished() and not self.flying and not self.outcomes
 
     def pause(self) -> float:
-        """Look more often while calls are under way: their leases must be renewed."""
-        return min(SWEEP, work.LEASE / 6) if self.flying else SWEEP
+        """Sleep until the next line is due, at most until the next sweep."""
+        with self.store.read() as db:
+            soonest = work.next_due(db, self._order())
+            return SWEEP if soonest is None else min(SWEEP, max(0.005, soonest - db.now))
 
     def turn(self) -> bool:
         """Write outcomes, renew leases, claim what is due, start the calls."""

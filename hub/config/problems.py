@@ -54,7 +54,7 @@ class Log:
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.66) -> str | None:
     """Return the known word that was probably meant, or None."""
-    by_lower = {}
+    by_lower: dict[str, str] = {}
     for one in known:
         by_lower.setdefault(one.casefold(), one)
     found = difflib.get_close_matches(word.casefold()[:100], by_lower, 1, cutoff)

@@ -127,7 +127,7 @@ class _Builder:
         self.log.add(self.file, line, path, text, level)
 
     def _take(self, event: events.Event) -> None:
-        line = event.start_mark.line + 1
+        line = _start(event).line + 1
         if isinstance(event, events.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
@@ -166,15 +166,19 @@ class _Builder:
 
     def _tag(self, tag: str, line: int) -> None:
         word = tag.replace("tag:yaml.org,2002:", "!!").rstrip(",")
-        self._say(line, f'tags ({word}) mean nothing here; write {word.lstrip("!") or "the value"} without "!", or quote it')
+        self._say(
+            line, f'tags ({word}) mean nothing here; write {word.lstrip("!") or "the value"} without "!", or quote it'
+        )
 
     def _comment(self, event: events.ScalarEvent, line: int) -> None:
-        end = event.end_mark.index
+        end = _end(event).index
         stop = self.text.find("\n", end)
         rest = self.text[end : stop if stop >= 0 else len(self.text)]
         lost = re.match(r"[ \t]+#(\S.*)$", rest.rstrip("\r"))
         if lost and event.value:
-            self._say(line, f'everything after " #" is lost as a comment ("{lost[1].strip()[:60]}"). Quote the text.', WARNING)
+            self._say(
+                line, f'everything after " #" is lost as a comment ("{lost[1].strip()[:60]}"). Quote the text.', WARNING
+            )
 
     def _open(self, event: events.MappingStartEvent | events.SequenceStartEvent, line: int) -> None:
         if event.tag is not None:
@@ -213,7 +217,7 @@ class _Builder:
 
     def _key(self, top: _Open, node: Node, line: int, event: events.ScalarEvent | None) -> None:
         top.waiting, top.skip, top.key, top.key_line = True, False, None, line
-        top.key_end = event.end_mark.index if event is not None else -1
+        top.key_end = _end(event).index if event is not None else -1
         if node.kind == "map":
             raise _Braces(line - 1)
         if node.kind == "list":
@@ -232,7 +236,13 @@ class _Builder:
     def _where(self) -> str:
         """Return ` in this route` or the like, by the list or section the open mapping stands in."""
         owners = [one.key for one in self.stack[:-1] if one.key is not None]
-        inside = {"routes": "route", "steps": "step", "refused": "step", "connections": "connection", "messages": "message"}
+        inside = {
+            "routes": "route",
+            "steps": "step",
+            "refused": "step",
+            "connections": "connection",
+            "messages": "message",
+        }
         word = inside.get(owners[-1]) if owners else None
         if word is None and len(owners) > 1 and owners[-2] in ("connections", "messages"):
             word = inside[owners[-2]]
@@ -246,7 +256,7 @@ class _Builder:
         key = top.key
         bare = event is not None and event.style is None and not node.text and event.tag is None
         if bare and top.flow and event is not None and top.key_end >= 0:
-            between = self.text[top.key_end : event.start_mark.index]
+            between = self.text[top.key_end : _start(event).index]
             if ":" not in between:
                 self._say(top.key_line, f'unknown key "{key}" without a value: did a comma cut your text? Quote it.')
                 top.key = None
@@ -254,6 +264,16 @@ class _Builder:
         top.node.items[key] = node
         top.node.key_lines[key] = top.key_line
         top.key = None
+
+
+def _start(event: events.Event) -> yaml.Mark:
+    assert isinstance(event.start_mark, yaml.Mark)
+    return event.start_mark
+
+
+def _end(event: events.Event) -> yaml.Mark:
+    assert isinstance(event.end_mark, yaml.Mark)
+    return event.end_mark
 
 
 @dataclass(slots=True)
@@ -289,7 +309,9 @@ def _mend(text: str, error: yaml.YAMLError, file: str, log: Log) -> str | None:
         lines = text.split("\n")
         found = _trap(lines[error.line])
         if found is None:
-            log.add(file, error.line + 1, "", 'a mapping can\'t be a key; text with {{ }} needs quotes: "{{ form.name }}"')
+            log.add(
+                file, error.line + 1, "", 'a mapping can\'t be a key; text with {{ }} needs quotes: "{{ form.name }}"'
+            )
             return None
         log.add(file, error.line + 1, "", found[0])
         lines[error.line] = found[1]
@@ -323,15 +345,17 @@ def _trap(line: str) -> tuple[str, str] | None:
         bad = line[start:end].rstrip()
         mended = line[:start] + "'" + bad.replace("'", "''") + "'" + line[start + len(bad) :]
         if kind == "template":
-            owner = re.search(r"([\w.]+):\s*$", line[: start])
+            owner = re.search(r"([\w.]+):\s*$", line[:start])
             return f'text with {{{{ }}}} needs quotes: {(owner[1] + ": ") if owner else ""}"{bad}"', mended
         if kind == "star":
             return f'quote "{bad}"', mended
         if kind == "compare":
-            return f'use {_COMPARE[match["sign"]]}: {match["than"]}', mended
+            return f"use {_COMPARE[match['sign']]}: {match['than']}", mended
         if kind == "comment":
             lost = line[match.start("lost") : end].strip()
-            return f'everything after " #" is lost as a comment ("{lost}"). Quote the text.', line[:start] + " " + line[start + 1 :]
+            return f'everything after " #" is lost as a comment ("{lost}"). Quote the text.', line[:start] + " " + line[
+                start + 1 :
+            ]
         return f'quote "{bad}"', mended
     return None
 

@@ -85,7 +85,14 @@ class ValueReader:
         return Values(tuple(lines), {line.key: line.word for line in lines})
 
     def source(
-        self, view: View, target: Target, *, key: str = "", stage: Target | None = None, depth: int = 0, soft: bool = False
+        self,
+        view: View,
+        target: Target,
+        *,
+        key: str = "",
+        stage: Target | None = None,
+        depth: int = 0,
+        soft: bool = False,
     ) -> Source:
         """Return the source of one value."""
         if view.is_text:
@@ -117,7 +124,9 @@ class ValueReader:
             return First(tuple(sources))
         return self._from(view, inner, target, stage)
 
-    def text(self, view: View, target: Target, *, key: str = "", stage: Target | None = None, soft: bool = False) -> Source:
+    def text(
+        self, view: View, target: Target, *, key: str = "", stage: Target | None = None, soft: bool = False
+    ) -> Source:
         """Return what a text is: a path, a template, `leave` or itself."""
         text = view.text
         if "{{" in text or "{%" in text:
@@ -206,15 +215,20 @@ class ValueReader:
         if key in _WHOLE:
             return None
         form = next((name for name in _FORMS if name in view), None)
-        if form is None or (form in ("value", "text") and not set(view.keys()) <= {form, "when"}):
+        if form is None or (form in ("value", "text") and not set(view) <= {form, "when"}):
             return None
         return form
 
     def _nested(self, view: View, target: Target, depth: int) -> Source:
-        if target.bare and set(view.keys()) & _TESTS:
+        if target.bare and set(view) & _TESTS:
             self.vocabulary.later.append("tests in find")
             return Leave()
-        if "path" in view and "from" not in view and len(view.node.items) <= 2 and {"via", "default"} & set(view.keys()):
+        if (
+            "path" in view
+            and "from" not in view
+            and len(view.node.items) <= 2
+            and {"via", "default"} & set(view)
+        ):
             view.say('a path stands under "from": {from: form.city, via: [strip]}')
         inner = Target(None, None, target.bare)
         lines = tuple(Line(key, self.source(one, inner, depth=depth + 1), None, key) for key, one in view.fields())

@@ -70,9 +70,9 @@ class View:
     def __contains__(self, key: str) -> bool:
         return key in self.node.items
 
-    def keys(self) -> Iterable[str]:
-        """Return the keys of a mapping, in the order of the file."""
-        return self.node.items.keys()
+    def __iter__(self) -> Iterator[str]:
+        """Yield the keys of a mapping, in the order of the file."""
+        return iter(self.node.items)
 
     def fields(self) -> Iterator[tuple[str, View]]:
         """Yield key and value of a mapping."""

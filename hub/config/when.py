@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from re import _constants as _codes  # type: ignore[attr-defined]  # the parsed pattern has no public door
-from re import _parser
+from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 from hub.conditions import (
@@ -167,7 +167,8 @@ class ConditionReader:
             return []
         if danger or repeats > max(_SEARCHED):
             view.say(
-                danger or "the pattern repeats in more than three places; a text could keep it busy for hours. Split the test"
+                danger
+                or "the pattern repeats in too many places; a text could keep it busy for hours. Split it"
             )
             return []
         return [Like(compiled, _SEARCHED[repeats])]

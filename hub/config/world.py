@@ -106,7 +106,9 @@ class Vocabulary:
         root, dot, _ = text.partition(".")
         if not dot:
             return bare and (root in FIELDS or root in self.declared or root in self.extras)
-        return bool(_PATH.match(text)) and (root in self.roots() or root in self.world.connections or root in self.world.broken)
+        return bool(_PATH.match(text)) and (
+            root in self.roots() or root in self.world.connections or root in self.world.broken
+        )
 
     def mistaken_path(self, text: str) -> str | None:
         """Return the path that was meant by a text that looks like one but begins with no record."""
@@ -134,7 +136,9 @@ class Vocabulary:
             self.later.append(f"{text}: a setting of a connection as a value")
         else:
             near = nearest(root, self.roots(), 0.6)
-            view.say(f'no record or result "{root}" here.' + (f" Did you mean {near}{text[len(root):]}?" if near else ""))
+            view.say(
+                f'no record or result "{root}" here.' + (f" Did you mean {near}{text[len(root) :]}?" if near else "")
+            )
         return path
 
     def _result(self, path: Path, view: View) -> None:

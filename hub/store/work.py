@@ -128,6 +128,16 @@ def due_lanes(db: Db, lanes: Sequence[str]) -> list[str]:
     ]
 
 
+def next_due(db: Db, lanes: Sequence[str]) -> float | None:
+    """Return when the next line of these lanes will be due, None if none waits; lines due already don't count."""
+    soonest = None
+    for lane in lanes:
+        row = db.one("SELECT due FROM line WHERE lane = ? AND due > ? ORDER BY due LIMIT 1", (lane, db.now))
+        if row is not None and (soonest is None or row[0] < soonest):
+            soonest = row[0]
+    return soonest
+
+
 def renew(db: Db, leases: Sequence[str]) -> None:
     """Push the end of these leases out again."""
     if leases:

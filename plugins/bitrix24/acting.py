@@ -81,7 +81,13 @@ class Acting:
                 self._client.call(f"crm.{kind}.update", {"ID": number, "fields": wrote})
             except Refused as error:
                 raise self._reading.gone_or(error, kind, number) from None
-        return outgoing.changed(kind, current, wrote, self._portal, self._region)
+        done = outgoing.changed(kind, current, wrote, self._portal, self._region)
+        if appended := set(wrote) & set(codes.MULTIFIELDS):
+            # values get their ids from the portal; only read back do they tell our own echo from news
+            after = self._reading.raw(kind, number)
+            done.written |= {name: after.get(name) for name in appended}
+            done.result = records.neutral(kind, after, self._portal, self._region)
+        return done
 
     def _set_stage(self, action: Action) -> Done:
         """Move a lead or deal; into another pipeline together with CATEGORY_ID."""

@@ -54,10 +54,11 @@ MULTIFIELDS = ("PHONE", "EMAIL", "WEB", "IM", "LINK")
 #: channel of a neutral handle -> VALUE_TYPE of an IM value (crm.multifield.fields); others are written as OTHER
 IM_TYPES = {"telegram": "TELEGRAM", "viber": "VIBER", "vk": "VK", "skype": "SKYPE"}
 
-#: changes with every write, and therefore no news
+#: changes with every write, or follows from other fields (CLOSED from the stage, HAS_PHONE from PHONE): no news
 VOLATILE = (
     "DATE_MODIFY", "MODIFY_BY_ID", "LAST_ACTIVITY_TIME", "LAST_ACTIVITY_BY", "LAST_COMMUNICATION_TIME",
-    "MOVED_BY_ID", "MOVED_TIME", "SEARCH_CONTENT", "changedDate", "changedBy", "activityDate", "viewedDate",
+    "MOVED_BY_ID", "MOVED_TIME", "SEARCH_CONTENT", "STAGE_SEMANTIC_ID", "STATUS_SEMANTIC_ID", "CLOSED", "DATE_CLOSED",
+    "IS_NEW", "IS_RETURN_CUSTOMER", "IS_REPEATED_APPROACH", "HAS_PHONE", "HAS_EMAIL", "HAS_IMOL", "changedDate", "changedBy", "activityDate", "viewedDate",
     "outlookVersion", "statusChangedDate", "serviceCommentsCount", "newCommentsCount", "action",
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from hub import normal
 from hub.errors import Refused
 from hub.model import Action, Done, Record
 from plugins.bitrix24 import codes, multifield, records
@@ -58,10 +59,13 @@ def contact_values(contact: Record) -> dict[str, Any]:
     emails = contact.get("emails") or [contact.get("email") or contact.get("email_raw")]
     handles = contact.get("handles") or {}
     source = contact.get("source") or {}
+    first, rest = normal.split_name(str(contact.get("name") or ""))
+    if contact.get("first_name") or contact.get("last_name"):
+        first, rest = str(contact.get("first_name") or ""), str(contact.get("last_name") or "")
     out = {
-        "NAME": contact.get("first_name") or contact.get("name"),
+        "NAME": first,
         "SECOND_NAME": contact.get("middle_name"),
-        "LAST_NAME": contact.get("last_name"),
+        "LAST_NAME": rest,
         "ADDRESS": contact.get("address"),
         "ADDRESS_CITY": contact.get("city"),
         "PHONE": multifield.written("PHONE", phones),

@@ -214,10 +214,7 @@ class Reading:
 
 def _completed(hint: Event, kind: str, found: Mapping[str, Any]) -> Event:
     record = found[kind]
-    if hint.type.endswith((".created", ".added")):
-        at = record.get("created_at")
-    else:
-        at = record.get("changed_at")
+    at = record.get("created_at" if hint.type.endswith((".created", ".added")) else "changed_at")
     return hint.with_(
         type="task.completed" if hint.type == "task.updated" and _just_done(record) else hint.type,
         record={**hint.record, **found},

@@ -26,13 +26,16 @@ from flask import Response, jsonify, redirect, request
 
 from hub import sandbox as base
 from plugins.bitrix24 import (  # noqa: F401 - importing registers the methods
+    sandbox_binds,
     sandbox_crm,
     sandbox_directory,
     sandbox_duplicates,
+    sandbox_extras,
     sandbox_items,
     sandbox_notes,
-    sandbox_talk,
+    sandbox_openlines,
     sandbox_tasks,
+    sandbox_telephony,
 )
 from plugins.bitrix24.sandbox_access import EXPIRED, SCOPES, Access, App
 from plugins.bitrix24.sandbox_batch import run_batch
@@ -332,7 +335,7 @@ class Bitrix24Sandbox(base.Sandbox):
         with self.lock:
             try:
                 call = Call(self.portal, "operator", body, int(body.get("user_id") or 1), "ui")
-                return jsonify(sandbox_talk.operator_answers(call))
+                return jsonify(sandbox_openlines.operator_answers(call))
             except RestError as error:
                 return jsonify(error.body()), error.status
 

@@ -119,7 +119,11 @@ class Bitrix24Settings(Settings):
         validate=validate.Regexp(r"^\d*$", error="an employee's id is a number"),
         metadata={"help": "employee who becomes responsible where a route names none", "example": "1"},
     )
-    limits = fields.Nested(LimitSettings, load_default=lambda: LimitSettings().load({}))
+    limits = fields.Nested(
+        LimitSettings,
+        load_default=lambda: LimitSettings().load({}),
+        metadata={"help": "how politely to call", "example": "{per_second: 5, burst: 225}"},
+    )
     oauth_url = fields.String(
         load_default="",
         metadata={"help": "authorization server of a stand-in; leave empty", "example": "http://127.0.0.1:8080"},

@@ -225,7 +225,7 @@ def _task_status(wanted: Any) -> dict[str, Any]:
 
 
 def _iso(when: Any) -> str:
-    """Return an instant (datetime, unix seconds, ISO text) as ISO text in UTC; a duration (`1d`) counts back from now."""
+    """Return a datetime, unix seconds or ISO text as ISO text in UTC; a duration (`1d`) counts back from now."""
     if isinstance(when, dt.datetime):
         at = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
     elif isinstance(when, dt.timedelta):

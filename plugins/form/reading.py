@@ -40,7 +40,7 @@ def _json(body: bytes) -> dict[str, Any]:
     if isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
         # jQuery's serializeArray(): [{"name": "phone", "value": "067..."}]
         pairs = [(str(item["name"]), item.get("value")) for item in value]
-        return phpform.decode(_lists(pairs))  # type: ignore[arg-type]
+        return phpform.decode(_lists(pairs))
     raise Rejected(400, "the JSON body is no object with form fields")
 
 

@@ -42,7 +42,8 @@ class FormSandbox(Sandbox):
         with self.lock:
             number = len(self.data["sent"]) + 1
         kind, body = body_of(sender, {"id": f"{number}:{int(now_utc().timestamp())}", **(answers or {})})
-        answer = requests.post(url, **{kind: body}, timeout=5, allow_redirects=False)
+        form, json = (body, None) if kind == "data" else (None, body)
+        answer = requests.post(url, data=form, json=json, timeout=5, allow_redirects=False)
         said = {"sender": sender, "body": body, "status": answer.status_code, "answer": answer.text[:200]}
         with self.lock:
             self.data["sent"].append(said)

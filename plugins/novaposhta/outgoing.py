@@ -84,7 +84,7 @@ def amount(values: Mapping[str, Any], name: str, problems: dict[str, str]) -> De
 
 def plain(number: Decimal) -> str:
     """Return a number as the vendor writes it: "1500", "1500.50"."""
-    return f"{number:f}".rstrip("0").rstrip(".") if number == number.to_integral() else f"{number:f}"
+    return str(int(number)) if number == number.to_integral() else f"{number:f}"
 
 
 def waybill_problems(values: Mapping[str, Any]) -> dict[str, str]:
@@ -240,7 +240,8 @@ def saved(row: Mapping[str, Any], values: Mapping[str, Any]) -> Record:
         waybill = SavedWaybill().load(row)
     except ma.ValidationError as error:
         raise Uncertain(f"the waybill's answer lacks what is needed: {error.messages}") from None
-    return {
+    cod = amount(values, "cod", {})
+    result = {
         "id": waybill["IntDocNumber"],
         "number": waybill["IntDocNumber"],
         "ref": waybill["Ref"],
@@ -248,8 +249,9 @@ def saved(row: Mapping[str, Any], values: Mapping[str, Any]) -> Record:
         "eta": dates.day_text(waybill["EstimatedDeliveryDate"]),
         "status": "registered",
         "url": tracking.TRACKING_PAGE + str(waybill["IntDocNumber"]),
-        "cod": plain(cod) if (cod := amount(values, "cod", {})) else None,
+        "cod": plain(cod) if cod else None,
     }
+    return {name: value for name, value in result.items() if value is not None}
 
 
 def has_transfer(properties: Mapping[str, Any]) -> bool:

@@ -129,8 +129,17 @@ def parcel(item: Mapping[str, Any], was: Mapping[str, Any] | None = None) -> Rec
 
 
 def contact(record: Record) -> Record:
-    """Return the recipient as a contact, {} where the parcel names none (a short record, a return)."""
-    return normal.contact("UA", name=record.get("recipient"), phone=record.get("phone"))
+    """Return the recipient as a contact, {} where the parcel names none (a short record, a return).
+
+    The vendor writes surname, first name, patronymic; a company or a single word stays one name.
+    """
+    name = str(record.get("recipient") or "")
+    words = name.split()
+    parts: dict[str, str] = {}
+    if 2 <= len(words) <= 3 and all(word.replace("'", "").replace("-", "").isalpha() for word in words):
+        parts = dict(zip(("last_name", "first_name", "middle_name"), words, strict=False))
+    person = normal.contact("UA", name=name, phone=record.get("phone"), **parts)
+    return {key: value for key, value in person.items() if parts or key not in ("first_name", "last_name")}
 
 
 def event(item: Mapping[str, Any], was: Mapping[str, Any] | None = None) -> Event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -54,9 +55,9 @@ class StandardConnector(_Calling):
     docs_url = "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"
     Settings = StandardSettings
     events: ClassVar[tuple[EventKind, ...]] = tuple(
-        EventKind(name, record, note="if the setting `event`, or the message's own type, says so")
+        EventKind(name, name.split(".")[0], note="if the setting `event`, or the message's own type, says so")
         for name in sorted(KNOWN_EVENTS)
-        if (record := name.split(".")[0]) in FIELDS
+        if name.split(".")[0] in FIELDS
     )
     actions = (
         ActionKind("event.send", ("type",), idempotent=True, uncertain="repeat", fields=("url", "type", "data")),
@@ -123,7 +124,7 @@ class HttpConnector(_Calling):
             call.headers = {**self.settings["headers"], **call.headers}
         if header:
             call.headers[header] = _message(action)
-        return outgoing.done(client.send(self.http, call, self.settings, repeatable=bool(header) and call.own))
+        return outgoing.done(client.send(self.http, call, self.settings, repeatable=bool(header)))
 
     def check(self) -> list[Finding]:
         """GET `check_path` and say how it went."""
@@ -146,4 +147,4 @@ def _message(action: Action) -> str:
     if action.marker:
         return action.marker
     event = action.event
-    return f"{action.name}:{event.connection}:{event.key}" if event else f"{action.name}:{id(action)}"
+    return f"{action.name}:{event.connection}:{event.key}" if event else str(uuid.uuid4())

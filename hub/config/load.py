@@ -1,0 +1,205 @@
+"""From the file to a `Config`: include, variables, sections, and all problems of one run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dotenv
+
+from hub.config.advice import advise
+from hub.config.connections import read_connections
+from hub.config.problems import LATER, Log, Problem
+from hub.config.reader import Node, read
+from hub.config.routes import read_routes
+from hub.config.sections import Sections
+from hub.config.shapes import Config
+from hub.config.view import View
+from hub.config.world import World
+from hub.errors import ConfigError
+from hub.plugins import Plugins
+from hub.templates import Templates
+
+SECTIONS = ("hub", "include", "connections", "people", "calendars", "tables", "team", "messages", "metrics", "chats",
+            "routes", "sync")  # fmt: skip
+_VARIABLE = re.compile(r"\$(\$?)\{([^}]*)\}")
+_VARIABLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_MOST_FILES = 200
+
+
+def load(path: Path, plugins: Plugins, environ: Mapping[str, str] | None = None) -> Config:
+    """Read `hub.yaml` and all it includes; raise `ConfigError` with every problem and warning found."""
+    log = Log()
+    files = _Files(Path(path), log)
+    root = files.read()
+    config = Config(Path(path))
+    if root is not None:
+        _fill_in(root, variables(path, environ), log)
+        config = _build(root, files, plugins, log, environ)
+    if log.problems:
+        raise ConfigError(_ordered([one for one in log.found if one.level != LATER], files.order))
+    config.notes[:] = _ordered(log.notes, files.order)
+    return config
+
+
+def plugins_dir(path: Path, environ: Mapping[str, str] | None = None) -> Path | None:
+    """Return `hub.plugins_dir` without looking at anything else, so that plugins can be found before `load`."""
+    files = _Files(Path(path), Log())
+    root = files.read()
+    hub = root.items.get("hub") if root is not None else None
+    folder = hub.items.get("plugins_dir") if hub is not None else None
+    if folder is None or not folder.text:
+        return None
+    _fill_in(folder, variables(path, environ), Log())
+    return files.folder / folder.text
+
+
+def variables(path: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables `${...}` may name: those of `.env` beside the file, the environment's above them."""
+    beside = Path(path).parent / ".env"
+    found: dict[str, str] = {}
+    if beside.is_file():
+        try:
+            values = dotenv.dotenv_values(beside, interpolate=False, encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            values = {}
+        found = {name: value for name, value in values.items() if value is not None}
+    return found | dict(os.environ if environ is None else environ)
+
+
+class _Files:
+    """Reads `hub.yaml` and the files it includes into one tree."""
+
+    def __init__(self, path: Path, log: Log) -> None:
+        self.path, self.log = path, log
+        self.folder = path.parent
+        self.order: list[str] = []
+        self.digest = hashlib.sha256()
+
+    def read(self) -> Node | None:
+        root = self._one(self.path, self.path.name)
+        if root is None:
+            return None
+        for file, name, node in self._included(root):
+            part = self._one(file, name)
+            if part is None:
+                continue
+            if "include" in part.items:
+                self.log.add(name, part.key_lines["include"], "include", "only the main file includes others")
+                del part.items["include"]
+            self._join(root, part, node)
+        return root
+
+    def _one(self, file: Path, name: str) -> Node | None:
+        self.order.append(name)
+        try:
+            raw = file.read_bytes()
+        except OSError as error:
+            self.log.add(name, 0, "", f"the file can't be read: {(error.strerror or 'error').lower()}")
+            return None
+        self.digest.update(raw)
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = raw.count(b"\n", 0, error.start) + 1
+            self.log.add(name, line, "", "the file isn't UTF-8; save it as UTF-8")
+            return None
+        node = read(text, name, self.log)
+        if node is not None and node.kind != "map":
+            self.log.add(name, node.line, "", "the file should begin with sections: hub, connections, routes")
+            return None
+        return node
+
+    def _included(self, root: Node) -> list[tuple[Path, str, Node]]:
+        found: list[tuple[Path, str, Node]] = []
+        include = root.items.get("include")
+        for node in (include.list or [include]) if include is not None else []:
+            pattern = node.text.strip()
+            if node.kind != "text" or not pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+                self.log.add(node.file, node.line, "include", "include lists files beside hub.yaml: [routes/*.yaml]")
+                continue
+            try:
+                matches = sorted(self.folder.glob(pattern))
+            except (ValueError, NotImplementedError, OSError):
+                matches = []
+            if not matches:
+                self.log.add(node.file, node.line, "include", f'no file fits "{pattern}"')
+            found += [(file, file.relative_to(self.folder).as_posix(), node) for file in matches[:_MOST_FILES]]
+        return found
+
+    def _join(self, root: Node, part: Node, include: Node) -> None:
+        for key, node in part.items.items():
+            mine = root.items.get(key)
+            if mine is None:
+                root.items[key], root.key_lines[key] = node, part.key_lines[key]
+            elif mine.kind == node.kind == "list":
+                mine.list += node.list
+            elif mine.kind == node.kind == "map":
+                for name, child in node.items.items():
+                    if name in mine.items:
+                        first = mine.items[name]
+                        text = f'"{name}" stands in {key} twice (first at {first.file}:{mine.key_lines[name]})'
+                        self.log.add(node.file, node.key_lines[name], key, text)
+                    else:
+                        mine.items[name], mine.key_lines[name] = child, node.key_lines[name]
+            else:
+                self.log.add(node.file, node.line, key, f'"{key}" has another shape here than in {mine.file}')
+
+
+def _fill_in(root: Node, known: Mapping[str, str], log: Log) -> None:
+    """Put the variables into every text below the node."""
+    for node in root.walk():
+        if node.kind == "text" and "${" in node.text:
+            node.text = _VARIABLE.sub(partial(_variable, node, known, log), node.text)
+
+
+def _variable(node: Node, known: Mapping[str, str], log: Log, match: re.Match[str]) -> str:
+    escaped, name = match.groups()
+    if escaped:
+        return f"${{{name}}}"
+    if not _VARIABLE_NAME.match(name):
+        log.add(node.file, node.line, "", f'"${{{name}}}" is no variable; names are letters, digits and _')
+    elif not known.get(name):
+        state = "is empty" if name in known else "is not set"
+        log.add(node.file, node.line, "", f"${{{name}}} {state}; put {name}=... into .env beside hub.yaml")
+    else:
+        node.variables = (*node.variables, (name, known[name]))
+        return known[name]
+    node.unset = True
+    return match.group()
+
+
+def _build(
+    root: Node, files: _Files, plugins: Plugins, log: Log, environ: Mapping[str, str] | None
+) -> Config:  # fmt: skip
+    view = View(root, "", log)
+    view.unknown(SECTIONS)
+    world = World(transforms=plugins.transforms, templates=Templates(plugins.transforms))
+    sections = Sections(view, world, files.folder, files.digest, os.environ if environ is None else environ)
+    hub = sections.hub()
+    connections = view.get("connections")
+    if connections is not None:
+        read_connections(connections, plugins, world)
+    else:
+        log.add(files.path.name, 1, "", "there are no connections")
+    sections.tables()
+    people, team = sections.people(), sections.team()
+    sections.later()
+    routes_view = view.get("routes")
+    routes = read_routes(routes_view.each() if routes_view is not None else (), world)
+    advise(routes, log)
+    return Config(
+        files.path, hub, world.connections, people, world.tables, team, routes, version=files.digest.hexdigest()[:16]
+    )
+
+
+def _ordered(problems: list[Problem], files: list[str]) -> list[Problem]:
+    return sorted(problems, key=lambda one: (files.index(one.file) if one.file in files else len(files), one.line))
+
+
+__all__: list[Any] = ["SECTIONS", "load", "plugins_dir", "variables"]

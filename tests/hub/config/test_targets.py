@@ -1,0 +1,54 @@
+"""The five companies' files load: what isn't built yet is said so, nothing else is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hub.config import load
+from hub.plugins import Plugins
+from tests.hub.config.fakes import TARGETS, Bitrix, Form, Nova, _target
+
+FILES = sorted((Path(__file__).parent / "targets").glob("*.yaml"))
+TABLES = {
+    "breeds": "breed,text,size,coat,temper,children,flat,walks,age,budget,allergy\n",
+    "blacklist": "phone,email,why,since\n",
+    "stage_limits": "stage,title,limit,tell\n",
+    "call_points": "goods,geo,age,attempt,points\n",
+    "goods": "goods,price,weight,courier\n",
+    "quests": "quest,brand,place,map_url,price,team\n",
+}
+
+
+@pytest.fixture
+def plugins():
+    bitrix = _target("bitrix24", vendor=Bitrix.vendor_field)
+    bitrix.events, bitrix.actions = Bitrix.events, Bitrix.actions
+    nova = _target("novaposhta")
+    nova.events, nova.actions = Nova.events, Nova.actions
+    form = _target("form")
+    form.events = Form.events
+    return Plugins.of(bitrix, nova, form, *TARGETS)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_target_loads(file, plugins, tmp_path):
+    shutil.copy(file, tmp_path / "hub.yaml")
+    (tmp_path / "tables").mkdir()
+    for name, head in TABLES.items():
+        (tmp_path / "tables" / f"{name}.csv").write_text(head + ",".join("x" for _ in head.split(",")) + "\n")
+    environ = {name: "x" * 20 for name in re.findall(r"\$\{(\w+)\}", file.read_text())}
+    config = load(tmp_path / "hub.yaml", plugins, environ)
+    strange = [str(note) for note in config.notes if note.level != "later"]
+    assert strange == EXPECTED.get(file.stem, [])
+    assert len(config.routes) == file.read_text().count("  - name:") + file.read_text().count("  - {name:") - file.read_text().count("{name: d9")
+    off = {route.name for route in config.routes if route.off}
+    assert {route.name for route in config.routes} - off == RUNS[file.stem]
+    assert all(route.sentence() for route in config.routes)
+
+
+EXPECTED: dict[str, list[str]] = {}
+RUNS: dict[str, set[str]] = {file.stem: set() for file in FILES}

@@ -1,0 +1,247 @@
+"""The life of a message, in one process: from a request to what the vendor holds, and every turn it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub.errors import AuthFailed, RateLimited, Refused, Retry, Uncertain
+from tests.hub.fakes import WORLDS, Box, form
+
+YAML = """
+hub: {timezone: Europe/Kyiv, region: UA, unrouted: alert}
+connections:
+  site: {plugin: source}
+  crm: {plugin: sink}
+routes:
+  - name: form becomes a lead
+    on: site.form.submitted
+    do: crm.lead.upsert
+    attach: {to: [open lead], within: 30d, as: comment}
+    set: {TITLE: "Site: {{ contact.name }}", CITY: form.city}
+"""
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    box = Box(tmp_path, YAML).start()
+    yield box
+    box.close()
+
+
+def test_a_form_becomes_a_contact_and_a_lead(box: Box) -> None:
+    assert box.send(form(city="Kyiv")) == 200
+    box.settle()
+    crm = WORLDS["crm"]
+    [contact] = crm.of("contact")
+    [lead] = crm.of("lead")
+    assert contact["phone"] == "+380671112233"
+    assert (lead["TITLE"], lead["CITY"], lead["contact"]) == ("Site: Anna", "Kyiv", contact["id"])
+
+
+def test_a_second_request_of_the_same_person_joins_the_lead(box: Box) -> None:
+    for _ in range(3):
+        box.send(form())
+    box.settle()
+    crm = WORLDS["crm"]
+    assert (len(crm.of("contact")), len(crm.of("lead")), len(crm.of("comment"))) == (1, 1, 2)
+
+
+def test_the_same_message_fifty_times_is_one_event(box: Box) -> None:
+    one = form()
+    for _ in range(50):
+        assert box.send(one, id="same") == 200
+    box.settle()
+    assert len(box.events()) == 1
+    assert len(WORLDS["crm"].of("lead")) == 1
+
+
+def test_a_wrong_secret_is_turned_away_and_kept_in_the_ring(box: Box) -> None:
+    assert box.send(form(), secret="wrong") == 403
+    box.receiver.commit.stop()
+    with box.store.read() as db:
+        [row] = db.rows("SELECT connection, status, reason, request FROM rejected")
+    assert tuple(row[:3]) == ("site", 403, "wrong secret")
+    assert "wrong" not in row[3].replace("wrong secret", "")
+    assert box.events() == []
+
+
+def test_a_vendor_that_is_down_costs_time_not_leads(box: Box) -> None:
+    tries = []
+
+    def down_twice(action: object) -> None:
+        tries.append(1)
+        if len(tries) <= 2:
+            raise Retry("HTTP 502", after=0.05)
+
+    WORLDS["crm"].fail = down_twice
+    from hub import deliver
+
+    box.send(form())
+    deliver_backoff, deliver.BACKOFF = deliver.BACKOFF, (0.05,)
+    try:
+        box.settle()
+    finally:
+        deliver.BACKOFF = deliver_backoff
+    [delivery] = box.deliveries()
+    assert (delivery["state"], delivery["tries"]) == ("done", 3)
+    assert len(WORLDS["crm"].of("lead")) == 1
+
+
+def test_a_rate_limit_uses_up_no_try(box: Box) -> None:
+    calls = []
+
+    def slower(action: object) -> None:
+        calls.append(1)
+        if len(calls) <= 3:
+            raise RateLimited("slower", after=0.05)
+
+    WORLDS["crm"].fail = slower
+    box.send(form())
+    box.settle()
+    [delivery] = box.deliveries()
+    assert (delivery["state"], delivery["tries"]) == ("done", 1)
+
+
+def test_a_lost_answer_after_a_create_makes_no_second_lead(box: Box) -> None:
+    lost = []
+
+    def lose_once(action: object) -> None:
+        if getattr(action, "record", "") == "lead" and not lost:
+            lost.append(1)
+            raise Uncertain("the connection broke before an answer came")
+
+    WORLDS["crm"].after = lose_once
+    box.send(form())
+    box.settle()
+    [delivery] = box.deliveries()
+    assert delivery["state"] == "done"
+    assert "found_by_marker" in delivery["reason"]
+    assert len(WORLDS["crm"].of("lead")) == 1
+
+
+def test_what_the_vendor_refuses_is_parked_and_said(box: Box) -> None:
+    def refuse(action: object) -> None:
+        raise Refused("field CITY is unknown", {"CITY": "unknown"})
+
+    WORLDS["crm"].fail = refuse
+    box.send(form())
+    box.settle()
+    [delivery] = box.deliveries()
+    assert delivery["state"] == "parked"
+    assert "field CITY is unknown" in delivery["reason"]
+    assert box.alerts() == ["alert_parked"]
+
+
+def test_dead_credentials_hold_the_connection_with_one_alert(box: Box) -> None:
+    def dead(action: object) -> None:
+        raise AuthFailed("token expired")
+
+    WORLDS["crm"].fail = dead
+    for n in range(5):
+        box.send(form(phone=f"+38067111220{n}"))
+    for _ in range(200):
+        if box.alerts():
+            break
+        box.engines[0].stopping.wait(0.01)
+    assert box.alerts() == ["alert_auth"]
+    assert {d["state"] for d in box.deliveries()} == {"ready"}
+
+
+def test_an_event_nobody_listens_to_is_kept_and_said(box: Box) -> None:
+    box.send({"type": "parcel.status_changed", "subject": "parcel:1", "record": {"parcel": {"status": "arrived"}}})
+    box.settle()
+    assert box.alerts() == ["alert_unrouted"]
+    [event] = box.events()
+    assert "unrouted" in event["reason"]
+
+
+def test_a_request_that_makes_no_sense_is_kept_with_its_reason(box: Box) -> None:
+    box.send({"no type": "here"})
+    box.settle()
+    with box.store.read() as db:
+        [row] = db.rows("SELECT state, reason FROM receipt")
+    assert row[0] == "unreadable"
+    assert box.alerts() == ["alert_unreadable"]
+
+
+STEPS = """
+connections:
+  site: {plugin: source}
+  crm: {plugin: sink}
+  nova: {plugin: sink}
+routes:
+  - name: waybill
+    on: crm.deal.stage_changed
+    when: {deal.stage: to_ship, deal.UF_TTN: absent}
+    steps:
+      - do: nova.deal.create
+        set: {FOR: deal.id}
+        as: waybill
+      - do: crm.deal.upsert
+        find: deal
+        set: {UF_TTN: waybill.id}
+      - when: {waybill.FOR: "77"}
+        stop: the special one
+      - do: crm.comment.create
+        set: {TEXT: "TTN {{ waybill.id }}"}
+"""
+
+
+def test_steps_run_in_order_and_hand_on_their_results(tmp_path: Path) -> None:
+    box = Box(tmp_path, STEPS).start()
+    try:
+        crm = WORLDS["crm"]
+        for id in ("55", "77"):
+            crm.records[("deal", id)] = {"id": id, "stage": "to_ship"}
+            box.send({"type": "deal.updated", "subject": f"deal:{id}", "hint": True}, to="crm")
+        box.settle()
+        waybills = {one["FOR"]: one["id"] for one in WORLDS["nova"].of("deal")}
+        assert set(waybills) == {"55", "77"}
+        assert crm.records[("deal", "55")]["UF_TTN"] == waybills["55"]
+        assert [one["TEXT"] for one in crm.of("comment")] == [f"TTN {waybills['55']}"]
+        # The hub's own write comes back as a hook: no second waybill.
+        box.send({"type": "deal.updated", "subject": "deal:55", "hint": True}, to="crm")
+        box.settle()
+        assert len(WORLDS["nova"].of("deal")) == 2
+        assert box.events()[-1]["state"] == "echo"
+    finally:
+        box.close()
+
+
+MOVES = """
+connections:
+  np: {plugin: source}
+  crm: {plugin: sink}
+routes:
+  - name: parcel moves the deal
+    on: np.parcel.status_changed
+    do: crm.deal.set_stage
+    find: {UF_TTN: parcel.number}
+    missing: skip
+    only_from: [to_ship, shipped, at_branch]
+    stage: {in_transit: shipped, arrived: at_branch, delivered: won, other: ignore}
+"""
+
+
+def status(number: str, status: str, at: float) -> dict[str, object]:
+    record = {"parcel": {"number": number, "status": status}}
+    return {"type": "parcel.status_changed", "subject": f"parcel:{number}", "record": record, "at": at}
+
+
+def test_statuses_move_the_deal_forward_only(tmp_path: Path) -> None:
+    box = Box(tmp_path, MOVES).start()
+    try:
+        crm = WORLDS["crm"]
+        crm.records[("deal", "55")] = {"id": "55", "stage": "to_ship", "UF_TTN": "2045"}
+        for word, at in (("in_transit", 100.0), ("arrived", 300.0), ("in_transit", 200.0), ("lost", 310.0)):
+            box.send(status("2045", word, at), to="np")
+        box.settle()
+        assert crm.records[("deal", "55")]["stage"] == "at_branch"
+        assert [event["state"] for event in box.events()] == ["planned", "planned", "echo", "planned"]
+        assert '"late"' in box.events()[2]["reason"]
+        assert [d["state"] for d in box.deliveries()] == ["done", "done", "skipped"]
+    finally:
+        box.close()
