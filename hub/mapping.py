@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Protocol
 
@@ -173,6 +173,25 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Staged:
+    """A stage that is only known at the time: our words from a table or form become the vendor's codes."""
+
+    source: Source
+    stages: Mapping[str, str]
+
+    def get(self, scope: Scope) -> Any:
+        """Return the code of the stage."""
+        value = self.source.get(scope)
+        if isinstance(value, list):
+            return [self.stages.get(item, item) if isinstance(item, str) else item for item in value]
+        return self.stages.get(value, value) if isinstance(value, str) else value
+
+    def paths(self) -> list[Path]:
+        """Return the paths of the source."""
+        return self.source.paths()
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of a mapping: `key` as the vendor calls it, `word` as it was written."""
 
@@ -187,7 +206,6 @@ class Values:
     """The lines under `set`, `find`, `where` or a nested mapping."""
 
     lines: tuple[Line, ...] = ()
-    words: Mapping[str, str] = field(default_factory=dict)
 
     def evaluate(self, scope: Scope) -> dict[str, Any]:
         """Return what is to be sent. Empty sources are left out; a line whose `when` fails too."""
@@ -223,6 +241,16 @@ class Values:
     def keys(self) -> tuple[str, ...]:
         """Return the vendor keys."""
         return tuple(line.key for line in self.lines)
+
+
+class Criteria(Values):
+    """The lines under `find`. Unlike `set`, nothing is left out: a search without one of its values finds too much."""
+
+    def evaluate(self, scope: Scope) -> dict[str, Any]:
+        """Return what to search by, or an empty mapping when a value is missing: then nothing can be found."""
+        asked = Values.evaluate(self, scope)
+        wanted = sum(1 for line in self.lines if line.when is None or line.when.holds(scope))
+        return asked if len(asked) == wanted else {}
 
 
 # --- transforms: scope and value in, value out -----------------------------------------------------------------------
@@ -387,8 +415,3 @@ TRANSFORMS: Mapping[str, tuple[Function, int, int]] = {
     "since": (_since, 0, 1),
     "default": (_default, 0, 1),
 }
-
-
-def names_of(lines: Sequence[Line]) -> Mapping[str, str]:
-    """Return our word by vendor key, for people to read what was sent."""
-    return {line.key: line.word for line in lines if line.word and line.word != line.key}

@@ -140,6 +140,16 @@ class Scope:
         now = self.find(path)[0]
         return bool(before != now and not (empty(before) and empty(now)))
 
+    def needs_loading(self, path: Path) -> bool:
+        """Return whether the path leads beyond what is at hand here: to a record that `load` would be asked for."""
+        asked: list[str] = []
+        probe = Scope(
+            self.event, self.config, results=self.results, person=self.person, now=self.now, extra=self.extra,
+            load=asked.append,
+        )  # fmt: skip
+        probe.find(path)
+        return bool(asked)
+
     def _was(self) -> Mapping[str, Any]:
         record = self.event.record.get(self.event.kind)
         was = record.get("was") if isinstance(record, Mapping) else None

@@ -116,7 +116,7 @@ def run_web(plan: Plan, blocking_threads: int = 64) -> None:
     from granian import Granian
     from granian.constants import Interfaces
 
-    def load(_target: str) -> Callable[..., Any]:
+    def load() -> Callable[..., Any]:
         # Runs in granian's own child: everything with threads or connections is made here.
         die_with_parent()
         from hub.web import create_app

@@ -113,7 +113,8 @@ class Supervisor:
                 pid, status = os.waitpid(child.pid, os.WNOHANG)
                 if not pid:
                     continue
-                log.warning("%s (process %s) ended with status %s; starting it again", child.name, pid, status)
+                code = os.waitstatus_to_exitcode(status)
+                log.warning("%s (process %s) ended with %s; starting it again", child.name, pid, code)
                 self._free(pid)
                 child.pid = 0
                 child.deaths = [at for at in child.deaths if now - at < 60] + [now]
@@ -157,9 +158,12 @@ class Supervisor:
 
 
 def answers(host: str, port: int) -> bool:
-    """Return whether something accepts connections there."""
+    """Return whether the web there says it is ready."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     try:
-        with socket.create_connection((host if host not in ("0.0.0.0", "::") else "127.0.0.1", port), 0.2):  # noqa: S104
-            return True
+        with socket.create_connection((host, port), 0.2) as connection:
+            connection.settimeout(2.0)
+            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.recv(64).startswith(b"HTTP/1.1 200")
     except OSError:
         return False

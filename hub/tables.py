@@ -149,36 +149,37 @@ def _admits(cell: _Cell, value: Any) -> bool:
     return False
 
 
-def read_csv(name: str, file: File) -> Table:
+def read_csv(name: str, file: File, shown: str = "") -> Table:
     """Read a CSV file: UTF-8 with or without its mark, columns by `;` or `,`, the first line names them."""
+    shown = shown or file.name
     try:
         if file.stat().st_size > LARGEST_FILE:
-            raise TableError(f"{file.name} is larger than {LARGEST_FILE // 1_000_000} MB")
+            raise TableError(f"{shown} is larger than {LARGEST_FILE // 1_000_000} MB")
         content = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise TableError(f"{file.name} isn't UTF-8 text; save it as CSV UTF-8") from error
+        raise TableError(f"{shown} isn't UTF-8 text; save it as CSV UTF-8") from error
     except OSError as error:
-        raise TableError(f"no file {file.name} ({error.strerror})") from error
+        raise TableError(f"no file {shown} ({error.strerror})") from error
     head = content.split("\n", 1)[0]
     try:
         lines = list(csv.reader(io.StringIO(content), delimiter=";" if head.count(";") > head.count(",") else ","))
     except csv.Error as error:
-        raise TableError(f"{file.name}: {error}") from error
+        raise TableError(f"{shown}: {error}") from error
     if not lines or not any(lines[0]):
-        raise TableError(f"{file.name} is empty; its first line names the columns")
+        raise TableError(f"{shown} is empty; its first line names the columns")
     columns = [column.strip() for column in lines[0]]
-    _check_columns(file.name, columns)
+    _check_columns(shown, columns)
     rows = []
     for place, cells in enumerate(lines[1:], start=2):
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
             raise TableError(
-                f"{file.name}:{place}: {len(cells)} cells, but {len(columns)} columns; quote a cell with a comma"
+                f"{shown}:{place}: {len(cells)} cells, but {len(columns)} columns; quote a cell with a comma"
             )
         padded = [*cells, *[""] * (len(columns) - len(cells))]
         rows.append({column: cell.strip() for column, cell in zip(columns, padded, strict=False)})
-    return Table(name, columns, rows, file.name)
+    return Table(name, columns, rows, shown)
 
 
 def from_rows(name: str, rows: Sequence[Mapping[str, str]]) -> Table:

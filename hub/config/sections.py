@@ -81,7 +81,7 @@ class Sections:
             path = self.folder / file
             if path.is_file():
                 self.digest.update(path.read_bytes())
-            return read_csv(name, path)
+            return read_csv(name, path, file)
         except (TableError, OSError) as error:
             view.say(str(error))
             return None

@@ -50,7 +50,7 @@ def _step(step: Step) -> str:
     if step.as_:
         act += f' as "{step.as_}"'
     if step.when:
-        act = f"if {step.when.words()} {act}"
+        act = f"if {step.when.words()}, {act}"
     if step.refused:
         act += f" (refused: {'; '.join(_step(one) for one in step.refused)})"
     return act

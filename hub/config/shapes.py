@@ -16,6 +16,7 @@ from hub.connector import ActionKind, ConnectionInfo, Connector
 from hub.mapping import Values
 from hub.masking import MASK
 from hub.paths import Path, Scope
+from hub.records import FIELDS
 from hub.tables import LookUp, Table
 from hub.templates import Template
 
@@ -259,6 +260,8 @@ class Route:
         return sentence(self)
 
 
+#: first words that no connector has to bring
+_ALWAYS = frozenset({"event", "now", "item", "team"})
 #: second words of a path that are records of their own when more follows: `deal.responsible.name`
 _RELATED = frozenset({"responsible", "contact", "company", "deal", "lead", "pipeline", "stage", "by"})
 
@@ -298,7 +301,7 @@ class Config:
     def needs(self, connection: str, record: str) -> frozenset[str]:
         """Return the records and relations that routes started by such a record look at.
 
-        Words are first words of paths (`contact`, `person`), relations (`responsible` of `deal.responsible.name`)
+        Words are records (`contact`, `person`), relations (`responsible` of `deal.responsible.name`)
         and `goods`; `contact` too when an action hangs on a person.
         """
         key = connection, record
@@ -328,8 +331,10 @@ class Config:
 
     def _find_needs(self, connection: str, record: str) -> Iterable[str]:
         for route in self._starting(connection, record):
+            results = {step.as_ for step in route.steps}
             for path in route.paths():
-                yield path.root
+                if path.root in FIELDS and path.root not in results and path.root not in _ALWAYS:
+                    yield path.root
                 if len(path.parts) > 2 and path.parts[1] in _RELATED:
                     yield path.parts[1]
                 if path.parts[1:2] == ("goods",):

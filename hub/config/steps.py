@@ -132,7 +132,7 @@ class StepReader:
         word = inner.word("find")
         if word is None:
             return None
-        if not self.vocabulary.is_path(word, bare=True):
+        if not self.vocabulary.is_path(word, bare=True) and word not in self.vocabulary.declared:
             roots = sorted(self.vocabulary.roots())
             inner.say(
                 f'"{word}" is no record; write a record, an "as" name or fields to search by.{guess(word, roots)}'

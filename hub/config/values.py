@@ -16,15 +16,18 @@ from hub.mapping import (
     TRANSFORMS,
     Constant,
     Copy,
+    Criteria,
     First,
     From,
     Leave,
     Line,
     Listing,
     Source,
+    Staged,
     Transform,
     Values,
 )
+from hub.paths import Path
 from hub.records import FIELDS, known_fields
 from hub.templates import Template, TemplateError
 
@@ -81,8 +84,11 @@ class ValueReader:
                 when = self._condition(inner) if inner is not None else None
             code = target.code(key)
             stage = target if target.is_stage(key) or target.is_stage(code) else None
-            lines.append(Line(code, self.source(value, target, key=key, stage=stage), when, key))
-        return Values(tuple(lines), {line.key: line.word for line in lines})
+            source = self.source(value, target, key=key, stage=stage)
+            if stage is not None and target.connection is not None and not isinstance(source, Constant | Leave):
+                source = Staged(source, target.connection.names["stages"])
+            lines.append(Line(code, source, when, key))
+        return Criteria(tuple(lines)) if target.bare else Values(tuple(lines))
 
     def source(
         self,
@@ -133,7 +139,9 @@ class ValueReader:
             return self._template(view)
         if text == "leave":
             return Leave()
-        if self.vocabulary.is_path(text, target.bare):
+        if self.vocabulary.is_path(text, target.bare and stage is None):
+            if text == "person" and key == "contact" and target.connection is not None:
+                return Copy(Path(f"person.{target.connection.name}.contact"))
             return Copy(self.vocabulary.path(text, view, soft))
         if not view.node.quoted and (meant := self.vocabulary.mistaken_path(text)) is not None:
             view.say(

@@ -79,7 +79,7 @@ class ConditionReader:
 
     def _field(self, name: str, view: View) -> list[Clause]:
         vocabulary = self.vocabulary
-        if not vocabulary.is_path(name, bare=True):
+        if not vocabulary.is_path(name, bare=True) and name not in vocabulary.declared:
             meant = vocabulary.mistaken_path(name)
             roots = sorted(vocabulary.roots())
             hint = f" Did you mean {meant}?" if meant else guess(name, [*roots, "any", "not"])
@@ -171,12 +171,12 @@ class ConditionReader:
                 or "the pattern repeats in too many places; a text could keep it busy for hours. Split it"
             )
             return []
-        return [Like(compiled, _SEARCHED[repeats])]
+        return [Like(compiled, _SEARCHED[round(repeats)])]
 
 
-def _weigh(tree: Any, inside: bool = False) -> tuple[int, str]:
-    """Return how many long repeats a parsed pattern has, and what makes it dangerous (a repeat inside a repeat)."""
-    repeats, danger = 0, ""
+def _weigh(tree: Any, inside: bool = False) -> tuple[float, str]:
+    """Return how many long repeats a parsed pattern has (short ones count a little), and what makes it dangerous."""
+    repeats, danger = 0.0, ""
     for code, argument in tree:
         parts: list[Any] = []
         within = inside
@@ -185,7 +185,7 @@ def _weigh(tree: Any, inside: bool = False) -> tuple[int, str]:
             if high != low or high > 20:
                 if inside:
                     return repeats, "a repeat inside a repeat can keep the hub busy for hours; write it without"
-                repeats += 1 if high > 3 else 0
+                repeats += 1 if high > 3 else 0.2
             within = inside or high > 1
             parts = [body]
         elif code is _codes.SUBPATTERN:

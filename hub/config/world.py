@@ -102,10 +102,10 @@ class Vocabulary:
         return set(FIELDS) | set(self.declared) | self.extras
 
     def is_path(self, text: str, bare: bool = False) -> bool:
-        """Return whether the text is a path; a single word only where `bare` ones are allowed."""
+        """Return whether the text is a path; a single word (a record, a result so far) only where `bare`."""
         root, dot, _ = text.partition(".")
         if not dot:
-            return bare and (root in FIELDS or root in self.declared or root in self.extras)
+            return bare and (root in FIELDS or root in self.results or root in self.extras)
         return bool(_PATH.match(text)) and (
             root in self.roots() or root in self.world.connections or root in self.world.broken
         )

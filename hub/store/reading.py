@@ -104,17 +104,16 @@ def alerts(db: Db, page: Page) -> list[Row]:
 
 def rejected(db: Db, page: Page) -> list[Row]:
     """Return the masked traces of requests that were turned away; `page.state` is an HTTP status."""
-    names = ("id", "connection", "at", "status", "reason", "request")
     wanted: list[tuple[str, Any]] = []
     for clause, value in (("id < ?", page.before), ("connection = ?", page.connection or None), ("at >= ?", page.since),
                           ("status = ?", int(page.state) if page.state.isdecimal() else None)):  # fmt: skip
         if value is not None:
             wanted.append((clause, value))
     where = (" WHERE " + " AND ".join(clause for clause, _ in wanted)) if wanted else ""
-    sql = f"SELECT {', '.join(names)} FROM rejected{where} ORDER BY id DESC LIMIT ?"  # noqa: S608
+    sql = f"SELECT id, connection, at, status, reason, request FROM rejected{where} ORDER BY id DESC LIMIT ?"  # noqa: S608
     rows = db.rows(sql, (*(value for _, value in wanted), page.limit))
     # The reason of a rejection is plain words, not a stored code.
-    return [{**_row([*names[:4], "words", names[5]], row)} for row in rows]
+    return [_row(("id", "connection", "at", "status", "words", "request"), row) for row in rows]
 
 
 # --- what will happen later ----------------------------------------------------------------------
@@ -253,12 +252,14 @@ def events_by_word(db: Db, word: str, limit: int = 20) -> list[int]:
     return [row[0] for row in rows]
 
 
-def events_about(db: Db, subject: str, connection: str = "", limit: int = 20) -> list[int]:
-    """Return the newest events about a subject (`deal:55`), at one connection or at any."""
-    where, params = ("connection = ? AND ", (connection,)) if connection else ("", ())
+def events_about(db: Db, connections: Sequence[str], subject: str, limit: int = 20) -> list[int]:
+    """Return the newest events about a subject (`deal:55`) at these connections."""
+    if not connections:
+        return []
     rows = db.rows(
-        f"SELECT id FROM event WHERE {where}subject = ? ORDER BY id DESC LIMIT ?",  # noqa: S608
-        (*params, subject, limit),
+        f"SELECT id FROM event WHERE connection IN ({db.marks(connections)}) AND subject = ? "  # noqa: S608
+        "ORDER BY id DESC LIMIT ?",
+        (*connections, subject, limit),
     )
     return [row[0] for row in rows]
 

@@ -33,8 +33,10 @@ def sort(
             found.setdefault(ours, field.text)
     _guess(submission.fields, found)
     order = _order(submission.payment)
-    for ours in [name for name in found if name.startswith("order.")]:
-        order[ours.partition(".")[2]] = found[ours]
+    for ours, value in found.items():
+        record, _, name = ours.partition(".")
+        if record == "order" and (fit := _money(value) if name == "amount" else value):
+            order[name] = fit
     contact = _contact(found, region)
     sources = {name.partition(".")[2]: value for name, value in found.items() if name.startswith("source.")}
     return contact, _form(submission, found, contact), sources, order

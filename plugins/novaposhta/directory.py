@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from hub.errors import Refused, Retry
 from plugins.novaposhta.client import Client, Row
@@ -96,7 +96,7 @@ class Directory:
         with self._lock:
             at, found = self._known.get(key, (float("-inf"), None))
         if found is not None and self._clock() - at < self._keep:
-            return found  # type: ignore[no-any-return]
+            return cast(T, found)
         fresh = find()
         with self._lock:
             self._known[key] = (self._clock(), fresh)

@@ -198,7 +198,8 @@ def _size(
             )
         sides = {name: Decimal(str(box[name])) for name in sides}
     if all(sides.values()):
-        length, width, height = (side or Decimal(0) for side in sides.values())
+        # the limits are per side, and a box may lie any way: the longest side is the length
+        length, width, height = sorted((side or Decimal(0) for side in sides.values()), reverse=True)
         seat = {
             "weight": plain((weight / seats).quantize(Decimal("0.01"))),
             "volumetricLength": plain(length),

@@ -8,7 +8,7 @@ A watch's `data` (all text but `cod` and `misses`):
     phone    of the recipient or the sender, 380XXXXXXXXX: opens the full record
     status   the last StatusCode seen; updated: its TrackingUpdateDate
     cod      a money transfer follows the delivery, so 9 and 10 are not the end
-    since    instant since when nothing changed; misses: times in a row the number was not found
+    since    instant since when the hub saw nothing change; misses: times in a row the number was not found
     follows  the first waybill's number, and `role`, when this is a return or a redirect of it (`tracking`)
 """
 
@@ -124,7 +124,7 @@ def _note(poll: Poll, watch: Watch, item: dict[str, Any] | None, base: float, no
     code, updated = item["StatusCode"], item["TrackingUpdateDate"]
     changed = (code, updated) != (str(was.get("status") or ""), str(was.get("updated") or ""))
     cod = role in ("", "redirect") and (tracking.money_on_delivery(item) or bool(was.get("cod")))
-    since = (dates.instant(updated) or now) if changed else _since(was, now)
+    since = now if changed else _since(was, now)
     data = {**was, "status": code, "updated": updated, "cod": cod, "since": since.isoformat(), "misses": 0}
     after = next_question(code, cod, (now - since).total_seconds(), base, role)
     if changed:

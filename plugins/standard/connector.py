@@ -109,7 +109,7 @@ class HttpConnector(_Calling):
     title = "HTTP calls"
     docs_url = "https://www.rfc-editor.org/rfc/rfc9110"
     Settings = HttpSettings
-    actions = _HTTP
+    actions: ClassVar[tuple[ActionKind, ...]] = _HTTP
 
     def __init__(self, connection: ConnectionInfo, settings: Mapping[str, Any]) -> None:
         super().__init__(connection, settings)

@@ -82,7 +82,8 @@ def _target(name: str, events: str = "", actions: str = "", vendor: str = r"$^")
 
 #: what the five targets need beside the plugins of part 1
 TARGETS = (
-    *(_target(name, "message.received message.sent comment.received") for name in ("instagram", "facebook", "vk", "whatsapp", "viber", "telegram", "umnico")),
+    *(_target(name, "message.received message.sent comment.received") for name in ("instagram", "vk", "whatsapp", "viber", "telegram", "umnico")),
+    _target("facebook", "message.received comment.received", "conversion.send"),
     _target("mailbox", "message.received"),
     _target("mango", "call.finished call.missed"),
     _target("unisender", "email.clicked email.bounced email.unsubscribed", "contact.subscribe"),

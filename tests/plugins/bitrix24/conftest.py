@@ -18,7 +18,7 @@ APP = {
 
 
 @pytest.fixture
-def sample():
+def recorded():
     """Return a recorded JSON body by its file name."""
     return lambda name: json.loads((SAMPLES / name).read_text())
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 from hub.testing.contract import WebhookContract
 from plugins.form.connector import FormConnector
@@ -11,9 +12,9 @@ SECRET = "page-key-page-key"
 
 class TestForm(WebhookContract):
     connector_class = FormConnector
-    settings = {"secret": SECRET, "secrets": ["an-older-secret"], "honeypot": "website2"}
+    settings: ClassVar = {"secret": SECRET, "secrets": ["an-older-secret"], "honeypot": "website2"}
     samples = Path(__file__).parent / "samples"
-    expected = {
+    expected: ClassVar = {
         "tilda-form.webhook.txt": ["form.submitted"],
         "tilda-cart.webhook.txt": ["form.submitted"],
         "elementor-advanced.webhook.txt": ["form.submitted"],

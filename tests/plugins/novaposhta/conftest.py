@@ -27,7 +27,7 @@ SENDER = {
 
 
 @pytest.fixture(scope="session")
-def sample() -> Callable[[str], Any]:
+def vendor_sample() -> Callable[[str], Any]:
     """Read a sample by its name without `.json`."""
     return lambda name: json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
 

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -39,9 +39,12 @@ class TestPushed(WebhookContract):
     """AfterShip stands for the relays here; the others are in test_relays."""
 
     connector_class = NovaPoshta
-    settings: dict[str, Any] = {"api_key": "0123456789abcdef", "push": {"kind": "aftership", "secret": SECRET}}
+    settings: ClassVar[dict[str, Any]] = {
+        "api_key": "0123456789abcdef",
+        "push": {"kind": "aftership", "secret": SECRET},
+    }
     samples = SAMPLES
-    expected = {PUSHED: ["parcel.updated"]}
+    expected: ClassVar[dict[str, list[str]]] = {PUSHED: ["parcel.updated"]}
     signed_body = True
 
     def deliver(self, connector: Connector, request: Request) -> Request:
@@ -61,9 +64,9 @@ class TestPolled(ReceiptContract):
     """What the hub's own poll stores."""
 
     connector_class = NovaPoshta
-    settings: dict[str, Any] = {"api_key": "0123456789abcdef"}
+    settings: ClassVar[dict[str, Any]] = {"api_key": "0123456789abcdef"}
     samples = SAMPLES
-    expected = {POLLED: ["parcel.status_changed"]}
+    expected: ClassVar[dict[str, list[str]]] = {POLLED: ["parcel.status_changed"]}
 
     def request(self, connector: Connector, sample: str) -> Request:
         return replace(super().request(connector, sample), method="POLL", path="poll/parcel")

@@ -185,8 +185,8 @@ def test_unreadable(body: bytes) -> None:
 
 
 @pytest.fixture
-def item(sample: Callable[[str], Any]) -> dict[str, Any]:
-    return dict(sample("TrackingDocument.getStatusDocuments.response")["data"][1]) | {"Number": NUMBER}
+def item(vendor_sample: Callable[[str], Any]) -> dict[str, Any]:
+    return dict(vendor_sample("TrackingDocument.getStatusDocuments.response")["data"][1]) | {"Number": NUMBER}
 
 
 def test_hints_become_what_tracking_says(item: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ from plugins.novaposhta import codes, schemas, tracking
 
 
 @pytest.fixture
-def item(sample: Callable[[str], Any]) -> dict[str, Any]:
-    return schemas.tracking_item(sample("TrackingDocument.getStatusDocuments.response")["data"][1])
+def item(vendor_sample: Callable[[str], Any]) -> dict[str, Any]:
+    return schemas.tracking_item(vendor_sample("TrackingDocument.getStatusDocuments.response")["data"][1])
 
 
 def test_the_fixture_whole(item: dict[str, Any]) -> None:

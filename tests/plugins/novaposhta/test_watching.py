@@ -6,10 +6,14 @@ import datetime as dt
 import json
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hub.errors import AuthFailed, RateLimited, Refused, Retry
-from hub.model import Receipt, Watch
+from hub.model import Receipt, Request, Watch
+from hub.testing.mutate import mutated
 from plugins.novaposhta import incoming, watching
 
 NOW = dt.datetime(2026, 5, 4, 12, 0, tzinfo=dt.UTC)
@@ -81,7 +85,7 @@ def test_a_change_becomes_a_receipt_and_a_watch() -> None:
     [again] = poll.watch
     assert (again.id, again.after) == ("20450000000001", BASE)
     assert again.data["status"] == "7"
-    assert again.data["since"] == "2026-05-04T11:30:00+00:00"  # the vendor's moment, not ours
+    assert again.data["since"] == NOW.isoformat()
     [event] = incoming.parse(Receipt(1, "nova", key, request, NOW), None)
     assert (event.type, event.record["parcel"]["status"]) == ("parcel.status_changed", "arrived")
 
@@ -239,3 +243,23 @@ def test_rubbish_in_the_answer_counts_as_absent() -> None:
 
 def test_nothing_watched_nothing_asked() -> None:
     assert watching.look(lambda documents: pytest.fail("asked"), [], BASE, "", NOW).watch == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_broken_answers_and_broken_memory_break_nothing(data: st.DataObject) -> None:
+    good = item(LastCreatedOnTheBasisNumber="59000000000002", RedeliverySum="5", **{"Documents": [{}]})
+    broken = data.draw(mutated(Request("POST", "/", body=orjson.dumps([good]))))
+    try:
+        items = orjson.loads(broken.body)
+    except orjson.JSONDecodeError:
+        return
+    known = {
+        name: data.draw(st.none() | st.text(max_size=9)) for name in ("phone", "status", "updated", "since", "role")
+    }
+    rows = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+    poll = look(rows, [Watch("parcel", "20450000000001", known)])
+    for key, request in poll.receipts:
+        [event] = incoming.parse(Receipt(1, "nova", key, request, NOW), None)
+        assert 0 < len(event.key) <= 255
+    assert [one.id for one in poll.watch].count("20450000000001") == 1

@@ -1,0 +1,89 @@
+"""Putting things on the terminal: JSON for machines, tables and coloured words for people."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+import orjson
+
+#: state -> colour
+COLOURS = {
+    "done": "green", "ok": "green", "planned": "green", "would run": "green", "open": "red",
+    "ready": "cyan", "new": "cyan", "waiting": "cyan",
+    "parked": "red", "unreadable": "red", "problem": "red", "rejected": "red", "refused": "red",
+    "skipped": "yellow", "warning": "yellow", "off": "yellow", "retry": "yellow", "uncertain": "yellow",
+    "dropped": "bright_black", "joined": "bright_black", "echo": "bright_black", "gone": "bright_black",
+    "closed": "bright_black",
+}  # fmt: skip
+
+json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    click.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
+
+
+def print_json_line(value: Any) -> None:
+    """Print a value as JSON on one line."""
+    click.echo(orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
+
+
+def coloured(word: str, text: str = "") -> str:
+    """Return a word (or `text` in its place) in the colour it has everywhere."""
+    return click.style(text or word, fg=COLOURS.get(word))
+
+
+def dim(text: str) -> str:
+    """Return text that stands back."""
+    return click.style(text, fg="bright_black")
+
+
+def bold(text: str) -> str:
+    """Return text that stands out."""
+    return click.style(text, bold=True)
+
+
+def local(at: str | float | None, zone: ZoneInfo) -> str:
+    """Return an instant (ISO text or epoch seconds) as people read it, in their zone; "" for none."""
+    if at is None:
+        return ""
+    moment = dt.datetime.fromisoformat(at) if isinstance(at, str) else dt.datetime.fromtimestamp(at, dt.UTC)
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def short(value: Any, most: int = 100) -> str:
+    """Return a value on one line, cut when it is long."""
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str) -> None:
+    """Print rows under headings; a cell in a column called `state` has its colour. Says `empty` if there are none."""
+    listed = list(rows)
+    if not listed:
+        click.echo(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, emoji=False, width=10_000)
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column.upper(), overflow="fold")
+    for row in listed:
+        cells = []
+        for column in columns:
+            text = str(row.get(column) if row.get(column) is not None else "")
+            colour = COLOURS.get(text, "") if column in ("state", "level") else ""
+            cells.append(Text(text, style=colour))
+        shown.add_row(*cells)
+    console.print(shown)
