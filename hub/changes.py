@@ -71,7 +71,7 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
         if record.get(name) is not None and not same(before.get(name), record.get(name)):
             derived = _derived(event, name, before.get(name)).with_(was=was)
             events.append(derived.with_(hop=hop + 1, by="hub") if by_hub else derived)
-    return Look(_within_hops(events), remember, None if events else stored("echo"))
+    return Look(_within_hops(events), remember, stored("echo") if by_hub else None)
 
 
 def _within_hops(events: list[Event]) -> list[Event]:

@@ -138,6 +138,14 @@ def next_due(db: Db, lanes: Sequence[str]) -> float | None:
     return soonest
 
 
+def poll_now(db: Db, connection: str) -> int:
+    """Make every poll of a connection due, and everything it watches; return how many polls that were."""
+    db.run("UPDATE watch SET due = ? WHERE connection = ? AND due > ?", (db.now, connection, db.now))
+    return db.run(
+        "UPDATE line SET due = ? WHERE key LIKE ? AND lease IS NULL", (db.now, f"poll:{connection}:%")
+    )
+
+
 def renew(db: Db, leases: Sequence[str]) -> None:
     """Push the end of these leases out again."""
     if leases:

@@ -53,7 +53,7 @@ class Installing:
         """Check who sent the tokens: our application token if one is set, then the authorization server itself."""
         if not auth.get("access_token"):
             raise Rejected(403, "the install event carries no access token")
-        tokens = load_tokens({key: value for key, value in auth.items() if isinstance(value, str)})
+        tokens = load_tokens({key: incoming.text_of(value) for key, value in auth.items()})
         known = self._settings["application_token"]
         given = tokens["application_token"].encode()
         if known and not any(hmac.compare_digest(given, token.encode()) for token in known):

@@ -18,6 +18,7 @@ from hub.errors import Gone, Refused
 from hub.model import Event, Poll, Record, Request
 from plugins.bitrix24 import codes, incoming, records
 from plugins.bitrix24.client import Batch, Client
+from plugins.bitrix24.refusals import NO_CODE
 from plugins.bitrix24.schemas import OfflineRow
 from plugins.bitrix24.search import Search
 
@@ -54,7 +55,7 @@ class Reading:
         The old methods say "Not found" with an empty code (https://apidocs.bitrix24.ru/api-reference/crm/deals/
         crm-deal-get.html), so only a look into the list tells it from other refusals.
         """
-        if isinstance(error, Gone) or error.vendor_code not in ("", "0", "100"):
+        if isinstance(error, Gone) or error.vendor_code not in (NO_CODE, "0", "100"):
             return error
         if self._search.exists(kind, number):
             return error

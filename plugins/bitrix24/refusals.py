@@ -16,6 +16,8 @@ from plugins.bitrix24 import codes
 _TAG = re.compile(r"<[^>]+>")
 #: seconds to wait after QUERY_LIMIT_EXCEEDED: the bucket drains two calls a second
 SLOWER = 1.5
+#: `Refused.vendor_code` where the vendor sent an empty one, as the older methods do
+NO_CODE = "none"
 #: seconds to wait for a method whose reset time is unknown
 METHOD_PAUSE = 60.0
 
@@ -86,7 +88,7 @@ def refusal(
             return AuthFailed(reason)
         case "gone":
             return Gone(reason, vendor_code=code)
-    return Refused(reason, objected(words, sent or {}), vendor_code=code)
+    return Refused(reason, objected(words, sent or {}), vendor_code=code or NO_CODE)
 
 
 def _by_status(status: int) -> codes.Treatment:

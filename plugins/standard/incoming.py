@@ -42,8 +42,8 @@ def receipt_key(request: Request, settings: Mapping[str, Any]) -> str:
 
     Machines don't say the same thing twice and mean two: without any id an equal body is the same message for good.
     """
-    if settings["auth"] == "standard":
-        return _short("id:" + request.headers["webhook-id"])
+    if settings["auth"] == "standard" and (message := request.headers.get("webhook-id")):
+        return _short(f"id:{message}")
     try:
         if value := _plain(_dig(body_of(request), settings["key"])):
             return _short(f"key:{value}")
@@ -68,10 +68,11 @@ def events(receipt: Receipt, settings: Mapping[str, Any], region: str, zone: str
     items = body if isinstance(body, list) else [body]
     if not items or not all(isinstance(item, dict) for item in items):
         raise Rejected(400, "the body is no object and no list of objects")
+    whole = receipt_key(receipt.request, settings)
     seen: set[str] = set()
     found = []
     for number, item in enumerate(items):
-        key = receipt.key if len(items) == 1 else _short(f"{receipt.key}:{number}")
+        key = whole if len(items) == 1 else _short(f"{whole}:{number}")
         if value := _plain(_dig(item, settings["key"])):
             key = _short(f"key:{value}")
         if key in seen:  # the same thing twice in one list
