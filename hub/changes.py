@@ -48,6 +48,8 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
     own = (seen or {}).get("own") or {}
     hop = int((seen or {}).get("hop") or 0)
     remember = {"record": dict(record), "own": {}, "hop": 0}
+    if "status_at" in (seen or {}):  # a status told before stays the measure of what is late
+        remember["status_at"] = (seen or {})["status_at"]
     if before is None:
         made_here = bool(own)
         first = event.with_(hop=max(event.hop, hop + 1) if made_here else event.hop)

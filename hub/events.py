@@ -16,7 +16,7 @@ _VERBS = {
     "message": "received sent read deleted reaction",
     "comment": "received deleted",
     "call": "started answered finished missed",
-    "parcel": "status_changed",
+    "parcel": "status_changed updated",
     "email": "sent delivered opened clicked bounced unsubscribed complained",
     "subscription": "changed",
     "order": "created status_changed",

@@ -31,7 +31,9 @@ def retry(db: Db, id: int) -> str:
     if row["state"] != "parked":
         raise Pointless(f"d{id} is {row['state']}; only parked deliveries are tried again")
     if not row["line"]:
-        raise Pointless(f"d{id} failed before it called anyone; mend hub.yaml, then: hub replay e{row['event']} --again")
+        raise Pointless(
+            f"d{id} failed before it called anyone; mend hub.yaml, then: hub replay e{row['event']} --again"
+        )
     db.run(
         "UPDATE delivery SET state = 'ready', tries = 0, wait = NULL, reason = NULL, finished_at = NULL, "
         "created_at = ?, started_at = ? WHERE id = ?",

@@ -38,6 +38,9 @@ class Ledger:
     def write(self, db: Db, batch: Sequence[tuple[Item, Any]]) -> None:
         """Record a batch of finished calls."""
         held = work.held_leases(db, [(item.key, item.lease) for item, _ in batch])
+        self._lines: dict[str, float | None] = {}
+        self._closed: list[tuple[int, str, int, Any, Any, Any]] = []
+        self._follow: list[work.NewDelivery] = []
         health = state.healths(db)
         outcomes: list[Outcome] = []
         for item, result in batch:
@@ -52,6 +55,9 @@ class Ledger:
                 self._complete(db, health, item, result)
             elif isinstance(item, PollCall) and mine:
                 self._poll(db, health, item, result)
+        record.finish_deliveries(db, self._closed)
+        work.add_deliveries(db, self._follow)
+        work.pass_on_all(db, self._lines)
         record.add_attempts(
             db,
             [
@@ -131,7 +137,7 @@ class Ledger:
         elif kind == "retry":
             due = db.now + max(outcome.after, next_try(claimed.tries))
             record.postpone_deliveries(db, [(claimed.id, tries, "retry", reason, doubt)])
-        work.pass_on(db, item.key, due)
+        self._lines[item.key] = due
         self._later.append(
             f"delivery id={claimed.id} event={claimed.event.id} route={claimed.route!r} step={claimed.step} "
             f"do={claimed.connection}.{claimed.action} outcome={outcome.kind} tries={tries} "
@@ -160,18 +166,18 @@ class Ledger:
             elif step is not None and step.optional:
                 final = "skipped"
                 reason = stored("optional_failed", why=(reason or {}).get("params", {}).get("why", ""))
-        record.finish_deliveries(db, [(claimed.id, final, tries, reason, result, written)])
+        self._closed.append((claimed.id, final, tries, reason, result, written))
         if final == "parked":
             self._parked_alert(db, claimed.connection, reason)
         if outcome.alert:
             params = {"connection": claimed.connection, "subject": claimed.event.subject, "status": outcome.alert}
             state.open_alert(db, f"stage:{claimed.event.subject}", "alert_stage", claimed.connection, params)
         if route is not None and not follow and final != "parked":
-            follow = self._next(db, claimed, route, step, int(main), inner, outcome)
-        work.add_deliveries(db, follow)
+            follow = self._next(db, claimed, route, step, int(main), inner, outcome, result)
+        self._follow.extend(follow)
 
     def _next(
-        self, db: Db, claimed: work.Claimed, route: Any, step: Any, main: int, inner: str, outcome: Outcome
+        self, db: Db, claimed: work.Claimed, route: Any, step: Any, main: int, inner: str, outcome: Outcome, result: Any
     ) -> list[work.NewDelivery]:
         """Return the deliveries that come after this one in its run."""
         if inner:
@@ -180,9 +186,15 @@ class Ledger:
                 return [self._refused_step(outcome, route, main, following)]
             if step is None or not step.optional:
                 return []
+        if main + 1 >= len(route.steps):
+            return []
         by_step = work.results_of(db, claimed.event.id, claimed.route)
+        if result is not None:
+            by_step[claimed.step] = result
         results = self.pipeline.named_results(route, by_step)
-        links = _links_now(db, claimed)
+        ends = work.link_ends(claimed.event, claimed.person)
+        found = work.links(db, ends)
+        links = [one for end in ends for one in found.get(end, ())]
         return self.pipeline.advance(claimed.event, route, main + 1, results, claimed.person, links)
 
     def _refused_step(self, outcome: Outcome, route: Any, main: int, index: int) -> work.NewDelivery:
@@ -304,12 +316,6 @@ class Ledger:
 
 #: records that are not worth a link: they hang on another
 _UNLINKED = frozenset({"comment", "todo", "task", "activity", "note", "http", "event", "api", "notify"})
-
-
-def _links_now(db: Db, claimed: work.Claimed) -> list[tuple[str, str, str]]:
-    from hub.pipeline import links_of
-
-    return links_of(db, claimed.event, claimed.person)
 
 
 def _verdict(error: Exception) -> tuple[float, str]:

@@ -169,12 +169,14 @@ class Pipeline:
         match = self.runtime.config.people.match
         nobody = getattr(self.runtime.config.people, "nobody", ())
         persons = people.persons(db, [identity.keys(d.event, match, nobody) for d in decisions])
+        pairs = list(zip(decisions, persons, strict=True))
+        self._link_contacts(db, pairs)
+        known = work.links(db, [end for d, person in pairs if d.routes for end in work.link_ends(d.event, person)])
         rows: list[work.NewDelivery] = []
         notes, words, counts = [], [], Counter[tuple[str, str]]()
-        for decision, person in zip(decisions, persons, strict=True):
+        for decision, person in pairs:
             event = decision.event
-            self._link_contact(db, event, person)
-            links = links_of(db, event, person) if decision.routes else []
+            links = [one for end in work.link_ends(event, person) for one in known.get(end, ())]
             for route in decision.routes:
                 rows.extend(self.advance(event, route, 0, {}, person, links))
             skipped = decision.skipped
@@ -309,11 +311,15 @@ class Pipeline:
         return out
 
     @staticmethod
-    def _link_contact(db: Db, event: Event, person: int | None) -> None:
-        contact = event.record.get("contact")
-        if person is not None and isinstance(contact, Mapping) and contact.get("id"):
-            end = (event.connection, "contact", str(contact["id"]))
-            work.add_links(db, [(("hub", "person", str(person)), end)])
+    def _link_contacts(db: Db, pairs: Sequence[tuple[Decision, int | None]]) -> None:
+        """Remember which vendor contact is which person, for events that name both."""
+        found = []
+        for decision, person in pairs:
+            contact = decision.event.record.get("contact")
+            if person is not None and isinstance(contact, Mapping) and contact.get("id"):
+                end = (decision.event.connection, "contact", str(contact["id"]))
+                found.append((("hub", "person", str(person)), end))
+        work.add_links(db, found)
 
     def _unrouted(self, db: Db, event: Event) -> None:
         if self.runtime.config.hub.unrouted == "alert":
@@ -344,19 +350,3 @@ def known_id(find: Find, scope: Scope) -> str:
     if isinstance(value, Mapping):
         value = value.get("id")
     return str(value) if value else ""
-
-
-def links_of(db: Db, event: Event, person: int | None) -> list[tuple[str, str, str]]:
-    """Return what is linked to an event's subject and to its person: (connection, kind, ref)."""
-    kind, _, ref = event.subject.partition(":")
-    ends = [(event.connection, kind, ref)]
-    if person is not None:
-        ends.append(("hub", "person", str(person)))
-    out = []
-    for end in ends:
-        rows = db.rows(
-            "SELECT to_connection, to_kind, to_ref FROM link WHERE connection = ? AND kind = ? AND ref = ? ORDER BY at",
-            end,
-        )
-        out.extend((row[0], row[1], row[2]) for row in rows)
-    return out

@@ -28,6 +28,7 @@ from hub.masking import Masker
 
 MAX_REPLY = 8 * 1024 * 1024
 CONNECT_TIMEOUT = 5.0
+_HEADERS = {"User-Agent": f"hub/{__version__}", "Accept": "application/json, */*", "Accept-Encoding": "gzip, deflate"}
 
 
 @dataclass(slots=True)
@@ -127,15 +128,6 @@ class Session:
     @staticmethod
     def _make(pool: int, adapter: type[requests.adapters.HTTPAdapter]) -> requests.Session:
         session = requests.Session()
-        session.trust_env = False
-        session.headers = requests.structures.CaseInsensitiveDict(
-            {
-                "User-Agent": f"hub/{__version__}",
-                "Accept": "application/json, */*",
-                "Accept-Encoding": "gzip, deflate",
-            }
-        )
-        session.cookies.set_policy(_NoCookies())
         for scheme in ("https://", "http://"):
             session.mount(scheme, adapter(pool_connections=8, pool_maxsize=pool, max_retries=0))
         return session
@@ -223,10 +215,17 @@ class Session:
         deadline = time.monotonic() + timeout
         say = self.masker.mask
         try:
-            response = session.request(
-                method, url, data=data, params=params, headers=headers, files=files,
-                timeout=(min(CONNECT_TIMEOUT, timeout), timeout), stream=True, allow_redirects=False,
-            )  # fmt: skip
+            # Prepared by hand and handed to the adapter: what Session.request adds (cookies, redirects, environment)
+            # isn't wanted here, and costs as much again as the call itself.
+            prepared = requests.PreparedRequest()
+            prepared.prepare_method(method)
+            prepared.prepare_url(url, params)
+            prepared.prepare_headers({**_HEADERS, **(headers or {})})
+            prepared.prepare_body(data, files)
+            prepared.hooks = {}
+            response = session.get_adapter(url).send(
+                prepared, stream=True, timeout=(min(CONNECT_TIMEOUT, timeout), timeout), verify=True
+            )
         except (
             requests.exceptions.InvalidURL,
             requests.exceptions.MissingSchema,
@@ -319,14 +318,6 @@ class PublicAdapter(requests.adapters.HTTPAdapter):
 
 class _TooSlow(Exception):
     pass
-
-
-class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[misc,name-defined]
-    def return_ok(self, *args: Any) -> bool:
-        return False
-
-    def set_ok(self, *args: Any) -> bool:
-        return False
 
 
 def _never_sent(error: BaseException) -> bool:

@@ -42,6 +42,7 @@ class PlanRow:
     skipped_because: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
     event: str = ""
+    key: str = ""
     step: int = 1
     open: list[str] = field(default_factory=list)
     #: our words for the vendor's field codes in `values`
@@ -122,7 +123,10 @@ class Bench:
             trial.unreadable = say_stored(parsed.trouble) if parsed.trouble else ""
             trial.events = [one for event in parsed.events for one in self._derive(connector, event)]
             for event in trial.events:
-                trial.plan += self.plan(event)
+                rows = self.plan(event)
+                for row in rows:
+                    row.key = event.key
+                trial.plan += rows
         return trial
 
     def _take(self, connector: Connector, trial: Trial, unsigned: bool) -> None:

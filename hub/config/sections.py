@@ -166,9 +166,10 @@ class Sections:
 
 def _is_zone(name: str) -> bool:
     try:
-        return name in available_timezones() and ZoneInfo(name) is not None
-    except (ValueError, OSError):
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
         return False
+    return True
 
 
 def _check_url(view: View, word: str) -> None:

@@ -108,7 +108,7 @@ class StepReader:
             return do, None, None
         if action == "api":
             if not method:
-                inner.say("do: api needs the vendor's method: method: crm.some.method")
+                inner.say("api needs the vendor's method beside it, for example method: crm.status.list")
             return do, connection, connection.action("api")
         if method:
             inner.say(f'"method" belongs to {name}.api, not to {word}')

@@ -269,3 +269,14 @@ def parked(db: Db, connection: str = "") -> list[int]:
     where, params = (" AND connection = ?", (connection,)) if connection else ("", ())
     rows = db.rows(f"SELECT id FROM delivery WHERE state = 'parked'{where} ORDER BY id", params)  # noqa: S608
     return [row[0] for row in rows]
+
+
+def count_deliveries(db: Db, events: Sequence[int]) -> dict[int, int]:
+    """Return how many deliveries each of these events has."""
+    if not events:
+        return {}
+    rows = db.rows(
+        f"SELECT event, count(*) FROM delivery WHERE event IN ({db.marks(events)}) GROUP BY event",  # noqa: S608
+        events,
+    )
+    return {row[0]: row[1] for row in rows}

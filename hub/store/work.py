@@ -6,7 +6,7 @@ taking over is the ordinary claim. Waiting (retry, limit) holds no worker and bl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,9 +141,7 @@ def next_due(db: Db, lanes: Sequence[str]) -> float | None:
 def poll_now(db: Db, connection: str) -> int:
     """Make every poll of a connection due, and everything it watches; return how many polls that were."""
     db.run("UPDATE watch SET due = ? WHERE connection = ? AND due > ?", (db.now, connection, db.now))
-    return db.run(
-        "UPDATE line SET due = ? WHERE key LIKE ? AND lease IS NULL", (db.now, f"poll:{connection}:%")
-    )
+    return db.run("UPDATE line SET due = ? WHERE key LIKE ? AND lease IS NULL", (db.now, f"poll:{connection}:%"))
 
 
 def renew(db: Db, leases: Sequence[str]) -> None:
@@ -214,18 +212,39 @@ def results_of(db: Db, event: int, route: str) -> dict[str, Any]:
 
 def _add_links(db: Db, deliveries: Sequence[Claimed]) -> None:
     """Bring what is linked to each event's subject and to its person."""
+    ends = {item.id: link_ends(item.event, item.person) for item in deliveries}
+    found = links(db, {end for some in ends.values() for end in some})
     for item in deliveries:
-        kind, _, ref = item.event.subject.partition(":")
-        ends = [(item.event.connection, kind, ref)]
-        if item.person is not None:
-            ends.append(("hub", "person", str(item.person)))
-        for end in ends:
-            rows = db.rows(
-                "SELECT to_connection, to_kind, to_ref FROM link WHERE connection = ? AND kind = ? AND ref = ? "
-                "ORDER BY at",
-                end,
-            )
-            item.links.extend((row[0], row[1], row[2]) for row in rows)
+        item.links = [one for end in ends[item.id] for one in found.get(end, ())]
+
+
+Ref = tuple[str, str, str]
+
+
+def link_ends(event: Event, person: int | None) -> list[Ref]:
+    """Return what an event can be linked by: its subject, then its person."""
+    kind, _, ref = event.subject.partition(":")
+    ends = [(event.connection, kind, ref)]
+    if person is not None:
+        ends.append(("hub", "person", str(person)))
+    return ends
+
+
+def links(db: Db, ends: Iterable[Ref]) -> dict[Ref, list[Ref]]:
+    """Return (connection, kind, ref) -> what it is linked to, oldest link first."""
+    wanted = sorted(set(ends))
+    out: dict[Ref, list[Ref]] = {}
+    for start in range(0, len(wanted), 200):
+        chunk = wanted[start : start + 200]
+        places = ",".join("(?,?,?)" for _ in chunk)
+        rows = db.rows(
+            "SELECT connection, kind, ref, to_connection, to_kind, to_ref FROM link "  # noqa: S608
+            f"WHERE (connection, kind, ref) IN (VALUES {places}) ORDER BY at",
+            [part for end in chunk for part in end],
+        )
+        for row in rows:
+            out.setdefault((row[0], row[1], row[2]), []).append((row[3], row[4], row[5]))
+    return out
 
 
 def add_links(db: Db, pairs: Iterable[tuple[tuple[str, str, str], tuple[str, str, str]]]) -> None:
@@ -256,16 +275,25 @@ def held_leases(db: Db, pairs: Sequence[tuple[str, str]]) -> set[str]:
 
 
 def pass_on(db: Db, line: str, due: float | None) -> None:
-    """Give a line back: due later (`due`), or at once if work is left, or deleted if none is."""
-    if due is not None:
-        db.run("UPDATE line SET due = ?, lease = NULL WHERE key = ?", (due, line))
-        return
-    table = "event WHERE state = 'waiting'" if line.startswith("ev:") else "delivery WHERE state = 'ready'"
-    more = db.one(f"SELECT 1 FROM {table} AND line = ? LIMIT 1", (line,))  # noqa: S608
-    if more is None:
-        db.run("DELETE FROM line WHERE key = ?", (line,))
-    else:
-        db.run("UPDATE line SET due = ?, lease = NULL WHERE key = ?", (db.now, line))
+    """Give one line back: due later (`due`), or at once if work is left, or deleted if none is."""
+    pass_on_all(db, {line: due})
+
+
+def pass_on_all(db: Db, lines: Mapping[str, float | None]) -> None:
+    """Give lines back: key -> when due, None = at once if work is left on it, deleted if none is."""
+    later = [(due, key) for key, due in lines.items() if due is not None]
+    db.many("UPDATE line SET due = ?, lease = NULL WHERE key = ?", sorted(later, key=lambda row: row[1]))
+    rest = sorted(key for key, due in lines.items() if due is None)
+    for start in range(0, len(rest), 200):
+        chunk = rest[start : start + 200]
+        marks = db.marks(chunk)
+        db.run(
+            f"DELETE FROM line WHERE key IN ({marks}) "  # noqa: S608
+            "AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.state = 'ready' AND d.line = line.key) "
+            "AND NOT EXISTS (SELECT 1 FROM event e WHERE e.state = 'waiting' AND e.line = line.key)",
+            chunk,
+        )
+        db.run(f"UPDATE line SET due = ?, lease = NULL WHERE key IN ({marks})", (db.now, *chunk))  # noqa: S608
 
 
 def has_orphans(db: Db) -> bool:

@@ -13,7 +13,7 @@ import orjson
 from hub.connector import Connector
 from hub.events import is_known
 from hub.model import PARCEL_STATUSES, Event
-from hub.records import FIELDS, OPEN_RECORDS, known_fields
+from hub.records import COMMON, FIELDS, OPEN_RECORDS, known_fields
 
 #: fields that every record may carry beside those in `hub.records`
 _ALWAYS = frozenset({"source", "phone_raw", "email_raw"})
@@ -60,7 +60,7 @@ def _record_problems(connector: Connector, event: Event) -> list[str]:
                 known = record in OPEN_RECORDS or name in allowed or re.fullmatch(connector.vendor_field, name)
                 if not known:
                     found.append(f"{record}.{name} is not in hub.records; vendor fields belong into {record}.extra")
-                kind = FIELDS[record].get(name)
+                kind = {**COMMON, **FIELDS[record]}.get(name)
                 if value is not None and kind and not _FITS[kind](value):
                     found.append(f"{record}.{name} should be {kind}, it is {value!r:.80}")
             if record == "parcel" and values.get("status") not in (None, *PARCEL_STATUSES):

@@ -124,7 +124,7 @@ class Acting:
         return Done({"id": number, "goods": records.goods(rows)}, number)
 
     def _convert(self, action: Action) -> Done:
-        """Make a contact and a deal of a lead and mark it converted.
+        """Make a contact and a deal of a lead and mark it converted. The result is the deal, the id the lead's.
 
         Each part is looked for by our marker first, so the whole may be repeated. The vendor has no method for
         it: the three writes are what its own conversion does.
@@ -139,8 +139,8 @@ class Acting:
         deal_fields = outgoing.deal_of_lead(lead, contact, action, self._user)
         deal = made["deal"] or self._add("deal", deal_fields)
         marks = {"STATUS_ID": "CONVERTED"} | ({"CONTACT_ID": contact} if bound == "0" else {})
-        self._write("lead", lead, outgoing.changes("lead", marks, lead, self._region))
-        done = outgoing.made("deal", deal, deal_fields, self._portal, self._region)
+        done = self._write("lead", lead, outgoing.changes("lead", marks, lead, self._region))
+        done.result = outgoing.made("deal", deal, deal_fields, self._portal, self._region).result
         done.links = [("contact", contact), ("deal", deal)]
         return done
 

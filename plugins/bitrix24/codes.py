@@ -58,8 +58,10 @@ IM_TYPES = {"telegram": "TELEGRAM", "viber": "VIBER", "vk": "VK", "skype": "SKYP
 VOLATILE = (
     "DATE_MODIFY", "MODIFY_BY_ID", "LAST_ACTIVITY_TIME", "LAST_ACTIVITY_BY", "LAST_COMMUNICATION_TIME",
     "MOVED_BY_ID", "MOVED_TIME", "SEARCH_CONTENT", "STAGE_SEMANTIC_ID", "STATUS_SEMANTIC_ID", "CLOSED", "DATE_CLOSED",
-    "IS_NEW", "IS_RETURN_CUSTOMER", "IS_REPEATED_APPROACH", "HAS_PHONE", "HAS_EMAIL", "HAS_IMOL", "changedDate", "changedBy", "activityDate", "viewedDate",
-    "outlookVersion", "statusChangedDate", "serviceCommentsCount", "newCommentsCount", "action",
+    "IS_NEW", "IS_RETURN_CUSTOMER", "IS_REPEATED_APPROACH", "HAS_PHONE", "HAS_EMAIL", "HAS_IMOL",
+    # tasks
+    "changedDate", "changedBy", "activityDate", "viewedDate", "outlookVersion", "statusChangedDate", "action",
+    "serviceCommentsCount", "newCommentsCount",
 )  # fmt: skip
 
 # --- events -----------------------------------------------------------------------------------------

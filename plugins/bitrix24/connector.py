@@ -105,7 +105,7 @@ class Bitrix24(Connector):
         *_crm_actions("company"),
         ActionKind(
             "lead.convert", marker="ORIGIN_ID", cost=5, stage_fields=("STAGE_ID",),
-            note="makes contact and deal, marks the lead converted; each part is searched by marker before",
+            note="makes contact and deal, marks the lead converted; each part is searched by marker before; gives the deal",
         ),
         ActionKind(
             "comment.create", ("ENTITY_TYPE", "ENTITY_ID", "COMMENT"), uncertain="repeat", cost=2,

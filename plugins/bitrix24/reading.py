@@ -67,7 +67,7 @@ class Reading:
             return records.neutral(record, self.raw(record, number), self._portal, self._region)
         if record == "task":
             return self._task(number)
-        if record == "user":
+        if record in ("user", "responsible", "by"):
             rows = self._client.call("user.get", {"ID": number})
             if not rows:
                 raise Gone(f"there is no employee {number}")

@@ -67,6 +67,8 @@ class Search:
         entity = codes.ENTITIES[kind]
         out: dict[str, Any] = {}
         ids: set[str] | None = None
+        if any(wanted in (None, "", []) for wanted in by.values()):
+            return None  # a number that isn't known fits no record, least of all every one without a number
         for key, wanted in by.items():
             match key:
                 case "marker":

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import responses
 
+from hub import hookspecs
 from hub.errors import Rejected
 from hub.model import Action, Receipt, Request
 from hub.plugins import Plugins
 from hub.testing import build
+from hub.testing.contract import HEADINGS, QUALITY_RULES
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "plugin-authors.md"
@@ -63,10 +65,8 @@ def test_its_contract_test_passes(tmp_path):
     (tmp_path / "test_lockers.py").write_text(example("test_lockers.py"))
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples" / "moved.webhook.json").write_bytes(MOVED)
-    (tmp_path / "README.md").write_text(
-        "".join(f"## {head}\n" for head in ("Set up", "Permissions", "Limits", "Known limitations", "Removal"))
-    )
-    (tmp_path / "quality.yaml").write_text("import_of_rules: done\n" + "".join(f"{rule}: done\n" for rule in _rules()))
+    (tmp_path / "README.md").write_text("".join(f"## {head}\n" for head in HEADINGS))
+    (tmp_path / "quality.yaml").write_text("".join(f"{rule}: done\n" for rule in QUALITY_RULES))
     path = os.pathsep.join([str(ROOT), str(tmp_path)])
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)],
@@ -93,15 +93,7 @@ def test_the_guide_names_every_method_and_error():
         assert f"`{word}(" in guide, word
     for word in ("Rejected", "Retry", "RateLimited", "Uncertain", "AuthFailed", "Refused", "Gone", "Skip"):
         assert f"`{word}(" in guide, word
-    from hub import hookspecs
-
     hooks = [name for name in vars(hookspecs) if name.startswith("hub_")]
     assert hooks
     for name in hooks:
         assert f"`{name}(" in guide, name
-
-
-def _rules():
-    from hub.testing.contract import QUALITY_RULES
-
-    return QUALITY_RULES

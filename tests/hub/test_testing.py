@@ -116,7 +116,9 @@ def shop():
 
 
 def test_a_good_event_has_no_problems():
-    assert problems(shop(), [GOOD, replace(GOOD, key="k2"), replace(GOOD, type="vendor.THING", key="k3")]) == []
+    assert (
+        problems(shop(), [GOOD, replace(GOOD, key="k2"), replace(GOOD, type="vendor.THING", key="k3", record={})]) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,13 +138,13 @@ def test_a_good_event_has_no_problems():
         ({"record": {"deal": {"closed": "Y"}}}, "should be flag"),
         ({"record": {"parcel": {"eta": "04.03.2026"}}}, "should be date"),
         ({"record": {"parcel": {"status": "lying about"}}}, "no neutral status"),
-        ({"record": {"deal": {"id": 5}}}, None),
+        ({"record": {"deal": {"id": 5}}}, "deal.id should be text"),
         ({"record": {"deal": {"extra": object()}}}, "can't be stored"),
     ],
 )
 def test_a_bad_event_is_described(changes, words):
     found = problems(shop(), [replace(GOOD, **changes)])
-    assert (found == []) if words is None else any(words in problem for problem in found), found
+    assert any(words in problem for problem in found), found
 
 
 def test_one_key_twice_is_noticed():

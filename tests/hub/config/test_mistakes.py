@@ -163,11 +163,7 @@ def test_constant_that_was_meant_as_path(tmp_path):
 
 def test_field_of_a_closed_record(tmp_path):
     found = problems(tmp_path, route(LEAD + "set: {PHONE: contact.phoen, NAME: contact.shoe, UTM: source.utm_surce}"))
-    assert [one.split(": ", 1)[1] for one in found] == [
-        found[0].split(": ", 1)[1],
-        found[1].split(": ", 1)[1],
-        found[2].split(": ", 1)[1],
-    ]
+    assert len(found) == 3
     assert "Did you mean contact.phone?" in found[0]
     assert 'no field "shoe" in contact' in found[1]
     assert "Did you mean source.utm_source?" in found[2]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 from hub.testing.contract import WebhookContract
 from plugins.bitrix24.connector import Bitrix24
@@ -12,12 +13,12 @@ OURS = b"our-own-application-token"
 
 class TestBitrix24(WebhookContract):
     connector_class = Bitrix24
-    settings = {
+    settings: ClassVar = {
         "webhook_url": "https://portal.bitrix24.ru/rest/1/s3cretofthewebhook/",
         "application_token": OURS.decode(),
     }
     samples = Path(__file__).parent / "samples"
-    expected = {
+    expected: ClassVar = {
         "ONAPPINSTALL.webhook.txt": ["connection.changed"],
         "ONAPPUNINSTALL.webhook.txt": ["connection.changed"],
         "ONCRMACTIVITYADD.webhook.txt": ["vendor.oncrmactivityadd"],

@@ -130,9 +130,15 @@ class TestKey:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("ts", "1"), ("event", "ONCRMDEALUPDATE"), ("data[FIELDS][ID]", "1"), ("event_handler_id", "1"),
-         ("auth[member_id]", "x"), ("data[FIELDS][STAGE_ID]", "NEW")],
-    )  # fmt: skip
+        [
+            ("ts", "1"),
+            ("event", "ONCRMDEALUPDATE"),
+            ("data[FIELDS][ID]", "1"),
+            ("event_handler_id", "1"),
+            ("auth[member_id]", "x"),
+            ("data[FIELDS][STAGE_ID]", "NEW"),
+        ],
+    )
     def test_what_was_said_counts(self, name, value):
         asked = sampled("ONCRMDEALADD-to-app.webhook.txt")
         pairs = {**dict(asked.form()), name: value}
@@ -151,8 +157,17 @@ class TestSender:
         with pytest.raises(Rejected, match="application_token isn't set"):
             incoming.verify(sampled("ONCRMLEADADD.webhook.txt"), ["", ""])
 
-    @pytest.mark.parametrize("pairs", [{}, {"auth[application_token]": ""}, {"auth": TOKEN}, {"application_token": TOKEN},
-                                       {"auth[application_token][0]": TOKEN}, {"auth[application_token]": TOKEN + " x"}])  # fmt: skip
+    @pytest.mark.parametrize(
+        "pairs",
+        [
+            {},
+            {"auth[application_token]": ""},
+            {"auth": TOKEN},
+            {"application_token": TOKEN},
+            {"auth[application_token][0]": TOKEN},
+            {"auth[application_token]": TOKEN + " x"},
+        ],
+    )
     def test_a_missing_or_wrong_token(self, pairs):
         with pytest.raises(Rejected) as caught:
             incoming.verify(form(event="ONCRMLEADADD", **pairs), [TOKEN])

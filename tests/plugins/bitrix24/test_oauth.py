@@ -1,6 +1,7 @@
 """An app's tokens: consent, installation, refresh; and who is turned away."""
 
 from dataclasses import replace
+from typing import ClassVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import orjson
@@ -31,7 +32,12 @@ def install(**changes):
 
 
 def info(**install):
-    return {"result": {"client_id": APP["client_id"], "install": {"member_id": "0000000000000000000000000000fake", **install}}}
+    return {
+        "result": {
+            "client_id": APP["client_id"],
+            "install": {"member_id": "0000000000000000000000000000fake", **install},
+        }
+    }
 
 
 def expired(web, recorded, method="profile"):
@@ -62,7 +68,8 @@ class TestRefresh:
         assert by_app.tokens.refreshes == 1
 
     @pytest.mark.parametrize(
-        ("status", "name"), [(400, "oauth-invalid_grant"), (402, "oauth-PAYMENT_REQUIRED"), (200, "oauth-invalid_grant")]
+        ("status", "name"),
+        [(400, "oauth-invalid_grant"), (402, "oauth-PAYMENT_REQUIRED"), (200, "oauth-invalid_grant")],
     )
     def test_a_refused_refresh_holds_the_connection(self, web, by_app, recorded, status, name):
         expired(web, recorded)
@@ -135,7 +142,7 @@ class TestConsent:
 
 
 class TestInstallation:
-    WHERE = {"portal": "https://some-domain.bitrix24.ru"}
+    WHERE: ClassVar = {"portal": "https://some-domain.bitrix24.ru"}
 
     def test_the_authorization_server_is_asked(self, web):
         connector = build(Bitrix24, {**APP, **self.WHERE})
@@ -185,7 +192,12 @@ class TestInstallation:
     def test_opened_in_the_portal(self, web):
         connector = build(Bitrix24, {**APP, **self.WHERE})
         web.post(INFO, json=info(client_endpoint="https://some-domain.bitrix24.ru/rest/"))
-        pairs = {"AUTH_ID": "a", "REFRESH_ID": "r", "member_id": "0000000000000000000000000000fake", "APPLICATION_TOKEN": "t"}
+        pairs = {
+            "AUTH_ID": "a",
+            "REFRESH_ID": "r",
+            "member_id": "0000000000000000000000000000fake",
+            "APPLICATION_TOKEN": "t",
+        }
         headers = {"content-type": "application/x-www-form-urlencoded"}
         query = (("DOMAIN", "evil.example"),)
         reply = connector.consent(Request("POST", "/oauth/crm", query, headers, urlencode(pairs).encode()))

@@ -37,7 +37,11 @@ class TestRecords:
         raw = recorded("crm.contact.get.response.json")["result"]
         raw["PHONE"][0]["VALUE"] = "067 123-45-67"
         contact = records.neutral("contact", raw, region="UA")
-        assert (contact["name"], contact["first_name"], contact["middle_name"]) == ("Тест Тестович Тестов", "Тест", "Тестович")
+        assert (contact["name"], contact["first_name"], contact["middle_name"]) == (
+            "Тест Тестович Тестов",
+            "Тест",
+            "Тестович",
+        )
         assert contact["phones"] == ["+380671234567"]
         assert contact["emails"] == ["ivanov@example.mailing", "ivanov@example.work"]
         assert contact["responsible"] == "6"
@@ -47,7 +51,9 @@ class TestRecords:
         assert multifield.handles({"IM": rows}) == {"telegram": "@anna"}
 
     def test_a_task(self, recorded):
-        task = records.task({**recorded("tasks.task.add.response.json")["result"]["task"], "ufCrmTask": ["D_10", "CO_5"]})
+        task = records.task(
+            {**recorded("tasks.task.add.response.json")["result"]["task"], "ufCrmTask": ["D_10", "CO_5"]}
+        )
         assert (task["status"], task["done"], task["deal"]) == ("pending", False, "10")
 
     @pytest.mark.parametrize("odd", [None, "", "x", 0, "0001-01-01T00:00:00+10:00", [], "2024-01-01"])
@@ -63,12 +69,22 @@ class TestFields:
 
     def test_spellings_of_values(self):
         at = dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
-        given = {"OPENED": True, "UF_CRM_1": False, "OPPORTUNITY": Decimal("1.50"), "CLOSEDATE": dt.date(2026, 1, 2),
-                 "UF_CRM_2": at, "COMMENTS": None}  # fmt: skip
+        given = {
+            "OPENED": True,
+            "UF_CRM_1": False,
+            "OPPORTUNITY": Decimal("1.50"),
+            "CLOSEDATE": dt.date(2026, 1, 2),
+            "UF_CRM_2": at,
+            "COMMENTS": None,
+        }
         assert outgoing.fields("deal", given) == {
-            "OPENED": "Y", "UF_CRM_1": "0", "OPPORTUNITY": "1.50", "CLOSEDATE": "2026-01-02",
-            "UF_CRM_2": "2026-01-02T03:04:05+00:00", "COMMENTS": "",
-        }  # fmt: skip
+            "OPENED": "Y",
+            "UF_CRM_1": "0",
+            "OPPORTUNITY": "1.50",
+            "CLOSEDATE": "2026-01-02",
+            "UF_CRM_2": "2026-01-02T03:04:05+00:00",
+            "COMMENTS": "",
+        }
 
     def test_a_stage_brings_its_pipeline(self):
         assert outgoing.fields("deal", {"STAGE_ID": "C5:NEW"}) == {"STAGE_ID": "C5:NEW", "CATEGORY_ID": "5"}
@@ -78,8 +94,12 @@ class TestFields:
     def test_a_create_carries_marker_contact_and_responsible(self):
         action = Action("deal.create", "deal", "create", {"TITLE": "x"}, contact="7", marker="m")
         assert outgoing.creation(action, "12") == {
-            "TITLE": "x", "CONTACT_ID": "7", "ASSIGNED_BY_ID": "12", "ORIGINATOR_ID": "hub", "ORIGIN_ID": "m",
-        }  # fmt: skip
+            "TITLE": "x",
+            "CONTACT_ID": "7",
+            "ASSIGNED_BY_ID": "12",
+            "ORIGINATOR_ID": "hub",
+            "ORIGIN_ID": "m",
+        }
 
     @pytest.mark.parametrize(
         ("contact", "names"),
@@ -96,10 +116,16 @@ class TestFields:
 
     @pytest.mark.parametrize(
         ("ours", "theirs", "name"),
-        [("100", "100.00", "OPPORTUNITY"), ("", None, "X"), ("1", True, "UF_CRM_1"), (["1"], [1], "UF_CRM_1"),
-         ("2024-08-30", "2024-08-30T02:00:00+02:00", "CLOSEDATE"), ("", False, "UF_CRM_1"),
-         ("2024-08-30T12:00:00+00:00", "2024-08-30T14:00:00+02:00", "UF_CRM_1")],
-    )  # fmt: skip
+        [
+            ("100", "100.00", "OPPORTUNITY"),
+            ("", None, "X"),
+            ("1", True, "UF_CRM_1"),
+            (["1"], [1], "UF_CRM_1"),
+            ("2024-08-30", "2024-08-30T02:00:00+02:00", "CLOSEDATE"),
+            ("", False, "UF_CRM_1"),
+            ("2024-08-30T12:00:00+00:00", "2024-08-30T14:00:00+02:00", "UF_CRM_1"),
+        ],
+    )
     def test_the_same_in_another_spelling(self, ours, theirs, name):
         assert outgoing.same(name, ours, theirs)
 
@@ -134,8 +160,10 @@ class TestFields:
     def test_owners_and_links_may_be_words(self):
         assert outgoing.todo({"ownerTypeId": "deal", "ownerId": "5"})["ownerTypeId"] == "2"
         assert outgoing.task({"TITLE": "x", "UF_CRM_TASK": "D_10, C_7"}, "3") == {
-            "TITLE": "x", "UF_CRM_TASK": ["D_10", "C_7"], "RESPONSIBLE_ID": "3",
-        }  # fmt: skip
+            "TITLE": "x",
+            "UF_CRM_TASK": ["D_10", "C_7"],
+            "RESPONSIBLE_ID": "3",
+        }
 
 
 class TestSpellings:
@@ -178,13 +206,20 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("status", "name", "error"),
         [
-            (503, "rest-QUERY_LIMIT_EXCEEDED", RateLimited), (429, "rest-OPERATION_TIME_LIMIT", RateLimited),
-            (401, "rest-expired_token", Expired), (401, "rest-NO_AUTH_FOUND", AuthFailed),
-            (403, "rest-INVALID_CREDENTIALS", AuthFailed), (403, "rest-insufficient_scope", AuthFailed),
-            (403, "rest-WRONG_AUTH_TYPE", Refused), (400, "crm.deal.add", Refused), (400, "crm.item.get-lead", Gone),
-            (400, "crm.timeline.comment.add", Gone), (400, "tasks.task.add", Refused), (400, "im.notify.system.add", Refused),
+            (503, "rest-QUERY_LIMIT_EXCEEDED", RateLimited),
+            (429, "rest-OPERATION_TIME_LIMIT", RateLimited),
+            (401, "rest-expired_token", Expired),
+            (401, "rest-NO_AUTH_FOUND", AuthFailed),
+            (403, "rest-INVALID_CREDENTIALS", AuthFailed),
+            (403, "rest-insufficient_scope", AuthFailed),
+            (403, "rest-WRONG_AUTH_TYPE", Refused),
+            (400, "crm.deal.add", Refused),
+            (400, "crm.item.get-lead", Gone),
+            (400, "crm.timeline.comment.add", Gone),
+            (400, "tasks.task.add", Refused),
+            (400, "im.notify.system.add", Refused),
         ],
-    )  # fmt: skip
+    )
     def test_recorded(self, recorded, status, name, error):
         assert type(refusal(status, recorded(f"{name}.error.json"), "crm.deal.get")) is error
 
@@ -221,9 +256,13 @@ class TestSettings:
 
     def test_texts_are_converted(self):
         loaded = Bitrix24Settings().load(
-            {"webhook_url": self.HOOK, "poll": "1h 30m", "limits": {"per_second": "5", "burst": "225"},
-             "application_token": "a, b"}
-        )  # fmt: skip
+            {
+                "webhook_url": self.HOOK,
+                "poll": "1h 30m",
+                "limits": {"per_second": "5", "burst": "225"},
+                "application_token": "a, b",
+            }
+        )
         assert loaded["poll"] == 5400
         assert loaded["limits"] == {"per_second": 5.0, "burst": 225}
         assert loaded["application_token"] == ("a", "b")
@@ -232,12 +271,16 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
-            ({}, "webhook_url"), ({"client_id": "x"}, "client_secret"), ({"webhook_url": "https://p.bitrix24.ru"}, "reads"),
-            ({"webhook_url": HOOK.replace("https", "http")}, "https"), ({"webhook_url": HOOK, "poll": "soon"}, "duration"),
-            ({"webhook_url": HOOK, "events": "offline"}, "app"), ({"webhook_url": HOOK, "user": "Anna"}, "number"),
+            ({}, "webhook_url"),
+            ({"client_id": "x"}, "client_secret"),
+            ({"webhook_url": "https://p.bitrix24.ru"}, "reads"),
+            ({"webhook_url": HOOK.replace("https", "http")}, "https"),
+            ({"webhook_url": HOOK, "poll": "soon"}, "duration"),
+            ({"webhook_url": HOOK, "events": "offline"}, "app"),
+            ({"webhook_url": HOOK, "user": "Anna"}, "number"),
             ({"webhook_url": HOOK, "portal": "portal"}, "https://"),
         ],
-    )  # fmt: skip
+    )
     def test_what_is_wrong_is_said(self, given, words):
         with pytest.raises(ma.ValidationError, match=words):
             Bitrix24Settings().load(given)

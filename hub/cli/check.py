@@ -1,0 +1,214 @@
+"""`hub check`: is hub.yaml right, and with --live, is the world as it says?"""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hub.cli import output
+from hub.cli.context import App, InputError, WorldError, pass_app
+from hub.cli.output import bold, coloured, dim
+from hub.errors import ConfigError, HubError
+from hub.model import Finding
+
+if TYPE_CHECKING:
+    from hub.config import Config, ConnectionConfig
+    from hub.runtime import Runtime
+
+
+@click.command()
+@click.option("--live", is_flag=True, help="Ask every vendor: are token, rights, fields and stages as configured?")
+@click.option("--show", is_flag=True, help="Show each route as one sentence.")
+@output.json_option
+@pass_app
+def check(app: App, live: bool, show: bool, as_json: bool) -> None:
+    """Check hub.yaml and print every problem of it in one run.
+
+    With --live the vendors are asked too; nothing is changed there. A connection that was held for its credentials
+    goes on when they are found to be good.
+    """
+    try:
+        config = app.config
+    except ConfigError as error:
+        if as_json:
+            output.print_json({"ok": False, **_remarks(error.problems)})
+            raise click.exceptions.Exit(2) from None
+        raise InputError(
+            "\n".join([*map(str, error.problems), f"{app.path} can't be used: {_problems(error.problems)}"])
+        ) from None
+    findings = _live(app, config) if live else {}
+    broken = [str(one) for one in app.plugins.broken]
+    bad = sum(one.level == "problem" for found in findings.values() for one in found)
+    if as_json:
+        output.print_json(_as_json(config, findings, broken, bad, live))
+    else:
+        _tell(app, config, findings, broken, show, live)
+    if bad:
+        raise click.exceptions.Exit(1)
+
+
+def _problems(problems: list[Any]) -> str:
+    count = sum(getattr(one, "level", "problem") == "problem" for one in problems)
+    return "1 problem" if count == 1 else f"{count} problems"
+
+
+def _remarks(found: list[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return problems and notes apart, ready for JSON."""
+    told = [
+        {"file": one.file, "line": one.line, "path": one.path, "text": one.text, "level": one.level}
+        if hasattr(one, "level")
+        else {"file": "", "line": 0, "path": "", "text": str(one), "level": "problem"}
+        for one in found
+    ]
+    return {
+        "problems": [one for one in told if one["level"] == "problem"],
+        "notes": [one for one in told if one["level"] != "problem"],
+    }
+
+
+def _as_json(
+    config: Config, findings: dict[str, list[Finding]], broken: list[str], bad: int, live: bool
+) -> dict[str, Any]:  # fmt: skip
+    connections = []
+    for name, one in config.connections.items():
+        told: dict[str, Any] = {
+            "name": name, "plugin": one.plugin, "title": one.connector.title, "settings": one.shown,
+            "hook": hook_url(config, one, secret=False),
+        }  # fmt: skip
+        if live:
+            told["findings"] = [
+                {"level": f.level, "text": f.text, "remedy": f.remedy} for f in findings.get(name, [])
+            ]  # fmt: skip
+        connections.append(told)
+    return {
+        "ok": not bad,
+        **_remarks(config.notes),
+        "plugins_broken": broken,
+        "connections": connections,
+        "routes": [
+            {"name": route.name, "on": [str(one) for one in route.on], "off": route.off, "line": route.line,
+             "file": route.file, "sentence": route.sentence()}
+            for route in config.routes
+        ],
+    }  # fmt: skip
+
+
+def _tell(
+    app: App, config: Config, findings: dict[str, list[Finding]], broken: list[str], show: bool, live: bool
+) -> None:  # fmt: skip
+    for note in config.notes:
+        click.echo(str(note))
+    for error in broken:
+        click.echo(f"{coloured('warning')}: {error}")
+    if show:
+        for route in config.routes:
+            click.echo(f"{coloured('off' if route.off else 'ok', '–' if route.off else '✓')} {bold(route.name)}")
+            click.echo(f"   {route.sentence()}")
+    for name, found in findings.items():
+        click.echo(f"{bold(name)} {dim(config.connections[name].plugin)}")
+        for one in found:
+            click.echo(f"   {coloured(one.level)} {one.text}" + (f". {one.remedy}" if one.remedy else ""))
+    if live or show:
+        _tell_hooks(config)
+    off = sum(route.off is not None for route in config.routes)
+    bad = sum(one.level == "problem" for found in findings.values() for one in found)
+    summary = f"{app.path}: {len(config.connections)} connections, {len(config.routes)} routes"
+    summary += f" ({off} off)" if off else ""
+    summary += f", {len(config.notes)} notes" if config.notes else ""
+    summary += f", {bad} problems at the vendors" if bad else ". Fine"
+    click.echo(summary + ".")
+
+
+def _tell_hooks(config: Config) -> None:
+    hooks = {name: hook_url(config, one, secret=sys.stdout.isatty()) for name, one in config.connections.items()}
+    if any(hooks.values()):
+        click.echo(bold("addresses for the vendors"))
+    for name, url in hooks.items():
+        if url:
+            click.echo(f"   {name}: {url}")
+
+
+def hook_url(config: Config, connection: ConnectionConfig, *, secret: bool) -> str | None:
+    """Return where the vendor sends its messages; None if it sends none.
+
+    A setting `secret` proves the sender by standing at the end; it is shown only where nobody else reads along.
+    """
+    from hub.connector import Connector
+
+    if connection.connector.verify is Connector.verify:
+        return None
+    base = config.hub.base_url or "http://127.0.0.1:8080"
+    url = f"{base.rstrip('/')}/in/{connection.name}"
+    value = connection.settings.get("secret")
+    if not isinstance(value, str) or not value:
+        return url
+    return f"{url}/{value if secret else '***'}"
+
+
+# --- asking the world ----------------------------------------------------------------------------
+
+
+def _live(app: App, config: Config) -> dict[str, list[Finding]]:
+    """Ask all vendors at the same time; return what was found, connection by connection."""
+    from hub.store import state
+
+    runtime = app.runtime()
+    with runtime.store.read() as db:
+        healths = state.healths(db)
+    with ThreadPoolExecutor(8) as pool:
+        asked = {name: pool.submit(_ask, runtime, name) for name in config.connections}
+        findings = {name: answer.result() for name, answer in asked.items()}
+    for name, found in findings.items():
+        health = healths.get(name)
+        good = all(one.level != "problem" for one in found)
+        if health is not None:
+            found += _health(runtime, name, health, good)
+    return findings
+
+
+def _ask(runtime: Runtime, name: str) -> list[Finding]:
+    """Return what one vendor says; whatever goes wrong is a finding too."""
+    try:
+        connector = runtime.connector(name)
+        found = list(connector.check())
+        consent = connector.authorize_url("check", f"{runtime.config.hub.base_url}/oauth/{name}")
+        if consent is not None and connector.tokens.read() is None:
+            where = f"{runtime.config.hub.base_url or 'http://127.0.0.1:8080'}/oauth/{name}"
+            found.append(Finding("problem", "no consent has been given yet", f"open {where}"))
+    except HubError as error:
+        return [Finding("problem", f"{error}", _REMEDIES.get(error.code, ""))]
+    except Exception as error:
+        return [Finding("problem", f"the check itself failed: {type(error).__name__}: {error}", "report this")]
+    return found or [Finding("ok", "nothing to ask: this plugin has no check")]
+
+
+_REMEDIES = {
+    "auth_failed": "renew the credentials in .env, or give consent again",
+    "retry": "the vendor is away; try again later",
+    "rate_limited": "try again in a minute",
+}
+
+
+def _health(runtime: Runtime, name: str, health: Any, good: bool) -> list[Finding]:
+    from hub import handwork
+    from hub.reasons import say_stored
+    from hub.store import state
+
+    with runtime.store.write() as db:
+        shut = state.healths(db)[name].shut(db.now)
+        if health.held is not None and good:
+            handwork.lift(db, name)
+            return [Finding("ok", "it was held for its credentials; they are good, so it goes on")]
+    if shut == "paused":
+        return [Finding("warning", "it is paused", f"hub resume {name}")]
+    if health.held is not None:
+        return [Finding("problem", f"its calls are held: {say_stored(health.held)}", f"mend it, then hub resume {name}")]
+    if shut == "breaker":
+        return [Finding("warning", "the vendor fails; calls are held back until it recovers", "they go on by themselves")]
+    return []
+
+
+__all__ = ["WorldError", "check", "hook_url"]
