@@ -60,7 +60,7 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
     fields = differences(before, record, volatile)
     if verb == "created":
         # Seen before its creation was told: another hint was quicker. Only news if it was never told as created.
-        return Look(remember=remember, closed=stored("nothing_changed"))
+        return Look(closed=stored("nothing_changed"))
     if not fields:
         return Look(remember=remember, closed=stored("echo" if own else "nothing_changed"))
     ours = {name for name in fields if name in own and same(own[name], _value(record, name))}

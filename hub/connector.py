@@ -7,6 +7,7 @@ network nor clock nor database; talking to the vendor happens in `complete`, `po
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -204,9 +205,16 @@ class Connector:
         """Do it and say what came of it. Raise by what to do next (`hub.errors`)."""
         raise Refused(f"plugin {self.name} has no action {action.name}")
 
-    def attach(self, record: str, id: str, how: str, text: str, marker: str) -> Done:
-        """Join `text` to an existing record as a `comment`, `note`, `task` or `activity`."""
+    def attach(self, record: str, id: str, how: str, text: str, marker: str, since: dt.datetime | None = None) -> Done:
+        """Join `text` to an existing record as a `comment`, `note`, `task` or `activity`.
+
+        since: when an earlier try of this began whose outcome nobody knows; look for what it left before repeating.
+        """
         raise Refused(f"plugin {self.name} can't attach to a {record}")
+
+    def found(self, kind: ActionKind, record: Record) -> Done:
+        """Return what a create brought that had been in doubt and was found by its marker (watches, links)."""
+        return Done(result=record, id=str(record["id"]))
 
     def contact_values(self, contact: Record) -> dict[str, Any]:
         """Return the vendor fields that make a contact out of the neutral record."""

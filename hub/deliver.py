@@ -6,6 +6,7 @@ condition -> earlier try in doubt? find by marker -> map values -> target (find,
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -118,11 +119,12 @@ class _Try:
         if not verdict.ok:
             raise Skip("step_condition", because=verdict.because)
         kind = self.action_kind(connector, step)
-        if (recovered := self.recover(connector, kind)) is not None:
-            return self.finished(recovered, kind, "found_by_marker" if recovered.id else "assumed_done")
         values = step.set.evaluate(scope)
+        marker = str(values.get(kind.marker) or self.work.marker)
+        if (recovered := self.recover(connector, kind, marker)) is not None:
+            return self.finished(recovered, kind, "found_by_marker" if recovered.id else "assumed_done")
         action = Action(
-            name=kind.name, record=kind.record, verb=kind.verb, values=values, marker=self.work.marker,
+            name=kind.name, record=kind.record, verb=kind.verb, values=values, marker=marker,
             method=step.do.method or "", limit=step.limit, event=self.event, attempt=self.work.tries + 1,
             fill=self.runtime.config.people.fill, person=dict(self.event.record.get("contact") or {}),
         )  # fmt: skip
@@ -271,9 +273,12 @@ class _Try:
             return ""
         several = self.runtime.config.people.several
         found = self.person_records(connector, "contact")
+        marker = self.runtime.marker(self.work.marker, "contact")
+        if not found and self.work.started_at is not None:
+            found = connector.find("contact", {"marker": marker}, 5)
         action = Action(
             name="contact.create", record="contact", verb="create", person=contact, event=self.event,
-            marker=self.runtime.marker(self.work.marker, "contact"), fill=self.runtime.config.people.fill,
+            marker=marker, fill=self.runtime.config.people.fill,
         )  # fmt: skip
         if found:
             record = found[-1] if several == "newest" else found[0]
@@ -309,7 +314,9 @@ class _Try:
                 target = self.choose(found, step)
                 how = step.attach.as_ or "comment"
                 text = self.event.text or self.event.title or self.event.type
-                done = connector.attach(record, str(target["id"]), how, text, self.work.marker)
+                doubt = self.work.started_at
+                since = dt.datetime.fromtimestamp(doubt, dt.UTC) if doubt is not None else None
+                done = connector.attach(record, str(target["id"]), how, text, self.work.marker, since)
                 done.result = {**target, "attached": True, "comment": done.id}
                 done.id = str(target["id"])
                 outcome = self.finished(done, kind, "attached", record=record, id=str(target["id"]), how=how)
@@ -338,7 +345,7 @@ class _Try:
         record = self.event.record.get(self.event.kind) or {}
         return record.get("status") if isinstance(record, Mapping) else None
 
-    def recover(self, connector: Connector, kind: ActionKind) -> Done | None:
+    def recover(self, connector: Connector, kind: ActionKind, marker: str) -> Done | None:
         """After a doubtful try of something that must not happen twice: find it, or follow the declared policy.
 
         Returns what the earlier try made, None if it may safely be done (again).
@@ -349,8 +356,8 @@ class _Try:
         if wait > 0:
             raise _Settle(wait)
         if kind.marker:
-            found = connector.find(kind.record, {"marker": self.work.marker, "since": self.work.started_at - 3600}, 5)
-            return Done(result=found[0], id=str(found[0]["id"])) if found else None
+            found = connector.find(kind.record, {"marker": marker, "since": self.work.started_at - 3600}, 5)
+            return connector.found(kind, found[0]) if found else None
         if kind.uncertain == "repeat":
             return None
         if kind.uncertain == "assume_done":

@@ -32,7 +32,7 @@ class Found:
 
 
 def find(db: Db, asked: str, *, region: str = "", connections: Sequence[str] = (), limit: int = 20) -> Found:
-    """Return what `asked` leads to: `r12`, `e5`, `d7`, `deal:55`, a bare number, a phone, an e-mail, any search word."""
+    """Return what `asked` leads to: `r12`, `e5`, `d7`, `deal:55`, a number, a phone, an e-mail, any search word."""
     asked = asked.strip()
     if exact := _ID.match(asked.lower()):
         return _by_id(db, exact[1], int(exact[2]))

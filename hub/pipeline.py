@@ -19,7 +19,7 @@ from typing import Any
 
 from hub import changes, identity
 from hub.config import Find, Route, Step
-from hub.errors import HubError
+from hub.errors import HubError, Skip
 from hub.model import Event, Receipt
 from hub.paths import Scope
 from hub.reasons import stored
@@ -39,6 +39,7 @@ class Parsed:
     receipt: Receipt
     events: list[Event] = field(default_factory=list)
     trouble: dict[str, Any] | None = None
+    final: str = ""
 
 
 @dataclass(slots=True)
@@ -77,7 +78,9 @@ class Pipeline:
             intake.finish_receipts(db, [self._finished(one) for one in parsed])
             counts = Counter({(connection, "read"): len(parsed), (connection, "events"): len(fresh)})
             for one in parsed:
-                if one.trouble:
+                if one.final:
+                    counts[(connection, one.final)] += 1
+                elif one.trouble:
                     counts[(connection, "unreadable")] += 1
                     params = {"connection": connection, "why": one.trouble["params"].get("why", "")}
                     state.open_alert(db, f"unreadable:{connection}", "alert_unreadable", connection, params)
@@ -91,6 +94,8 @@ class Pipeline:
             events = [
                 event.with_(connection=receipt.connection, receipt=receipt.id) for event in connector.parse(receipt)
             ]
+        except Skip as reason:
+            return Parsed(receipt, trouble=stored(reason.code, **reason.params), final="skipped")
         except (ValueError, HubError) as error:
             return Parsed(receipt, trouble=stored("unreadable", why=str(error)[:500]))
         except Exception as error:
@@ -100,7 +105,7 @@ class Pipeline:
 
     @staticmethod
     def _finished(one: Parsed) -> tuple[int, str, Any]:
-        return (one.receipt.id, "unreadable" if one.trouble else "done", one.trouble)
+        return (one.receipt.id, one.final or ("unreadable" if one.trouble else "done"), one.trouble)
 
     # --- 2. settle: what is news --------------------------------------------------------------
 

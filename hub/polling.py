@@ -24,7 +24,7 @@ class Poller:
 
     def write(self, db: Db, item: PollCall, poll: Poll) -> int:
         """Store receipts, cursor and watches of a finished poll; return how many receipts were new."""
-        rows = [intake.receipt_row(item.connection, key, request) for key, request in poll.receipts]
+        rows = [intake.receipt_row(item.connection, key, request, db.sealer) for key, request in poll.receipts]
         fresh = intake.add_receipts(db, rows)
         state.set_cursor(db, item.connection, item.what, poll.cursor)
         state.set_watches(db, item.connection, poll.watch)

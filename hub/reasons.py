@@ -13,6 +13,7 @@ TEXTS: dict[str, dict[str, str]] = {
         # what became of a receipt or an event
         "unreadable": "genuine, but not understood: {why}",
         "plugin_error": "the plugin failed here: {why}",
+        "honeypot": "a robot filled in the field that people don't see",
         "joined": "joined into event {event}: one look at {subject} answers both",
         "echo": "the hub's own write coming back",
         "nothing_changed": "nothing changed since it was last seen",

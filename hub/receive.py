@@ -166,7 +166,8 @@ class Receiver:
             return shook
         self._ask(connector, "verify", request)
         key = self._ask(connector, "receipt_key", request)
-        self.commit.put(intake.receipt_row(name, str(key)[:500], request))
+        mask = connector.http.masker.mask
+        self.commit.put(intake.receipt_row(name, str(key)[:500], request, self.runtime.store.sealer, mask))
         reply: Reply = self._ask(connector, "acknowledge", request)
         return reply
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from hub.config import Config, ConnectionConfig
 from hub.connector import ConnectionInfo, Connector, Limits
+from hub.keys import load_key
 from hub.limiter import Limiter
 from hub.masking import Masker
 from hub.plugins import Plugins
 from hub.session import Session
 from hub.store import Store, state
-from hub.tokens import TokenVault, load_key
+from hub.tokens import TokenVault
 
 log = logging.getLogger("hub")
 

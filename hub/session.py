@@ -132,6 +132,10 @@ class Session:
             session.mount(scheme, adapter(pool_connections=8, pool_maxsize=pool, max_retries=0))
         return session
 
+    def allow(self, host: str) -> None:
+        """Let this connection's credentials go to one more host, learned from the vendor itself (an app's portal)."""
+        self.hosts |= {host.lower()}
+
     # --- what surrounds a piece of work ----------------------------------------------------------
 
     @contextlib.contextmanager

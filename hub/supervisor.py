@@ -64,13 +64,22 @@ class Child:
 
 
 class Supervisor:
-    """Keeps the tree alive until told to stop."""
+    """Keeps the tree alive until told to stop: web, workers and ticker, or workers alone (`hub work`)."""
 
-    def __init__(self, plan: Plan, workers: int = 1, local_redis: LocalRedis | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        workers: int = 1,
+        local_redis: LocalRedis | None = None,
+        *,
+        web: bool = True,
+        ticker: bool = True,
+    ) -> None:
         self.plan = plan
         self.local_redis = local_redis
+        self.web, self.ticker = web, ticker
         self.stopping = threading.Event()
-        self.children = [Child("web", lambda: run_web(plan))]
+        self.children = [Child("web", lambda: run_web(plan))] if web else []
         self.children += [Child(f"worker-{n + 1}", lambda: run_worker(plan)) for n in range(workers)]
         self._redis_due = 0.0
 
@@ -84,7 +93,8 @@ class Supervisor:
         for child in self.children:
             self._start(child)
         ticker = threading.Thread(target=run_ticker, args=(self.plan, self.stopping), name="ticker", daemon=True)
-        ticker.start()
+        if self.ticker:
+            ticker.start()
         announced = False
         try:
             while not self.stopping.is_set():
@@ -93,13 +103,14 @@ class Supervisor:
                     self._redis_due = time.monotonic() + 5.0
                     log.warning("the local Redis died; starting it again")
                     self.local_redis.start()
-                if not announced and answers(self.plan.host, self.plan.port):
+                if not announced and (not self.web or answers(self.plan.host, self.plan.port)):
                     announced = True
                     ready()
                 self.stopping.wait(0.02 if not announced else 0.25)
         finally:
             self._stop()
-            ticker.join(5)
+            if self.ticker:
+                ticker.join(5)
 
     def _start(self, child: Child) -> None:
         child.started = time.monotonic()

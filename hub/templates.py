@@ -22,21 +22,7 @@ from hub.paths import ABSENT, Path, Scope, empty, number, text
 
 #: filters of the language that later levels bring
 LATER_FILTERS = frozenset({"next", "table", "report"})
-_BUILT_IN = (
-    "abs",
-    "length",
-    "count",
-    "round",
-    "sort",
-    "unique",
-    "sum",
-    "min",
-    "max",
-    "tojson",
-    "urlencode",
-    "float",
-    "trim",
-)
+_BUILT_IN = ("length", "count", "sort", "unique", "sum", "min", "max", "tojson", "urlencode", "trim")
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem,
     nodes.Filter, nodes.Test, nodes.CondExpr, nodes.And, nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.Add,
@@ -174,6 +160,18 @@ def _filter(function: Callable[..., Any]) -> Callable[..., Any]:
 def _missing(scope: Scope, record: Any, *names: str) -> list[str]:
     """Return those of the named fields that the record lacks."""
     return [name for name in names if not isinstance(record, Part) or record.part(name) is ABSENT]
+
+
+def _float(scope: Scope, value: Any) -> Decimal:
+    return number(value) or Decimal(0)
+
+
+def _abs(scope: Scope, value: Any) -> Decimal:
+    return abs(_float(scope, value))
+
+
+def _round(scope: Scope, value: Any, places: Any = 0) -> Decimal:
+    return round(_float(scope, value), min(int(places), 12))
 
 
 @jinja2.pass_context
@@ -318,7 +316,12 @@ class Templates:
         filters |= {name: _filter(function) for name, (function, _, _) in TRANSFORMS.items()}
         filters |= {name: _filter(_plugin(function)) for name, function in (transforms or {}).items()}
         filters |= {name: _filter(_later) for name in LATER_FILTERS}
-        filters["missing"] = _filter(_missing)
+        filters |= {
+            "missing": _filter(_missing),
+            "round": _filter(_round),
+            "float": _filter(_float),
+            "abs": _filter(_abs),
+        }
         filters["d"] = filters["default"]
         tests = {
             name: self._environment.tests[name]

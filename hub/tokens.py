@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,25 +15,6 @@ from hub.store import Store
 
 #: how long one refresh may take before another worker may try
 _REFRESH = 30.0
-
-
-def load_key(folder: Path, environ: Mapping[str, str]) -> bytes:
-    """Return the key that encrypts credentials: `HUB_SECRET_KEY`, else the file `secret.key` made at first use."""
-    if given := environ.get("HUB_SECRET_KEY"):
-        return given.encode()
-    path = folder / "secret.key"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(f".{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(Fernet.generate_key())
-        try:
-            path.hardlink_to(fresh)  # the first of several starting processes wins
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_bytes()
 
 
 class TokenVault:

@@ -68,11 +68,13 @@ class Trial:
     acknowledge: Reply | None = None
     handshake: bool = False
     unreadable: str = ""
+    #: why nothing follows from a request that was understood
+    closed: str = ""
     events: list[Event] = field(default_factory=list)
     plan: list[PlanRow] = field(default_factory=list)
 
     def json(self) -> dict[str, Any]:
-        """Return the object `hub try --json` prints; `handshake` and `unreadable` only where they say something."""
+        """Return the object `hub try --json` prints; `handshake`, `unreadable`, `skipped` only where they apply."""
         refused, reply = self.rejected, self.acknowledge
         shown: dict[str, Any] = {
             "file": self.file,
@@ -86,6 +88,8 @@ class Trial:
             shown["handshake"] = True
         if self.unreadable:
             shown["unreadable"] = self.unreadable
+        if self.closed:
+            shown["skipped"] = self.closed
         return shown
 
 
@@ -105,7 +109,7 @@ class Bench:
             connection: ConnectionConfig = self.config.connections[name]
             connector = connection.connector(connection.info(self.config.hub), connection.settings)
             connector.http = Session(name, hosts=connector.hosts(), masker=Masker(connection.secrets()))
-            connector.tokens = self._tokens(name)
+            connector.tokens = cast(Any, self._tokens(name))
             self._connectors[name] = connector
         return self._connectors[name]
 
@@ -120,7 +124,10 @@ class Bench:
             return trial
         if not trial.handshake:
             parsed = self.pipeline.parse(Receipt(0, connection, "try", request, request.at))
-            trial.unreadable = say_stored(parsed.trouble) if parsed.trouble else ""
+            if parsed.final:
+                trial.closed = say_stored(parsed.trouble)
+            elif parsed.trouble:
+                trial.unreadable = say_stored(parsed.trouble)
             trial.events = [one for event in parsed.events for one in self._derive(connector, event)]
             for event in trial.events:
                 rows = self.plan(event)
@@ -272,7 +279,8 @@ class Bench:
         names = [first, *self.config.connections] if first in self.config.connections else [*self.config.connections]
         for name in names:
             kinds = self.config.connections[name].connector
-            if any(kind.name.startswith(f"{record}.") for kind in (*kinds.actions, *kinds.events)):
+            known = [kind.name for kind in kinds.actions] + [kind.name for kind in kinds.events]
+            if any(kind.startswith(f"{record}.") for kind in known):
                 return name
         return None
 

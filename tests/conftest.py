@@ -47,7 +47,7 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
 @pytest.fixture
 def sqlite_store(tmp_path: Path) -> Iterator[Store]:
     """An empty SQLite store."""
-    store = Store.open(None, tmp_path / "data")
+    store = Store.open(None, tmp_path / "data", b"a key of the tests")
     yield store
     store.close()
 
@@ -55,7 +55,7 @@ def sqlite_store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def postgresql_store(postgresql_url: str, tmp_path: Path) -> Iterator[Store]:
     """An empty PostgreSQL store."""
-    store = Store.open(postgresql_url, tmp_path)
+    store = Store.open(postgresql_url, tmp_path, b"a key of the tests")
     yield store
     store.close()
 

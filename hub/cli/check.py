@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hub.cli import output
-from hub.cli.context import App, InputError, WorldError, pass_app
+from hub.cli.context import App, InputError, pass_app
 from hub.cli.output import bold, coloured, dim
 from hub.errors import ConfigError, HubError
 from hub.model import Finding
@@ -180,7 +180,7 @@ def _ask(runtime: Runtime, name: str) -> list[Finding]:
             found.append(Finding("problem", "no consent has been given yet", f"open {where}"))
     except HubError as error:
         return [Finding("problem", f"{error}", _REMEDIES.get(error.code, ""))]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (one plugin's fault may not hide what the others found)
         return [Finding("problem", f"the check itself failed: {type(error).__name__}: {error}", "report this")]
     return found or [Finding("ok", "nothing to ask: this plugin has no check")]
 
@@ -205,10 +205,11 @@ def _health(runtime: Runtime, name: str, health: Any, good: bool) -> list[Findin
     if shut == "paused":
         return [Finding("warning", "it is paused", f"hub resume {name}")]
     if health.held is not None:
-        return [Finding("problem", f"its calls are held: {say_stored(health.held)}", f"mend it, then hub resume {name}")]
+        return [
+            Finding("problem", f"its calls are held: {say_stored(health.held)}", f"mend it, then hub resume {name}")
+        ]
     if shut == "breaker":
-        return [Finding("warning", "the vendor fails; calls are held back until it recovers", "they go on by themselves")]
+        return [
+            Finding("warning", "the vendor fails; calls are held back until it recovers", "they go on by themselves")
+        ]
     return []
-
-
-__all__ = ["WorldError", "check", "hook_url"]

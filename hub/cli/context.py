@@ -61,6 +61,11 @@ class App:
 
         return variables(self.path)
 
+    def _use_key(self) -> None:
+        """Let a key that stands in `.env` count as if it stood in the environment, for every process of this hub."""
+        if key := self.environ.get("HUB_SECRET_KEY"):
+            os.environ.setdefault("HUB_SECRET_KEY", key)
+
     @cached_property
     def plugins(self) -> Plugins:
         """All plugins of this installation and of `plugins_dir`."""
@@ -132,6 +137,7 @@ class App:
             if self.path.is_file():
                 _ = self.config  # a problem there may be why the store isn't found
             raise WorldError(f"there is nothing in {self.folder} yet: start the hub with `hub run`, or name --data DIR")
+        self._use_key()
         store = Store.open(url or None, self.folder)
         click.get_current_context().call_on_close(store.close)
         return store
@@ -142,6 +148,7 @@ class App:
         from hub.store import Store
 
         config = self.config
+        self._use_key()
         store = Store.open(self.database_url() or None, self.folder)
         runtime = Runtime(config, self.plugins, store, folder=self.folder, environ=self.environ)
         click.get_current_context().call_on_close(runtime.close)
@@ -151,6 +158,7 @@ class App:
         """Return what the processes of this hub need to know."""
         from hub.processes import Plan
 
+        self._use_key()
         return Plan(
             config=self.config, plugins=self.plugins, folder=self.folder, database_url=self.database_url(),
             redis_url=self.redis_url(), **changes,

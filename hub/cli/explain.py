@@ -41,7 +41,9 @@ def explain(app: App, what: tuple[str, ...], limit: int, as_json: bool) -> None:
     if as_json:
         output.print_json({"asked": asked, "found_by": found.by, "receipt": receipt, "events": lives})
     if not lives and receipt is None:
-        raise WorldError(f'nothing is known about "{asked}". Ids look like r12, e5, d7; or give a phone, e-mail, number')
+        raise WorldError(
+            f'nothing is known about "{asked}". Ids look like r12, e5, d7; or give a phone, e-mail, number'
+        )
     if as_json:
         return
     if receipt is not None and not lives:
@@ -82,7 +84,7 @@ def story(life: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     if life["links"]:
         yield f"   {dim('linked to')} {', '.join(life['links'])}"
     for one in life["skipped"]:
-        name = f"route \"{one['route']}\"" if one["route"] else "no route"
+        name = f'route "{one["route"]}"' if one["route"] else "no route"
         yield f" {coloured('skipped', '–')} {name}: {one.get('text', '')}"
     for delivery in life["deliveries"]:
         yield from _delivery(delivery, zone)
@@ -108,7 +110,7 @@ def _delivery(delivery: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     mark = coloured(delivery["state"], _MARKS.get(delivery["state"], "?"))
     yield (
         f" {mark} {delivery['id']} {bold(delivery['do'])}  {coloured(delivery['state'])}  "
-        f"{dim('route')} \"{delivery['route']}\", step {delivery['step']}"
+        f'{dim("route")} "{delivery["route"]}", step {delivery["step"]}'
     )
     if delivery["reason"]:
         yield f"     {delivery['reason']['text']}"

@@ -82,16 +82,18 @@ class _StoredTokens:
 
     def vault(self, name: str) -> Any:
         """Return the vault of a connection, an empty one where nothing is stored yet."""
+        from hub.keys import load_key
         from hub.store import Store
         from hub.testing.build import MemoryVault
-        from hub.tokens import TokenVault, load_key
+        from hub.tokens import TokenVault
 
         folder = self.app.folder
         if self.app.database_url() or not ((folder / "hub.db").exists() and (folder / "secret.key").exists()):
             return MemoryVault()
-        store = Store(f"sqlite:///{folder / 'hub.db'}", folder)
+        key = load_key(folder, self.app.environ)
+        store = Store(f"sqlite:///{folder / 'hub.db'}", folder, key)
         click.get_current_context().call_on_close(store.close)
-        return TokenVault(store, name, load_key(folder, self.app.environ))
+        return TokenVault(store, name, key)
 
 
 def _known_route(app: App, name: str) -> None:
@@ -128,7 +130,9 @@ def story(trial: Trial, connection: str, route: str = "") -> Iterator[str]:
     if trial.unreadable:
         yield f" {coloured('unreadable', '!')} {trial.unreadable}"
         return
-    if not trial.events:
+    if trial.closed:
+        yield f" {coloured('skipped', '–')} {trial.closed}"
+    elif not trial.events:
         yield "   nothing in it that concerns the hub"
     for event in trial.events:
         yield from _event(event)
@@ -158,7 +162,7 @@ def _event(event: Event) -> Iterator[str]:
 
 def _row(row: PlanRow, new_route: bool) -> Iterator[str]:
     if new_route:
-        yield f" {coloured(row.outcome, '→' if row.outcome == 'would run' else '–')} route \"{row.route}\""
+        yield f' {coloured(row.outcome, "→" if row.outcome == "would run" else "–")} route "{row.route}"'
     because = f": {row.skipped_because}" if row.skipped_because else ""
     act = f"{bold(row.do)} " if row.do else ""
     yield f"     {act}{coloured(row.outcome)}{because}"

@@ -17,8 +17,9 @@ def advise(routes: Sequence[Route], log: Log) -> None:
     for route in routes:
         _chat_without_attach(route, log)
         _wakes_itself(route, log)
-    for place, one in enumerate(routes):
-        for other in routes[place + 1 :]:
+    moving = [route for route in routes if _moved(route)]
+    for place, one in enumerate(moving):
+        for other in moving[place + 1 :]:
             _both_move(one, other, log)
 
 

@@ -297,6 +297,7 @@ _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'[^\']*\'')
 _TRAPS = (
     ("template", re.compile(r"(?P<head>[:\-,\[{]\s+)(?P<bad>\{\{.*?\}\}(?:[^,{}\]\n]|\{\{.*?\}\})*)")),
     ("star", re.compile(r"(?P<head>(?:[:\-,]\s+|\[\s*))(?P<bad>\*\.?[\w.*]*\.[\w.*]+)")),
+    ("variable", re.compile(r"(?P<head>[:\-,\[]\s+)(?P<bad>\$\{\w+\})")),
     ("compare", re.compile(r"(?P<head>[:\-,\[]\s+)(?P<bad>(?P<sign>>=|<=|>|<)\s*(?P<than>[^\s,\]}]+))")),
     ("comment", re.compile(r"(?P<head>\s)(?P<bad>#(?P<lost>\S[^}\]]*))")),
     ("sign", re.compile(r"(?P<head>(?:[:\-,]\s+|\[\s*))(?P<bad>[@`%][^,\]}\n]*)")),

@@ -34,8 +34,8 @@ class HubSettings:
     keep: int = KEEP
     unrouted: str = "alert"
     plugins_dir: File | None = None
-    database_url: str = ""
-    redis_url: str = ""
+    database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
 
     @cached_property
     def zone(self) -> ZoneInfo:

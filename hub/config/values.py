@@ -231,12 +231,7 @@ class ValueReader:
         if target.bare and set(view) & _TESTS:
             self.vocabulary.later.append("tests in find")
             return Leave()
-        if (
-            "path" in view
-            and "from" not in view
-            and len(view.node.items) <= 2
-            and {"via", "default"} & set(view)
-        ):
+        if "path" in view and "from" not in view and len(view.node.items) <= 2 and {"via", "default"} & set(view):
             view.say('a path stands under "from": {from: form.city, via: [strip]}')
         inner = Target(None, None, target.bare)
         lines = tuple(Line(key, self.source(one, inner, depth=depth + 1), None, key) for key, one in view.fields())

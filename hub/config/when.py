@@ -24,7 +24,7 @@ from hub.conditions import (
     Test,
     Valid,
 )
-from hub.config.problems import guess
+from hub.config.problems import guess, nearest
 from hub.config.values import Target, ValueReader
 from hub.config.view import View
 from hub.config.world import Vocabulary
@@ -125,6 +125,8 @@ class ConditionReader:
         if text.startswith("!"):
             view.say(f"use {{not: {text[1:].strip() or '...'}}} instead of {text}")
             return []
+        if meant := nearest(text, ("present", "absent", "valid"), 0.8):
+            view.warn(f'"{text}" is compared as a text. Did you mean {meant}?')
         return [Equals((self._operand(view, stage),), (text,), kind, stage)]
 
     def _named(self, key: str, view: View, kind: str, stage: bool) -> list[Test]:
@@ -166,10 +168,7 @@ class ConditionReader:
             view.say(f"this is no pattern: {error}")
             return []
         if danger or repeats > max(_SEARCHED):
-            view.say(
-                danger
-                or "the pattern repeats in too many places; a text could keep it busy for hours. Split it"
-            )
+            view.say(danger or "the pattern repeats in too many places; a text could keep it busy for hours. Split it")
             return []
         return [Like(compiled, _SEARCHED[round(repeats)])]
 
@@ -188,6 +187,8 @@ def _weigh(tree: Any, inside: bool = False) -> tuple[float, str]:
                 repeats += 1 if high > 3 else 0.2
             within = inside or high > 1
             parts = [body]
+        elif code is getattr(_codes, "ATOMIC_GROUP", None):
+            parts = [argument]
         elif code is _codes.SUBPATTERN:
             parts = [argument[-1]]
         elif code is _codes.BRANCH:

@@ -19,7 +19,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.errors import StoreFull
+from hub.errors import ConfigError, StoreFull
+from hub.keys import load_key
+from hub.sealing import Sealer
 
 #: below this much free disk the way in answers 503, so that workers can still record
 RESERVE = 64 * 1024 * 1024
@@ -34,9 +36,10 @@ class Db:
     many small statements.
     """
 
-    def __init__(self, connection: sa.Connection, postgresql: bool, now: float) -> None:
+    def __init__(self, connection: sa.Connection, store: Store, now: float) -> None:
         self.connection = connection
-        self.postgresql = postgresql
+        self.postgresql = store.postgresql
+        self.sealer = store.sealer
         self.now = now
         self._raw: Any = connection.connection.driver_connection
 
@@ -111,8 +114,9 @@ def _postgresql(sql: str) -> str:
 class Store:
     """The truth: everything the hub knows, in one database."""
 
-    def __init__(self, url: str, folder: Path | None = None) -> None:
+    def __init__(self, url: str, folder: Path, key: bytes) -> None:
         self.url = url
+        self.sealer = Sealer(key)
         self.folder = folder
         self.postgresql = url.startswith("postgresql")
         self._lock = threading.Lock()
@@ -124,17 +128,39 @@ class Store:
     # --- opening -----------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, url: str | None, folder: Path) -> Store:
-        """Open `url` (PostgreSQL) or the SQLite file `hub.db` in `folder`; bring the schema up to date."""
+    def open(cls, url: str | None, folder: Path, key: bytes | None = None) -> Store:
+        """Open `url` (PostgreSQL) or the SQLite file `hub.db` in `folder`; bring the schema up to date.
+
+        key: what requests are sealed with (`hub.keys.load_key` if not given). ConfigError where the store was
+        written with another one: a process with the wrong key could neither read nor be read.
+        """
         from hub.store.schema import upgrade
 
+        key = key or load_key(folder, os.environ)
         if url:
-            store = cls(_with_driver(url), folder)
+            store = cls(_with_driver(url), folder, key)
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            store = cls(f"sqlite:///{folder / 'hub.db'}", folder)
+            store = cls(f"sqlite:///{folder / 'hub.db'}", folder, key)
         upgrade(store)
+        store.check_key()
         return store
+
+    def check_key(self) -> None:
+        """Raise ConfigError unless this store was written with our key."""
+        with self.read() as db:
+            known = db.one("SELECT value FROM fact WHERE name = 'key'")
+        if known is None:
+            with self.write() as db:
+                db.insert("fact", ("name", "value"), [("key", self.sealer.fingerprint)], "ON CONFLICT DO NOTHING")
+                known = db.one("SELECT value FROM fact WHERE name = 'key'")
+        if known is None or known[0] != self.sealer.fingerprint:
+            raise ConfigError(
+                [
+                    "this store was written with another key. Give every process the same HUB_SECRET_KEY, or put "
+                    "back the file secret.key of the data folder"
+                ]
+            )
 
     def _open(self) -> sa.Engine:
         if self.postgresql:
@@ -182,14 +208,14 @@ class Store:
         """One durable transaction; committed (with fsync) when the block ends, rolled back when it raises."""
         if self.postgresql:
             with self.engine.begin() as connection:
-                yield Db(connection, True, self.now(connection))
+                yield Db(connection, self, self.now(connection))
             return
         with self._sqlite_turn(), self.engine.connect() as connection:
             raw = connection.connection.driver_connection
             assert raw is not None
             raw.execute("BEGIN IMMEDIATE").close()
             try:
-                yield Db(connection, False, time.time())
+                yield Db(connection, self, time.time())
                 raw.execute("COMMIT").close()
             except BaseException:
                 if raw.in_transaction:
@@ -201,13 +227,13 @@ class Store:
         """A consistent view for reading."""
         with self.engine.connect() as connection:
             if self.postgresql:
-                yield Db(connection, True, self.now(connection))
+                yield Db(connection, self, self.now(connection))
                 return
             raw = connection.connection.driver_connection
             assert raw is not None
             raw.execute("BEGIN").close()
             try:
-                yield Db(connection, False, time.time())
+                yield Db(connection, self, time.time())
             finally:
                 if raw.in_transaction:
                     raw.execute("ROLLBACK").close()
@@ -250,7 +276,7 @@ class Store:
 
     def check_room(self) -> None:
         """Raise `StoreFull` when the disk is below its reserve."""
-        if self.postgresql or self.folder is None:
+        if self.postgresql or not self.folder.exists():
             return
         free = shutil.disk_usage(self.folder).free
         if free < RESERVE:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from hub.masking import mask_headers
 from hub.model import Event, Receipt, Request
+from hub.sealing import Sealer
 from hub.store.engine import Db
 from hub.store.json import dumps, loads
 
@@ -16,11 +18,17 @@ _EVENT = (
 )  # fmt: skip
 
 
-def receipt_row(connection: str, key: str, request: Request) -> tuple[Any, ...]:
-    """Return the row of a receipt; made outside the transaction, it costs no one else time."""
+def receipt_row(
+    connection: str, key: str, request: Request, sealer: Sealer, mask: Callable[[str], str] = str
+) -> tuple[Any, ...]:
+    """Return the row of a receipt; made outside the transaction, it costs no one else time.
+
+    The body is sealed; `mask` takes the connection's secrets out of path, query and headers.
+    """
+    headers = {name: mask(value) for name, value in mask_headers(request.headers).items()}
     return (
-        connection, key, request.method, request.path, dumps(request.query), dumps(dict(request.headers)),
-        request.body, request.remote, request.at.timestamp(), "new",
+        connection, key, request.method, mask(request.path), mask(dumps(request.query)), dumps(headers),
+        sealer.seal(request.body), request.remote, request.at.timestamp(), "new",
     )  # fmt: skip
 
 
@@ -43,22 +51,22 @@ _COLUMNS = "id, connection, key, method, path, query, headers, body, remote, at,
 def new_receipts(db: Db, connection: str, limit: int) -> list[Receipt]:
     """Return the oldest unread receipts of a connection."""
     sql = f"SELECT {_COLUMNS} FROM receipt WHERE state = 'new' AND connection = ? ORDER BY id LIMIT ?"  # noqa: S608
-    return [receipt_of(row) for row in db.rows(sql, (connection, limit))]
+    return [receipt_of(row, db.sealer) for row in db.rows(sql, (connection, limit))]
 
 
 def receipt(db: Db, id: int) -> Receipt | None:
     """Return one receipt."""
     row = db.one(f"SELECT {_COLUMNS} FROM receipt WHERE id = ?", (id,))  # noqa: S608
-    return receipt_of(row) if row else None
+    return receipt_of(row, db.sealer) if row else None
 
 
-def receipt_of(row: Any) -> Receipt:
+def receipt_of(row: Any, sealer: Sealer) -> Receipt:
     """Build a Receipt from a row of `_COLUMNS`."""
     at = instant(row[9])
     assert at is not None
     request = Request(
         method=row[3], path=row[4], query=tuple((k, v) for k, v in loads(row[5])), headers=loads(row[6]),
-        body=bytes(row[7]), remote=row[8], at=at, tail=_tail(row[4]),
+        body=sealer.open(bytes(row[7])), remote=row[8], at=at, tail=_tail(row[4]),
     )  # fmt: skip
     return Receipt(row[0], row[1], row[2], request, at, row[10])
 

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hub.store import intake
 from hub.store.engine import Db
 from hub.store.json import loads
 
 Row = dict[str, Any]
 
-RECEIPT_STATES = ("new", "done", "unreadable", "dropped")
+RECEIPT_STATES = ("new", "done", "skipped", "unreadable", "dropped")
 EVENT_STATES = ("waiting", "planned", "joined", "echo", "gone", "unreadable", "dropped")
 DELIVERY_STATES = ("ready", "done", "skipped", "parked", "dropped")
 
@@ -31,7 +32,9 @@ class Page:
     since: float | None = None
 
 
-_RECEIPT = "id, connection, key, method, path, remote, at, state, reason, length(body)"
+#: a sealed body is so much longer than what came in
+_SEAL = 29
+_RECEIPT = f"id, connection, key, method, path, remote, at, state, reason, length(body) - {_SEAL}"
 _RECEIPT_NAMES = ("id", "connection", "key", "method", "path", "remote", "at", "state", "reason", "bytes")
 _EVENT = "id, receipt, connection, key, type, subject, occurred_at, at, content, state, reason, person, hop, cause"
 _EVENT_NAMES = tuple(_EVENT.split(", "))
@@ -123,7 +126,8 @@ def polls(db: Db, connection: str = "") -> list[Row]:
     """Return every poll: when it is due next, when it last ran, how often it has failed in a row and why."""
     rows = db.rows(
         "SELECT l.key, l.lane, l.due, l.lease, c.at, c.fails, c.reason FROM line l "
-        "LEFT JOIN cursor c ON l.key = 'poll:' || c.connection || ':' || c.what WHERE l.key LIKE 'poll:%' ORDER BY l.due"
+        "LEFT JOIN cursor c ON l.key = 'poll:' || c.connection || ':' || c.what "
+        "WHERE l.key LIKE 'poll:%' ORDER BY l.due"
     )
     found = []
     for key, lane, due, lease, at, fails, reason in rows:
@@ -169,8 +173,8 @@ def receipt(db: Db, id: int) -> Row | None:
 
 def receipt_body(db: Db, id: int, most: int = 2000) -> str:
     """Return the beginning of a receipt's body as text."""
-    row = db.one("SELECT body FROM receipt WHERE id = ?", (id,))
-    return bytes(row[0])[:most].decode("utf-8", "replace") if row else ""
+    found = intake.receipt(db, id)
+    return found.request.body[:most].decode("utf-8", "replace") if found else ""
 
 
 def receipts_since(db: Db, since: float, connection: str = "") -> list[Row]:

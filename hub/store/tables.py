@@ -26,7 +26,7 @@ receipt = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("remote", sa.Text, nullable=False),
     sa.Column("at", _time, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # new | done | unreadable | dropped
+    sa.Column("state", sa.Text, nullable=False),  # new | done | skipped | unreadable | dropped
     sa.Column("reason", sa.Text),
     sa.UniqueConstraint("connection", "key", name="receipt_key"),
     sqlite_autoincrement=True,

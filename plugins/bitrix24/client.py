@@ -114,9 +114,7 @@ class Client:
         host = (urlsplit(url).hostname or "").lower()
         if not host:
             raise AuthFailed("the portal's address is unknown: set `portal` or install the app again")
-        session = self._http()
-        if host not in session.hosts:
-            session.hosts = session.hosts | {host}
+        self._http().allow(host)
         return url.rstrip("/") + "/"
 
     def _post(self, url: str, params: dict[str, Any], changes: bool, method: str) -> Answer:

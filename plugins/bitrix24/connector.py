@@ -105,7 +105,7 @@ class Bitrix24(Connector):
         *_crm_actions("company"),
         ActionKind(
             "lead.convert", marker="ORIGIN_ID", cost=5, stage_fields=("STAGE_ID",),
-            note="makes contact and deal, marks the lead converted; each part is searched by marker before; gives the deal",
+            note="makes contact and deal (the result), marks the lead; each part is searched by marker first",
         ),
         ActionKind(
             "comment.create", ("ENTITY_TYPE", "ENTITY_ID", "COMMENT"), uncertain="repeat", cost=2,
@@ -128,6 +128,9 @@ class Bitrix24(Connector):
         ActionKind("notify.send", ("MESSAGE",), uncertain="repeat", note="USER_ID, or the connection's `user`"),
         ActionKind("api", uncertain="park", note="any method: give `method`"),
     )  # fmt: skip
+
+    #: the portal's address once it is known; an app without `portal` learns it from its installation
+    _address = ""
 
     # --- the parts, made once ------------------------------------------------------------------------
 
@@ -163,10 +166,10 @@ class Bitrix24(Connector):
     @property
     def portal(self) -> str:
         """The portal's address without a closing slash; "" as long as an app isn't installed."""
-        if self.settings["portal"]:
-            return str(self.settings["portal"]).rstrip("/")
-        url = self.settings["webhook_url"] or (self._held().get("client_endpoint") or "")
-        return str(url).partition("/rest/")[0]
+        if not self._address:
+            known = self.settings["portal"] or self.settings["webhook_url"] or self._held().get("client_endpoint")
+            self._address = str(known or "").partition("/rest/")[0].rstrip("/")
+        return self._address
 
     def _held(self) -> Mapping[str, Any]:
         """Return the app's tokens, {} without any."""

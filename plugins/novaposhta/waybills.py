@@ -37,21 +37,16 @@ PRINTED = {
 
 def create(desk: Desk, action: Action) -> Done:
     """Make a waybill: find the city and the branch, save the recipient, save the waybill, watch it from now on."""
-    own_marker = str(action.values.get(MARKER) or "")
-    if own_marker and action.attempt > 1:
-        # the hub searched by its own marker; this route writes another one, so look for that before a second waybill
-        lost = find(desk, {"marker": own_marker, "since": desk.now - dt.timedelta(days=4)}, 1)
-        if lost:
-            return _done(desk, lost[0], {})
     properties = _properties(desk, action, action.marker)
     try:
         row = desk.client.waybill_save(properties)
     except StaleRef as stale:
         raise _stale(desk, stale) from None
-    return _done(desk, outgoing.saved(row, action.values), properties)
+    return done(desk, outgoing.saved(row, action.values), properties)
 
 
-def _done(desk: Desk, record: Record, properties: Mapping[str, Any]) -> Done:
+def done(desk: Desk, record: Record, properties: Mapping[str, Any]) -> Done:
+    """Return what a waybill brings: its record, and that it is watched from now on."""
     phone = str(properties.get("RecipientsPhone") or record.get("phone") or "")
     cod = outgoing.has_transfer(properties) or bool(record.get("cod") and not properties)
     watch = watching.first_watch(str(record["number"]), desk.now, float(desk.settings["poll"]), phone, cod)

@@ -173,7 +173,7 @@ class Sink(Source):
         world.after(action)
         return done
 
-    def attach(self, record: str, id: str, how: str, text: str, marker: str) -> Done:
+    def attach(self, record: str, id: str, how: str, text: str, marker: str, since: Any = None) -> Done:
         with self.world.lock:
             comment = str(next(self.world.ids))
             self.world.records[("comment", comment)] = {"id": comment, "of": f"{record}:{id}", "text": text}
@@ -238,7 +238,9 @@ class Box:
         deadline = time.monotonic() + within
         while True:
             left = self.left()
-            if not any(left.values()) and all(engine.idle() and not engine.dispatcher.flying for engine in self.engines):
+            if not any(left.values()) and all(
+                engine.idle() and not engine.dispatcher.flying for engine in self.engines
+            ):
                 return
             assert time.monotonic() < deadline, f"still to do: {left}, {self.deliveries()[-5:]}"
             time.sleep(0.01)

@@ -21,7 +21,13 @@ class Anything(ma.Schema):
 
 
 def connector(
-    name: str, events: str = "", actions: str = "", settings: str = "", vendor: str = r"$^", secret: str = "", **more: Any
+    name: str,
+    events: str = "",
+    actions: str = "",
+    settings: str = "",
+    vendor: str = r"$^",
+    secret: str = "",
+    **more: Any,
 ) -> type[Connector]:
     """Make a connector class; `events`, `actions`, `settings` and `secret` are words separated by spaces."""
     fields: dict[str, Any] = {key: ma.fields.Raw() for key in settings.split()}
@@ -40,7 +46,9 @@ def connector(
 
 
 _STAGES = ("STAGE_ID", "STATUS_ID")
-_CRM = "lead.created lead.updated lead.stage_changed lead.responsible_changed deal.created deal.updated deal.stage_changed"
+_CRM = (
+    "lead.created lead.updated lead.stage_changed lead.responsible_changed deal.created deal.updated deal.stage_changed"
+)
 
 
 class BitrixSettings(ma.Schema):
@@ -67,11 +75,19 @@ Bitrix = connector(
 )
 Bitrix.Settings = BitrixSettings
 Nova = connector(
-    "novaposhta", "parcel.status_changed", settings="sender poll", secret="api_key",
+    "novaposhta",
+    "parcel.status_changed",
+    settings="sender poll",
+    secret="api_key",
     kinds=(ActionKind("parcel.create", required=("city", "name", "phone")),),
-)  # fmt: skip
+)
 Form = connector("form", "form.submitted form.opened", secret="secret")
-Insta = connector("instagram", "message.received message.sent comment.received", settings="verify_token", secret="app_secret access_token")
+Insta = connector(
+    "instagram",
+    "message.received message.sent comment.received",
+    settings="verify_token",
+    secret="app_secret access_token",
+)
 
 
 def _target(name: str, events: str = "", actions: str = "", vendor: str = r"$^") -> type[Connector]:
@@ -82,7 +98,10 @@ def _target(name: str, events: str = "", actions: str = "", vendor: str = r"$^")
 
 #: what the five targets need beside the plugins of part 1
 TARGETS = (
-    *(_target(name, "message.received message.sent comment.received") for name in ("instagram", "vk", "whatsapp", "viber", "telegram", "umnico")),
+    *(
+        _target(name, "message.received message.sent comment.received")
+        for name in ("instagram", "vk", "whatsapp", "viber", "telegram", "umnico")
+    ),
     _target("facebook", "message.received comment.received", "conversion.send"),
     _target("mailbox", "message.received"),
     _target("mango", "call.finished call.missed"),
@@ -91,13 +110,20 @@ TARGETS = (
     _target("http", "parcel.status_changed", "http.post"),
     _target("sftp", "", "file.put"),
     _target("standard", "", "http.post"),
-    _target("suitecrm", _CRM + " call.missed", "lead.upsert lead.set_stage deal.upsert deal.list call.create", r"[a-z_]+"),
-    _target("amocrm", _CRM + " message.sent task.completed", "deal.upsert deal.create deal.find task.create contact.upsert", r"[a-z_]+"),
+    _target(
+        "suitecrm", _CRM + " call.missed", "lead.upsert lead.set_stage deal.upsert deal.list call.create", r"[a-z_]+"
+    ),
+    _target(
+        "amocrm",
+        _CRM + " message.sent task.completed",
+        "deal.upsert deal.create deal.find task.create contact.upsert",
+        r"[a-z_]+",
+    ),
     _target("marquiz", "form.submitted"),
     _target("calltouch", "call.finished call.missed call.answered form.submitted", "deal.upsert"),
     _target("aggregator", "order.created"),
     _target("googlesheets", "", "row.upsert"),
-)  # fmt: skip
+)
 
 PLUGINS = Plugins.of(Bitrix, Nova, Form, Insta)
 

@@ -14,12 +14,69 @@ from hub.errors import ConfigError
 from tests.hub.config.fakes import HEAD, problems, read, route
 
 PIECES = st.sampled_from(
-    ["hub:", "connections:", "routes:", "\n", "\n  ", "\n    - ", "- ", "{", "}", "[", "]", ": ", ", ", "&a ", "*a", "!x ", "<<: ",
-     "name: one", "on: site.form.submitted", "do: crm.lead.upsert", "set: ", "when: ", "steps:", "look_up: ", "tables:", "find: ",
-     "stage: ", "attach: ", "refused: ", "each: ", "wait: ", "as: x", "any: ", "not: ", "{{ form.name }}", '"{{ contact.phone }}"',
-     "{from: form.city, via: [strip]}", "deal.stage", "present", "'", '"', "#x", " # y", "|", ">", "\t", "\0", "\ufeff", "é", "${X}",
-     "crm", "plugin: bitrix24", "names: ", "people:", "team:", "include: [x]", "---\n", "? ", "%YAML 1.1\n", "like: '(a+)+'"]
-)  # fmt: skip
+    [
+        "hub:",
+        "connections:",
+        "routes:",
+        "\n",
+        "\n  ",
+        "\n    - ",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ": ",
+        ", ",
+        "&a ",
+        "*a",
+        "!x ",
+        "<<: ",
+        "name: one",
+        "on: site.form.submitted",
+        "do: crm.lead.upsert",
+        "set: ",
+        "when: ",
+        "steps:",
+        "look_up: ",
+        "tables:",
+        "find: ",
+        "stage: ",
+        "attach: ",
+        "refused: ",
+        "each: ",
+        "wait: ",
+        "as: x",
+        "any: ",
+        "not: ",
+        "{{ form.name }}",
+        '"{{ contact.phone }}"',
+        "{from: form.city, via: [strip]}",
+        "deal.stage",
+        "present",
+        "'",
+        '"',
+        "#x",
+        " # y",
+        "|",
+        ">",
+        "\t",
+        "\0",
+        "\ufeff",
+        "é",
+        "${X}",
+        "crm",
+        "plugin: bitrix24",
+        "names: ",
+        "people:",
+        "team:",
+        "include: [x]",
+        "---\n",
+        "? ",
+        "%YAML 1.1\n",
+        "like: '(a+)+'",
+    ]
+)
 SLOW = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -51,19 +108,76 @@ def test_any_text(tmp_path, text):
 
 VALUE = st.recursive(
     st.text(max_size=12) | st.sampled_from(["form.name", "leave", "{{ form.x }}", "now", "won", "yes"]),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["from", "via", "map", "value", "text", "first", "when", "any", "not", "is", "do", "set", "find", "steps",
-                         "as", "on", "look_up", "where", "deal.stage", "to", "other", "refused", "stage", "stop", "each"]),
-        inner, max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "from",
+                    "via",
+                    "map",
+                    "value",
+                    "text",
+                    "first",
+                    "when",
+                    "any",
+                    "not",
+                    "is",
+                    "do",
+                    "set",
+                    "find",
+                    "steps",
+                    "as",
+                    "on",
+                    "look_up",
+                    "where",
+                    "deal.stage",
+                    "to",
+                    "other",
+                    "refused",
+                    "stage",
+                    "stop",
+                    "each",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @SLOW
-@given(st.dictionaries(st.sampled_from(["name", "on", "when", "do", "set", "find", "stage", "steps", "attach", "look_up", "refused", "for",
-                                         "otherwise", "priority", "only_from", "as", "send", "limit", "optional"]), VALUE, max_size=8))  # fmt: skip
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "name",
+                "on",
+                "when",
+                "do",
+                "set",
+                "find",
+                "stage",
+                "steps",
+                "attach",
+                "look_up",
+                "refused",
+                "for",
+                "otherwise",
+                "priority",
+                "only_from",
+                "as",
+                "send",
+                "limit",
+                "optional",
+            ]
+        ),
+        VALUE,
+        max_size=8,
+    )
+)
 def test_routes_of_any_shape(tmp_path, value):
     import json
 
@@ -73,7 +187,14 @@ def test_routes_of_any_shape(tmp_path, value):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{two}: &{two} [{','.join(['*' + one] * 9)}]\n" for one, two in zip("abcdefgh", "bcdefghi", strict=True)), "more than 50000 values"),
+        (
+            "a: &a [x,x,x,x,x,x,x,x,x]\n"
+            + "".join(
+                f"{two}: &{two} [{','.join(['*' + one] * 9)}]\n"
+                for one, two in zip("abcdefgh", "bcdefghi", strict=True)
+            ),
+            "more than 50000 values",
+        ),
         ("a: " + "[" * 5000, "nested deeper than 40 levels"),
         ("a: " + "{b: " * 5000, "nested deeper than 40 levels"),
         ("a: &a {b: *a}", "stands inside what it names"),
@@ -82,7 +203,7 @@ def test_routes_of_any_shape(tmp_path, value):
         ("[a, b]", "should begin with sections"),
     ],
     ids=["aliases", "lists", "mappings", "itself", "size", "documents", "list"],
-)  # fmt: skip
+)
 def test_bombs(tmp_path, text, message):
     began = time.monotonic()
     found = problems(tmp_path, text)

@@ -15,13 +15,19 @@ DO = "do: crm.comment.create\nset: {COMMENT: x}"
 def test_what_a_good_file_becomes(tmp_path):
     body = (
         "on: [site.form.submitted, '*.message.received']\nwhen: {contact.phone: valid}\ndo: crm.lead.upsert\n"
-        "attach: {to: [open deal, open lead], within: 30d, as: note}\nset: {TITLE: event.text, ttn: form.number}\npriority: urgent"
+        "attach: {to: [open deal, open lead], within: 30d, as: note}\n"
+        "set: {TITLE: event.text, ttn: form.number}\npriority: urgent"
     )
     config = read(tmp_path, route(body))
     one = config.routes[0]
     assert [str(trigger) for trigger in one.on] == ["site.form.submitted", "*.message.received"]
     step = one.steps[0]
-    assert (step.do.connection, step.do.action, step.do.record, step.do.verb) == ("crm", "lead.upsert", "lead", "upsert")
+    assert (step.do.connection, step.do.action, step.do.record, step.do.verb) == (
+        "crm",
+        "lead.upsert",
+        "lead",
+        "upsert",
+    )
     assert step.attach.to == (("open", "deal"), ("open", "lead"))
     assert (step.attach.within, step.attach.as_) == (30 * 86400, "note")
     assert step.set.keys() == ("TITLE", "UF_CRM_1730000001")
@@ -58,43 +64,98 @@ def test_needs_and_watched_fields(tmp_path):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("on: site.form.submited\n" + DO, 'on: no event "form.submited" in plugin form. Did you mean "form.submitted"?'),
-        ("on: sit.form.submitted\n" + DO, 'on: no connection "sit" (there is: crm, nova, site, insta). Did you mean "site"?'),
+        (
+            "on: site.form.submited\n" + DO,
+            'on: no event "form.submited" in plugin form. Did you mean "form.submitted"?',
+        ),
+        (
+            "on: sit.form.submitted\n" + DO,
+            'on: no connection "sit" (there is: crm, nova, site, insta). Did you mean "site"?',
+        ),
         ("on: '*.call.missed'\n" + DO, 'on: no connection brings the event "call.missed"'),
         ("on: form\n" + DO, 'on: "form" should read connection.record.verb, for example site.form.submitted'),
-        ("on: site.form.submitted\ndo: crm.lead.upsrt", 'do: no action "lead.upsrt" in plugin bitrix24. Did you mean "lead.upsert"?'),
-        ("on: site.form.submitted\ndo: cmr.lead.upsert", 'do: no connection "cmr" (there is: crm, nova, site, insta). Did you mean "crm"?'),
-        ("on: site.form.submitted\ndo: site.form.make", 'do: no action "form.make" in plugin form. It takes no actions.'),
-        ("on: site.form.submitted\ndo: crm.api", "do: api needs the vendor's method beside it, for example method: crm.status.list"),
+        (
+            "on: site.form.submitted\ndo: crm.lead.upsrt",
+            'do: no action "lead.upsrt" in plugin bitrix24. Did you mean "lead.upsert"?',
+        ),
+        (
+            "on: site.form.submitted\ndo: cmr.lead.upsert",
+            'do: no connection "cmr" (there is: crm, nova, site, insta). Did you mean "crm"?',
+        ),
+        (
+            "on: site.form.submitted\ndo: site.form.make",
+            'do: no action "form.make" in plugin form. It takes no actions.',
+        ),
+        (
+            "on: site.form.submitted\ndo: crm.api",
+            "do: api needs the vendor's method beside it, for example method: crm.status.list",
+        ),
         ("on: site.form.submitted\nsett: {A: b}\n" + DO, 'sett: unknown key "sett". Did you mean "set"?'),
-        ("on: site.form.submitted\nset: {TITEL: x, tnt: y}\ndo: crm.lead.upsert", 'set.tnt: no field "tnt" at crm. Did you mean "ttn"?'),
-        ("on: site.form.submitted\npriority: high\n" + DO, 'priority: priority can\'t be "high"; it is one of urgent, normal, bulk.'),
+        (
+            "on: site.form.submitted\nset: {TITEL: x, tnt: y}\ndo: crm.lead.upsert",
+            'set.tnt: no field "tnt" at crm. Did you mean "ttn"?',
+        ),
+        (
+            "on: site.form.submitted\npriority: high\n" + DO,
+            'priority: priority can\'t be "high"; it is one of urgent, normal, bulk.',
+        ),
         ("on: site.form.submitted\notherwise: two\n" + DO, 'otherwise: no route "two" above this one.'),
-        ("on: site.form.submitted\nmissing: maybe\n" + DO, 'missing: missing can\'t be "maybe"; it is one of create, skip, park, alert.'),
+        (
+            "on: site.form.submitted\nmissing: maybe\n" + DO,
+            'missing: missing can\'t be "maybe"; it is one of create, skip, park, alert.',
+        ),
         ("on: site.form.submitted\nwhen: {form.age: {above_: 3}}\n" + DO, 'when.form.age: no test "above_"'),
         ("on: site.form.submitted\nwhen: {conact.phone: valid}\n" + DO, "Did you mean contact.phone?"),
         ("on: site.form.submitted\nlook_up: {table: lines, as: x}\n" + DO, 'no table "lines" (there is: none).'),
-        ("on: site.form.submitted\ndo: nova.parcel.create\nset: {city: form.city}", "nova.parcel.create needs name, phone in set"),
-        ("on: site.form.submitted\ndo: crm.deal.set_stage", "crm.deal.set_stage needs stage: a stage, or a map of statuses"),
+        (
+            "on: site.form.submitted\ndo: nova.parcel.create\nset: {city: form.city}",
+            "nova.parcel.create needs name, phone in set",
+        ),
+        (
+            "on: site.form.submitted\ndo: crm.deal.set_stage",
+            "crm.deal.set_stage needs stage: a stage, or a map of statuses",
+        ),
         ("on: site.form.submitted\nstage: won\n" + DO, '"stage" belongs to set_stage; here write set: {stage: won}'),
         ("on: site.form.submitted\nattach: {to: [deal]}\n" + DO, '"deal" should read open deal or open lead'),
-        ("on: site.form.submitted\nattach: {to: [open deal], within: 30}\n" + DO, 'within should be a duration like 30s, 5m, 3h or 2d, not "30"'),
-        ("on: site.form.submitted\nset: {A: {from: form.city, via: [stripp]}}\ndo: crm.comment.create", 'no transform "stripp". Did you mean "strip"?'),
-        ("on: site.form.submitted\nset: {A: {from: form.city, via: [{truncate: x}]}}\ndo: crm.comment.create", 'truncate takes a number of letters, not "x"'),
-        ("on: site.form.submitted\nset: {A: {from: city}}\ndo: crm.comment.create", '"city" is no path; it should read like form.city.'),
-        ("on: site.form.submitted\nset: {A: '{{ form.city | uper }}'}\ndo: crm.comment.create", 'the template can\'t be read: no filter "uper"'),
+        (
+            "on: site.form.submitted\nattach: {to: [open deal], within: 30}\n" + DO,
+            'within should be a duration like 30s, 5m, 3h or 2d, not "30"',
+        ),
+        (
+            "on: site.form.submitted\nset: {A: {from: form.city, via: [stripp]}}\ndo: crm.comment.create",
+            'no transform "stripp". Did you mean "strip"?',
+        ),
+        (
+            "on: site.form.submitted\nset: {A: {from: form.city, via: [{truncate: x}]}}\ndo: crm.comment.create",
+            'truncate takes a number of letters, not "x"',
+        ),
+        (
+            "on: site.form.submitted\nset: {A: {from: city}}\ndo: crm.comment.create",
+            '"city" is no path; it should read like form.city.',
+        ),
+        (
+            "on: site.form.submitted\nset: {A: '{{ form.city | uper }}'}\ndo: crm.comment.create",
+            'the template can\'t be read: no filter "uper"',
+        ),
         ("on: site.form.submitted\nset: {A: '{{ form.city '}\ndo: crm.comment.create", "the template can't be read: "),
-        ("on: site.form.submitted\nset: {A: '{{ frm.city }}'}\ndo: crm.comment.create", 'no record or result "frm" here. Did you mean form.city?'),
+        (
+            "on: site.form.submitted\nset: {A: '{{ frm.city }}'}\ndo: crm.comment.create",
+            'no record or result "frm" here. Did you mean form.city?',
+        ),
         ("on: site.form.submitted\nwhen: {event.text: {like: '(a+)+$'}}\n" + DO, "a repeat inside a repeat"),
         ("on: site.form.submitted\nwhen: {event.text: {like: '(a|aa)+$'}}\n" + DO, "alternatives inside a repeat"),
+        ("on: site.form.submitted\nwhen: {event.text: {like: '(?>(a+)+)$'}}\n" + DO, "a repeat inside a repeat"),
         ("on: site.form.submitted\nwhen: {event.text: {like: '(a'}}\n" + DO, "this is no pattern"),
         ("on: site.form.submitted\nsteps: []", "steps is empty"),
         ("on: site.form.submitted", "nothing is done here: give do, send or steps"),
-        ("on: site.form.submitted\nsteps: [{do: crm.comment.create}]\ndo: crm.comment.create", '"do" stands beside "steps"; put it into a step'),
+        (
+            "on: site.form.submitted\nsteps: [{do: crm.comment.create}]\ndo: crm.comment.create",
+            '"do" stands beside "steps"; put it into a step',
+        ),
         ("on: site.form.submitted\nsend: hello\n" + DO, '"do" and "send" exclude each other; make two steps of them'),
         (DO, 'a route needs "on": the event that starts it'),
     ],
-)  # fmt: skip
+)
 def test_names_and_shapes(tmp_path, body, message):
     found = problems(tmp_path, route(body))
     assert any(message in one for one in found), found
@@ -106,7 +167,8 @@ def test_all_problems_in_one_run_in_the_order_of_the_file(tmp_path):
     found = problems(
         tmp_path,
         HEAD.replace("timezone: Europe/Kyiv", "timezone: Europe/Kiyv").replace("plugin: form", "plugin: forms")
-        + "routes:\n  - {name: a, on: crm.deal.updatd, do: crm.lead.upsrt}\n  - {name: a, on: crm.deal.updated, do: crm.comment.create}\n  - {on: crm.deal.updated}\n",
+        + "routes:\n  - {name: a, on: crm.deal.updatd, do: crm.lead.upsrt}\n"
+        "  - {name: a, on: crm.deal.updated, do: crm.comment.create}\n  - {on: crm.deal.updated}\n",
     )
     lines = [int(one.split(":")[1].split(" ")[0]) for one in found]
     assert lines == sorted(lines)
@@ -119,8 +181,10 @@ def test_all_problems_in_one_run_in_the_order_of_the_file(tmp_path):
 def test_nothing_is_said_about_what_hangs_on_a_broken_connection(tmp_path):
     found = problems(
         tmp_path,
-        route("on: site.form.submitted\nwhen: {deal.anything: present}\ndo: crm.lead.upsrt\nset: {whatever: form.x}").replace("plugin: bitrix24", "plugin: bitrix"),
-    )  # fmt: skip
+        route(
+            "on: site.form.submitted\nwhen: {deal.anything: present}\ndo: crm.lead.upsrt\nset: {whatever: form.x}"
+        ).replace("plugin: bitrix24", "plugin: bitrix"),
+    )
     assert len(found) == 1
     assert found[0].endswith('Did you mean "bitrix24"?')
 
@@ -137,7 +201,11 @@ def test_variables(tmp_path):
 
 
 def test_variables_that_are_not_there(tmp_path):
-    text = HEAD.replace("tokentoken", '"${B24_TOKEN}"').replace("formsecret", '"${SITE_SECRET}"').replace("keykeykey", '"${a-b}"')
+    text = (
+        HEAD.replace("tokentoken", '"${B24_TOKEN}"')
+        .replace("formsecret", '"${SITE_SECRET}"')
+        .replace("keykeykey", '"${a-b}"')
+    )
     found = problems(tmp_path, text, environ={"SITE_SECRET": ""})
     assert found == [
         "hub.yaml:5: ${B24_TOKEN} is not set; put B24_TOKEN=... into .env beside hub.yaml",
@@ -147,24 +215,40 @@ def test_variables_that_are_not_there(tmp_path):
 
 
 def test_a_variable_cannot_become_yaml(tmp_path):
-    text = HEAD.replace("formsecret", "${S}")
+    text = HEAD.replace("formsecret", '"${S}"')
     config = read(tmp_path, text, environ={"S": "x}\nroutes: [{"})
     assert config.connections["site"].settings["secret"] == "x}\nroutes: [{"
     assert config.routes == ()
 
 
+def test_a_variable_between_braces_needs_quotes(tmp_path):
+    found = problems(tmp_path, HEAD.replace("formsecret", "${S}"), environ={"S": "x"})
+    assert found == ['hub.yaml:10: quote "${S}"']
+
+
 def test_a_dollar_of_ones_own(tmp_path):
-    assert read(tmp_path, HEAD.replace("formsecret", "$${S}")).connections["site"].settings["secret"] == "${S}"
+    assert read(tmp_path, HEAD.replace("formsecret", '"$${S}"')).connections["site"].settings["secret"] == "${S}"
 
 
 # --- scalars are text ----------------------------------------------------------------------------------------
 
 
 def test_every_scalar_is_text(tmp_path):
-    body = "on: site.form.submitted\ndo: crm.lead.upsert\nset: {A: 0501234567, B: NO, C: 12:30, D: 1_000, E: 2026-01-01, F: null, G: 0x1F}"
+    body = (
+        "on: site.form.submitted\ndo: crm.lead.upsert\n"
+        "set: {A: 0501234567, B: NO, C: 12:30, D: 1_000, E: 2026-01-01, F: null, G: 0x1F}"
+    )
     config = read(tmp_path, route(body))
     values = {line.key: line.source.value for line in config.routes[0].steps[0].set}
-    assert values == {"A": "0501234567", "B": "NO", "C": "12:30", "D": "1_000", "E": "2026-01-01", "F": "null", "G": "0x1F"}
+    assert values == {
+        "A": "0501234567",
+        "B": "NO",
+        "C": "12:30",
+        "D": "1_000",
+        "E": "2026-01-01",
+        "F": "null",
+        "G": "0x1F",
+    }
 
 
 # --- include ----------------------------------------------------------------------------------------------------
@@ -183,7 +267,9 @@ def test_include(tmp_path):
 
 
 def test_problems_of_an_included_file_name_it(tmp_path):
-    (tmp_path / "more.yaml").write_text("routes:\n  - {name: a, on: site.form.submitted, do: crm.lead.upsrt}\ninclude: [x]\n")
+    (tmp_path / "more.yaml").write_text(
+        "routes:\n  - {name: a, on: site.form.submitted, do: crm.lead.upsrt}\ninclude: [x]\n"
+    )
     found = problems(tmp_path, "include: [more.yaml, none.yaml, ../x.yaml]\n" + HEAD)
     assert [one.split(" ")[0] for one in found] == ["hub.yaml:1", "hub.yaml:1", "more.yaml:2", "more.yaml:3"]
 
@@ -229,7 +315,7 @@ def test_broken_and_switched_off_plugins_are_named(tmp_path):
     assert "plugin form can't be loaded: SyntaxError: invalid syntax" in found[1]
 
 
-# --- sections ------------------------------------------------------------------------------------------------------------
+# --- sections -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -280,7 +366,8 @@ def test_sentence(tmp_path):
         "find: {ttn: parcel.number}\nonly_from: [to_ship]\nstage: {arrived: shipped, other: ignore}"
     )
     assert read(tmp_path, route(body)).routes[0].sentence() == (
-        "When nova.parcel.status_changed, if parcel.status is one of arrived, delivered: crm.deal.set_stage found by ttn "
+        "When nova.parcel.status_changed, if parcel.status is one of arrived, delivered: "
+        "crm.deal.set_stage found by ttn "
         "by status: arrived to C5:EXECUTING, other to ignore only from C5:PREPARATION."
     )
 

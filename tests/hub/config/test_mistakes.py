@@ -28,7 +28,9 @@ def test_template_without_quotes(tmp_path):
 
 def test_template_without_quotes_between_braces(tmp_path):
     found = problems(tmp_path, route(LEAD + "set: {TITLE: {{ form.name }} of {{ event.channel }}, SOURCE_ID: WEB}"))
-    assert found == [f'{at(3)}: text with {{{{ }}}} needs quotes: TITLE: "{{{{ form.name }}}} of {{{{ event.channel }}}}"']
+    assert found == [
+        f'{at(3)}: text with {{{{ }}}} needs quotes: TITLE: "{{{{ form.name }}}} of {{{{ event.channel }}}}"'
+    ]
 
 
 # --- 2 a comment swallows the text ---------------------------------------------------------------
@@ -37,7 +39,8 @@ def test_template_without_quotes_between_braces(tmp_path):
 def test_text_cut_at_a_hash(tmp_path):
     found = problems(tmp_path, route(LEAD + "set:\n  TITLE: Order #5 is ready"))
     assert found == [
-        f'{at(4)} routes[0].set.TITLE: warning: everything after " #" is lost as a comment ("5 is ready"). Quote the text.'
+        f'{at(4)} routes[0].set.TITLE: warning: everything after " #" is lost as a comment ("5 is '
+        f'ready"). Quote the text.'
     ]
 
 
@@ -94,8 +97,7 @@ def test_signs_that_yaml_lets_through(tmp_path, test, message):
 def test_tag(tmp_path):
     found = problems(tmp_path, route("on: crm.deal.updated\nwhen:\n  deal.amount: !present\ndo: crm.comment.create"))
     assert found[0] == (
-        f"{at(3)} routes[0].when.deal.amount: tags (!present) mean nothing here; "
-        'write present without "!", or quote it'
+        f'{at(3)} routes[0].when.deal.amount: tags (!present) mean nothing here; write present without "!", or quote it'
     )
     assert "this tests nothing" in found[1]
 
@@ -195,7 +197,10 @@ def test_stage_that_is_none(tmp_path, body):
 
 
 def test_codes_are_stages_too(tmp_path):
-    assert problems(tmp_path, route("on: crm.deal.stage_changed\nwhen: {deal.stage: 'C9:NEW'}\ndo: crm.comment.create")) == []
+    assert (
+        problems(tmp_path, route("on: crm.deal.stage_changed\nwhen: {deal.stage: 'C9:NEW'}\ndo: crm.comment.create"))
+        == []
+    )
 
 
 def test_parcel_status_that_is_none(tmp_path):
@@ -216,11 +221,14 @@ def test_chat_without_attach(tmp_path):
 
 
 def test_chat_with_attach(tmp_path):
-    body = "on: insta.message.received\ndo: crm.lead.upsert\nset: {TITLE: event.text}\nattach: {to: [open lead], within: 30d}"
+    body = (
+        "on: insta.message.received\ndo: crm.lead.upsert\nset: {TITLE: event.text}\n"
+        "attach: {to: [open lead], within: 30d}"
+    )
     assert problems(tmp_path, route(body)) == []
 
 
-# --- 9 routes in each other's way ---------------------------------------------------------------------------------------
+# --- 9 routes in each other's way -----------------------------------------------------------------
 
 
 def two_routes(first: str, second: str) -> str:
@@ -263,17 +271,20 @@ def test_route_that_looks_at_what_changed(tmp_path):
     assert problems(tmp_path, route(body)) == []
 
 
-# --- 10 waits without an end -------------------------------------------------------------------------------------------------
+# --- 10 waits without an end ----------------------------------------------------------------------
 
 
 def test_wait_without_end(tmp_path):
-    body = "on: site.form.submitted\nsteps:\n  - wait: {event: insta.message.received}\n    as: answer\n  - {do: crm.comment.create}"
+    body = (
+        "on: site.form.submitted\nsteps:\n  - wait: {event: insta.message.received}\n    as: answer\n"
+        "  - {do: crm.comment.create}"
+    )
     found = problems(tmp_path, route(body))
     assert any("wait without up_to" in one for one in found)
     assert any("not built yet" in one and "wait" in one for one in found)
 
 
-# --- and the smaller ones --------------------------------------------------------------------------------------------------------
+# --- and the smaller ones -------------------------------------------------------------------------
 
 
 def test_result_before_its_step(tmp_path):
@@ -297,8 +308,16 @@ def test_field_of_a_result(tmp_path):
 
 def test_column_that_is_none(tmp_path):
     tables = "tables:\n  lines:\n    - {form: a, stage: b}\n"
-    body = "on: site.form.submitted\nlook_up: {table: lines, where: {from: form.kind}, as: line}\ndo: crm.comment.create\nset: {COMMENT: line.stag}"
+    body = (
+        "on: site.form.submitted\nlook_up: {table: lines, where: {from: form.kind}, as: line}\n"
+        "do: crm.comment.create\nset: {COMMENT: line.stag}"
+    )
     found = problems(tmp_path, route(body) + tables)
     assert 'no column "from" in table lines (form, stage). Did you mean "form"?' in found[0]
     assert 'no field "stag" in "line"' in found[1]
     assert "Did you mean line.stage?" in found[1]
+
+
+def test_slip_in_a_test(tmp_path):
+    found = problems(tmp_path, route("on: crm.deal.updated\nwhen: {deal.ttn: abset}\ndo: crm.comment.create"))
+    assert found == [f'{at(2)} routes[0].when.deal.ttn: warning: "abset" is compared as a text. Did you mean absent?']

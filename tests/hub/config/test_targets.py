@@ -44,7 +44,9 @@ def test_target_loads(file, plugins, tmp_path):
     config = load(tmp_path / "hub.yaml", plugins, environ)
     strange = [str(note) for note in config.notes if note.level != "later"]
     assert strange == EXPECTED.get(file.stem, [])
-    assert len(config.routes) == file.read_text().count("  - name:") + file.read_text().count("  - {name:") - file.read_text().count("{name: d9")
+    assert len(config.routes) == file.read_text().count("  - name:") + file.read_text().count(
+        "  - {name:"
+    ) - file.read_text().count("{name: d9")
     off = {route.name for route in config.routes if route.off}
     assert {route.name for route in config.routes} - off == RUNS[file.stem]
     assert all(route.sentence() for route in config.routes)
@@ -52,8 +54,10 @@ def test_target_loads(file, plugins, tmp_path):
 
 EXPECTED = {
     "beauty": [
-        'hub.yaml:105 routes[3].steps[0].set.weight.from: warning: no field "weight" in deal (title, name, stage, pipeline, '
-        "amount, currency, comment, responsible, contact, company, moved_at, closed, ...). A field of the vendor's goes into "
+        'hub.yaml:105 routes[3].steps[0].set.weight.from: warning: no field "weight" in deal (title, '
+        "name, stage, pipeline, "
+        "amount, currency, comment, responsible, contact, company, moved_at, closed, ...). A field of "
+        "the vendor's goes into "
         "names.fields first."
     ]
 }
@@ -61,12 +65,18 @@ RUNS = {
     "beauty": {"E1 E2 E3 every request, into its own line", "E5 waybill from the deal", "E5 parcel moves the deal"},
     "car_parts": {"C5 sale to Facebook", "C5 sale to Yandex", "C5 sale to Google"},
     "dog_club": {
-        "A1 every request becomes one lead", "A2 complete lead goes to selection", "A5 form opened", "A5 form filled",
+        "A1 every request becomes one lead",
+        "A2 complete lead goes to selection",
+        "A5 form opened",
+        "A5 form filled",
     },
     "impulse_goods": {"B3 third try failed", "B4 order to courier A by API"},
     "quest_rooms": {
-        "D1 D6 every request ends in the CRM", "D3 who answers first becomes responsible",
-        "D5 guests to the mailing list", "D5 bounce or leave is marked", "D5 dashboard row",
+        "D1 D6 every request ends in the CRM",
+        "D3 who answers first becomes responsible",
+        "D5 guests to the mailing list",
+        "D5 bounce or leave is marked",
+        "D5 dashboard row",
         "D6 deal and revenue to Calltouch",
     },
-}  # fmt: skip
+}

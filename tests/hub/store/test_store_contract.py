@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hub.model import Event, Request, Watch
+from hub.sealing import Sealer
 from hub.store import Store, intake, people, record, state, work
 
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
 
 
 def request(body: bytes = b"{}") -> Request:
-    return Request("POST", "/in/site/s3cret", (("a", "1"),), {"content-type": "application/json"}, body, "127.0.0.1", "s3cret", NOW)
+    return Request(
+        "POST", "/in/site/s3cret", (("a", "1"),), {"content-type": "application/json"}, body, "127.0.0.1", "s3cret", NOW
+    )
+
+
+SEALER = Sealer(b"a key of the tests")
+
+
+def row(connection: str, key: str, body: bytes = b"{}") -> tuple[object, ...]:
+    return intake.receipt_row(connection, key, request(body), SEALER, lambda text: text.replace("s3cret", "***"))
 
 
 def event(key: str, subject: str = "deal:55", **more: object) -> Event:
@@ -38,16 +49,19 @@ class StoreContract:
     def test_a_receipt_comes_back_as_it_came(self, store: Store) -> None:
         body = b"\x00\xff not text \xd0\x96"
         with store.write() as db:
-            intake.add_receipts(db, [intake.receipt_row("site", "k1", request(body))])
+            intake.add_receipts(db, [row("site", "k1", body)])
         with store.read() as db:
             [receipt] = intake.new_receipts(db, "site", 10)
-        assert receipt.request == request(body)
+        assert receipt.request == dataclasses.replace(request(body), path="/in/site/***", tail="***")
+        with store.read() as db:
+            [stored] = db.rows("SELECT body FROM receipt")
+        assert b"not text" not in bytes(stored[0])
         assert (receipt.connection, receipt.key, receipt.state) == ("site", "k1", "new")
 
     def test_fifty_parallel_copies_are_one_receipt(self, store: Store) -> None:
         def put(_: int) -> int:
             with store.write() as db:
-                return len(intake.add_receipts(db, [intake.receipt_row("site", "same", request())]))
+                return len(intake.add_receipts(db, [row("site", "same")]))
 
         with ThreadPoolExecutor(10) as pool:
             fresh = list(pool.map(put, range(50)))
@@ -57,12 +71,12 @@ class StoreContract:
 
     def test_the_same_key_at_another_connection_is_another_receipt(self, store: Store) -> None:
         with store.write() as db:
-            fresh = intake.add_receipts(db, [intake.receipt_row(name, "k", request()) for name in ("a", "b")])
+            fresh = intake.add_receipts(db, [row(name, "k") for name in ("a", "b")])
         assert fresh == {("a", "k"), ("b", "k")}
 
     def test_a_write_that_raises_leaves_nothing(self, store: Store) -> None:
         with pytest.raises(RuntimeError), store.write() as db:
-            intake.add_receipts(db, [intake.receipt_row("site", "k", request())])
+            intake.add_receipts(db, [row("site", "k")])
             raise RuntimeError("the process stumbles")
         with store.read() as db:
             assert not intake.has_new(db, "site")
@@ -189,7 +203,9 @@ class StoreContract:
 
     def test_watches_start_move_and_end(self, store: Store) -> None:
         with store.write() as db:
-            state.set_watches(db, "nova", [Watch("parcel", "1", {"phone": "380"}, 0.0), Watch("parcel", "2", {}, 3600.0)])
+            state.set_watches(
+                db, "nova", [Watch("parcel", "1", {"phone": "380"}, 0.0), Watch("parcel", "2", {}, 3600.0)]
+            )
             assert [w.id for w in state.due_watches(db, "nova", "parcel")] == ["1"]
             state.set_watches(db, "nova", [Watch("parcel", "1", {}, None)])
             assert state.due_watches(db, "nova", "parcel") == []
@@ -212,7 +228,9 @@ class StoreContract:
         with store.write() as db:
             state.count(db, {("crm", "received"): 2})
             state.count(db, {("crm", "received"): 3, ("crm", "none"): 0})
-            assert [tuple(row) for row in db.rows("SELECT connection, name, n FROM counter")] == [("crm", "received", 5)]
+            assert [tuple(row) for row in db.rows("SELECT connection, name, n FROM counter")] == [
+                ("crm", "received", 5)
+            ]
 
     def test_the_rejected_ring_keeps_the_newest(self, store: Store) -> None:
         with store.write() as db:

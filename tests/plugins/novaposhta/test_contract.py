@@ -5,34 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from hub import events
 from hub.connector import Connector
 from hub.errors import Rejected
 from hub.model import Request
-from hub.testing import contract
 from hub.testing.contract import ReceiptContract, WebhookContract
 from plugins.novaposhta.connector import NovaPoshta
 
 SAMPLES = Path(__file__).parent / "samples"
 SECRET = "aftership-webhook-secret"
 PUSHED, POLLED = "aftership.tracking_update.webhook.json", "parcel.status_changed.poll.json"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _listed() -> Iterator[None]:
-    """`parcel.updated` (same status, another date) is not in the hub's list of neutral events yet."""
-    with pytest.MonkeyPatch.context() as patch:
-        known = events.KNOWN_EVENTS | {"parcel.updated"}
-        patch.setattr(events, "KNOWN_EVENTS", known)
-        patch.setattr(contract, "KNOWN_EVENTS", known)
-        yield
 
 
 class TestPushed(WebhookContract):

@@ -1,0 +1,152 @@
+"""`hub plugins`: which vendors this hub can talk to, and what each needs and offers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hub.cli import output
+from hub.cli.context import App, InputError, pass_app
+from hub.cli.output import bold, coloured, dim
+
+if TYPE_CHECKING:
+    import marshmallow as ma
+
+    from hub.connector import Connector
+
+
+@click.group(short_help="Which vendors this hub can talk to, and how they are set up.")
+def plugins() -> None:
+    """Which vendors this hub can talk to, and how they are set up."""
+
+
+@plugins.command("list")
+@output.json_option
+@pass_app
+def list_plugins(app: App, as_json: bool) -> None:
+    """List the plugins found, those that could not be loaded with their error, and those switched off."""
+    found = app.plugins
+    items: list[dict[str, Any]] = [
+        {
+            "name": name, "state": "ok", "title": one.title, "events": len(one.events), "actions": len(one.actions),
+            "plugin": found.owner(name), "docs": one.docs_url,
+        }
+        for name, one in sorted(found.connectors.items())
+    ]  # fmt: skip
+    items += [{"name": one.name, "state": "problem", "title": one.error} for one in found.broken]
+    items += [{"name": name, "state": "off", "title": "left out by HUB_PLUGINS_OFF"} for name in found.off]
+    if as_json:
+        output.print_json(items)
+    else:
+        output.table(("name", "state", "title", "events", "actions", "plugin"), items, "no plugins are installed")
+    if found.broken:
+        raise click.exceptions.Exit(1)
+
+
+@plugins.command("show")
+@click.argument("name")
+@output.json_option
+@pass_app
+def show(app: App, name: str, as_json: bool) -> None:
+    """Show what a plugin needs in hub.yaml, the events it brings and the actions it offers."""
+    from hub.config.problems import guess, listed
+
+    known = app.plugins.connectors
+    if name not in known:
+        broken = next((one for one in app.plugins.broken if one.name == name), None)
+        raise InputError(
+            str(broken) if broken else f'there is no plugin "{name}" ({listed(known)}).{guess(name, known)}'
+        )
+    told = describe(known[name])
+    if as_json:
+        output.print_json(told)
+        return
+    click.echo(f"{bold(name)} {told['title']}")
+    click.echo(f"   {told['docs']}")
+    click.echo(bold("settings"))
+    _tell_settings(told["settings"], "   ")
+    click.echo(bold("events"))
+    for event in told["events"]:
+        click.echo(f"   {event['name']}" + (f"  {dim(event['note'])}" if event["note"] else ""))
+    click.echo(bold("actions"))
+    for action in told["actions"]:
+        needs = f" needs {', '.join(action['required'])}" if action["required"] else ""
+        click.echo(f"   {action['name']}{needs}" + (f"  {dim(action['note'])}" if action["note"] else ""))
+    if told["statuses"]:
+        click.echo(bold("statuses"))
+        for code, status in told["statuses"].items():
+            click.echo(f"   {code} {status}")
+    if told["readme"]:
+        click.echo(f"set-up, permissions, limits: {told['readme']}")
+
+
+def _tell_settings(settings: list[dict[str, Any]], indent: str) -> None:
+    for one in settings:
+        marks = [mark for mark in ("required", "secret") if one[mark]]
+        example = f" (as {one['example']})" if one["example"] not in (None, "") and not one["secret"] else ""
+        must = f" {coloured('warning', ', '.join(marks))}" if marks else ""
+        click.echo(f"{indent}{one['name']}{must}: {one['help']}{example}")
+        _tell_settings(one["fields"], indent + "   ")
+
+
+def describe(connector: type[Connector]) -> dict[str, Any]:
+    """Return everything a plugin declares, ready for JSON."""
+    return {
+        "name": connector.name,
+        "title": connector.title,
+        "docs": connector.docs_url,
+        "settings": settings_of(connector.Settings()),
+        "events": [{"name": one.name, "record": one.record, "note": one.note} for one in connector.events],
+        "actions": [
+            {
+                "name": one.name, "required": list(one.required), "idempotent": one.idempotent,
+                "searchable": bool(one.marker), "uncertain": one.uncertain, "note": one.note,
+                "fields": list(one.fields) if one.fields is not None else None,
+            }
+            for one in connector.actions
+        ],
+        "statuses": dict(connector.statuses),
+        "readme": _readme(connector),
+    }  # fmt: skip
+
+
+def settings_of(schema: ma.Schema) -> list[dict[str, Any]]:
+    """Return a schema's fields with their words, those of a nested schema inside."""
+    import marshmallow as ma
+
+    found = []
+    for name, field in schema.fields.items():
+        default = None if callable(field.load_default) or field.load_default is ma.missing else field.load_default
+        inner = settings_of(field.schema) if isinstance(field, ma.fields.Nested) else []
+        found.append(
+            {
+                "name": field.data_key or name, "required": field.required,
+                "secret": bool(field.metadata.get("secret")),
+                "help": field.metadata.get("help", ""), "example": field.metadata.get("example"), "default": default,
+                "fields": inner,
+            }
+        )  # fmt: skip
+    return found
+
+
+def _readme(connector: type[Connector]) -> str:
+    import sys
+
+    file = getattr(sys.modules.get(connector.__module__), "__file__", None)
+    path = Path(file).parent / "README.md" if file else None
+    return str(path) if path is not None and path.is_file() else ""
+
+
+@plugins.command("new")
+@click.argument("name")
+def new(name: str) -> None:
+    """Make the skeleton of a plugin (not built yet)."""
+    raise InputError("`hub plugins new` is not built yet; copy the folder of a small plugin: hub plugins show form")
+
+
+@plugins.command("quality")
+def quality() -> None:
+    """Show how far each plugin is (not built yet)."""
+    raise InputError("`hub plugins quality` is not built yet; each plugin's quality.yaml says it")

@@ -1,0 +1,38 @@
+"""The recipes that `hub init` copies load without a remark, with the bundled plugins."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hub import recipes
+from hub.config import load
+from hub.plugins import Plugins
+
+
+@pytest.fixture(scope="module")
+def plugins():
+    found = Plugins.discover(environ={})
+    yield found
+    found.close()
+
+
+def test_there_are_recipes():
+    assert recipes.names() == ["beauty", "dog_forms"]
+    with pytest.raises(KeyError):
+        recipes.files("../beauty")
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_recipe_loads_as_copied(name, plugins, tmp_path):
+    files = recipes.files(name)
+    for file, text in files.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    filled = re.sub(r"^(\w+)=$", r"\1=01234567890123456789", files[".env.example"], flags=re.M)
+    (tmp_path / ".env").write_text(filled)
+    config = load(tmp_path / "hub.yaml", plugins, {})
+    assert [str(one) for one in config.notes] == []
+    assert all(route.off is None for route in config.routes)
+    assert len(config.routes) == {"beauty": 5, "dog_forms": 3}[name]
+    assert set(re.findall(r"^(\w+)=", filled, flags=re.M)) == set(re.findall(r"\$\{(\w+)\}", files["hub.yaml"]))
