@@ -118,12 +118,12 @@ class Bench:
         connector = self.connector(connection)
         trial = Trial(file, request, verified=None if unsigned else False)
         try:
-            self._take(connector, trial, unsigned)
+            key = self._take(connector, trial, unsigned)
         except Rejected as refusal:
             trial.rejected = refusal
             return trial
         if not trial.handshake:
-            parsed = self.pipeline.parse(Receipt(0, connection, "try", request, request.at))
+            parsed = self.pipeline.parse(Receipt(0, connection, key, request, request.at))
             if parsed.final:
                 trial.closed = say_stored(parsed.trouble)
             elif parsed.trouble:
@@ -136,20 +136,21 @@ class Bench:
                 trial.plan += rows
         return trial
 
-    def _take(self, connector: Connector, trial: Trial, unsigned: bool) -> None:
-        """Do what the way in does, in its order; raises Rejected."""
+    def _take(self, connector: Connector, trial: Trial, unsigned: bool) -> str:
+        """Do what the way in does, in its order, and return the receipt's key; raises Rejected."""
         request = trial.request
         if len(request.body) > connector.max_body:
             raise Rejected(413, f"larger than {connector.max_body} bytes")
         shook = _ask(connector, "handshake", request)
         if shook is not None:
             trial.handshake, trial.acknowledge, trial.verified = True, shook, None if unsigned else True
-            return
+            return ""
         if not unsigned:
             _ask(connector, "verify", request)
             trial.verified = True
-        _ask(connector, "receipt_key", request)
+        key = str(_ask(connector, "receipt_key", request))[:500]
         trial.acknowledge = _ask(connector, "acknowledge", request)
+        return key
 
     def _derive(self, connector: Connector, event: Event) -> list[Event]:
         """Return the event and what a first look at its record makes of it (a stage reached)."""

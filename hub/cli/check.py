@@ -10,7 +10,7 @@ import click
 
 from hub.cli import output
 from hub.cli.context import App, InputError, pass_app
-from hub.cli.output import bold, coloured, dim
+from hub.cli.output import bold, coloured, count, dim
 from hub.errors import ConfigError, HubError
 from hub.model import Finding
 
@@ -37,7 +37,7 @@ def check(app: App, live: bool, show: bool, as_json: bool) -> None:
             output.print_json({"ok": False, **_remarks(error.problems)})
             raise click.exceptions.Exit(2) from None
         raise InputError(
-            "\n".join([*map(str, error.problems), f"{app.path} can't be used: {_problems(error.problems)}"])
+            "\n".join([*map(str, error.problems), f"{app.path} can't be used: {_counted(error.problems)}"])
         ) from None
     findings = _live(app, config) if live else {}
     broken = [str(one) for one in app.plugins.broken]
@@ -50,9 +50,8 @@ def check(app: App, live: bool, show: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _problems(problems: list[Any]) -> str:
-    count = sum(getattr(one, "level", "problem") == "problem" for one in problems)
-    return "1 problem" if count == 1 else f"{count} problems"
+def _counted(problems: list[Any]) -> str:
+    return count(sum(getattr(one, "level", "problem") == "problem" for one in problems), "problem")
 
 
 def _remarks(found: list[Any]) -> dict[str, list[dict[str, Any]]]:
@@ -115,10 +114,10 @@ def _tell(
         _tell_hooks(config)
     off = sum(route.off is not None for route in config.routes)
     bad = sum(one.level == "problem" for found in findings.values() for one in found)
-    summary = f"{app.path}: {len(config.connections)} connections, {len(config.routes)} routes"
+    summary = f"{app.path}: {count(len(config.connections), 'connection')}, {count(len(config.routes), 'route')}"
     summary += f" ({off} off)" if off else ""
-    summary += f", {len(config.notes)} notes" if config.notes else ""
-    summary += f", {bad} problems at the vendors" if bad else ". Fine"
+    summary += f", {count(len(config.notes), 'note')}" if config.notes else ""
+    summary += f", {count(bad, 'problem')} at the vendors" if bad else ". Fine"
     click.echo(summary + ".")
 
 

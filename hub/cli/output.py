@@ -56,6 +56,11 @@ def local(at: str | float | None, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def count(number: int, noun: str) -> str:
+    """Return `1 route`, `2 routes`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def short(value: Any, most: int = 100) -> str:
     """Return a value on one line, cut when it is long."""
     text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()

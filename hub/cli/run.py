@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hub.cli.context import App, WorldError, pass_app
+from hub.cli.output import count
 
 if TYPE_CHECKING:
     from hub.redis_server import LocalRedis
@@ -40,11 +41,11 @@ def run(app: App, host: str, port: int, workers: int, threads: int, log_json: bo
             plan = app.plan(workers=workers, threads=threads, host=host, port=port)
             if redis is not None:
                 plan.redis_url = redis.url
+            told = f"{count(len(config.connections), 'connection')}, {count(len(config.routes), 'route')}"
             where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
             def ready() -> None:
-                click.echo(f"the hub is ready on {where} ({len(config.connections)} connections, "
-                           f"{len(config.routes)} routes); Ctrl+C ends it")  # fmt: skip
+                click.echo(f"the hub is ready on {where} ({told}); Ctrl+C ends it")
 
             Supervisor(plan, workers, redis).run(ready)
     except AlreadyRunning as error:
