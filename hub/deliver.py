@@ -135,6 +135,8 @@ class _Try:
         """An act that needs no search first: a comment, a to-do, a parcel, a list, a bare API call."""
         if step.find is not None:
             action.find = step.find.by.evaluate(scope)
+            if step.find.record is None and not action.find:
+                raise Skip("find_empty")
             action.id = self.known_id(step, scope)
         return self.finished(connector.perform(action), kind)
 
@@ -386,10 +388,11 @@ class _Try:
         """Return what this step sees: the event, earlier results, and records loaded on demand."""
         extra: dict[str, Any] = {}
         if "r" in self.work.step:
-            failed = self.work.results.get(self.work.step.partition("r")[0] + "!")
+            failed = self.work.results.get(self.work.step.partition("r")[0])
             extra["error"] = failed or {}
-        named = self.pipeline.named_results(route, self.work.results)
-        return self.pipeline.scope(self.event, named, self.work.person, extra, self.load)
+        before = int(self.work.step.partition("r")[0])
+        named = self.pipeline.named_results(route, self.work.results, before)
+        return self.pipeline.scope(self.event, named, self.work.person, self.work.links, extra, self.load)
 
     def load(self, path: str) -> Record | None:
         """Bring a record the event doesn't carry: `deal` or `parcel.deal`, by its link, read afresh."""

@@ -191,7 +191,7 @@ class Ledger:
         by_step = work.results_of(db, claimed.event.id, claimed.route)
         if result is not None:
             by_step[claimed.step] = result
-        results = self.pipeline.named_results(route, by_step)
+        results = self.pipeline.named_results(route, by_step, main + 1)
         ends = work.link_ends(claimed.event, claimed.person)
         found = work.links(db, ends)
         links = [one for end in ends for one in found.get(end, ())]

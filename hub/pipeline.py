@@ -150,6 +150,9 @@ class Pipeline:
     def decide(self, event: Event) -> Decision:
         """Ask each route that listens whether it takes this event. Pure."""
         decision = Decision(event)
+        if (reason := self.blocked(event)) is not None:
+            decision.skipped.append(reason)
+            return decision
         scope = self.scope(event, {})
         took: set[str] = set()
         for route in self.runtime.config.routes_for(event.connection, event.type):
@@ -166,6 +169,18 @@ class Pipeline:
             took.add(route.name)
             decision.routes.append(route)
         return decision
+
+    def blocked(self, event: Event) -> dict[str, Any] | None:
+        """Return the reason if `people.block` lists the event's contact: such a request goes nowhere."""
+        if self.runtime.config.people.block is None:
+            return None
+        table, fields = self.runtime.config.people.block
+        contact = event.record.get("contact") or {}
+        for name in fields:
+            value = contact.get(name)
+            if value and table.fitting({name: value}):
+                return stored("blocked", field=name, table=table.name)
+        return None
 
     def plan(self, db: Db, decisions: Sequence[Decision]) -> None:
         """Store the first steps of the routes that took each event; the later ones follow as results come in."""
@@ -218,11 +233,13 @@ class Pipeline:
         known = dict(results)
         for index in range(start, len(route.steps)):
             step = route.steps[index]
-            scope = self.scope(event, known, person)
+            scope = self.scope(event, known, person, links)
             if step.do is None or not waits_for_loading(step, scope):
                 verdict = step.when.check(scope)
                 if not verdict.ok:
                     reason = stored("step_condition", because=verdict.because)
+                    if step.as_:
+                        known[step.as_] = None
                     rows.append(self._row(event, route, step, str(index), "skipped", reason))
                     continue
             if step.do is not None:
@@ -241,7 +258,7 @@ class Pipeline:
                     return rows
                 if step.look_up is not None:
                     found = step.look_up.run(scope)
-                    if step.as_ and found is not None:
+                    if step.as_:
                         known[step.as_] = found
                     rows.append(self._row(event, route, step, str(index), "done", None, found))
             except HubError as error:
@@ -293,27 +310,31 @@ class Pipeline:
         event: Event,
         results: Mapping[str, Any],
         person: int | None = None,
+        links: Sequence[work.Ref] = (),
         extra: Mapping[str, Any] | None = None,
         load: Any = None,
     ) -> Scope:
-        """Return what paths of this event see."""
+        """Return what paths of this event see; `links` give the person's contacts (`person.crm.contact`)."""
+        known: dict[str, Any] | None = None
+        if person is not None:
+            known = {"id": str(person), "known": True}
+            for connection, kind, ref in links:
+                if kind == "contact":
+                    known.setdefault(connection, {"contact": ref})
         return Scope(
             event,
             self.runtime.config,
             results=results,
-            person={"id": str(person), "known": True} if person is not None else None,
+            person=known,
             now=dt.datetime.now(dt.UTC),
             extra=extra or {},
             load=load,
         )
 
-    def named_results(self, route: Route, by_step: Mapping[str, Any]) -> dict[str, Any]:
-        """Return `as` name -> result from step -> result."""
-        out = {}
-        for index, step in enumerate(route.steps):
-            if step.as_ and by_step.get(str(index)) is not None:
-                out[step.as_] = by_step[str(index)]
-        return out
+    @staticmethod
+    def named_results(route: Route, by_step: Mapping[str, Any], before: int) -> dict[str, Any]:
+        """Return `as` name -> result of the steps before one; None for a step that found nothing or didn't run."""
+        return {step.as_: by_step.get(str(index)) for index, step in enumerate(route.steps[:before]) if step.as_}
 
     @staticmethod
     def _link_contacts(db: Db, pairs: Sequence[tuple[Decision, int | None]]) -> None:
@@ -333,18 +354,9 @@ class Pipeline:
             state.open_alert(db, cause, "alert_unrouted", event.connection, params)
 
 
-_ALWAYS_THERE = frozenset({"event", "now", "person", "team"})
-
-
 def waits_for_loading(step: Step, scope: Scope) -> bool:
     """Return whether a step's condition looks at a record that only a look at the vendor can bring."""
-    return any(
-        path.root not in _ALWAYS_THERE
-        and path.root not in scope.results
-        and path.root not in scope.extra
-        and path.root not in scope.event.record
-        for path in step.when.paths()
-    )
+    return any(scope.needs_loading(path) for path in step.when.paths())
 
 
 def known_id(find: Find, scope: Scope) -> str:

@@ -27,7 +27,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "route_off": "this route can't run yet: {why}",
         "stopped": "stopped: {why}",
         "step_condition": "{because}",
+        "blocked": "the person's {field} is on the list \"{table}\" (people.block)",
         # outcomes of a delivery
+        "find_empty": "nothing to search by: the values of `find` are empty",
         "stage_ignored": "status {status} moves no stage here",
         "stage_same": "already in stage {stage}",
         "stage_backward": "would go back from {current} to {wanted}",

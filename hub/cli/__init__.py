@@ -80,7 +80,7 @@ class HubGroup(click.Group):
         """Run the command; nothing but words reaches the person (the traceback with HUB_DEBUG=1)."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             if os.environ.get("HUB_DEBUG"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -123,14 +124,24 @@ def _delivery(delivery: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
             f"     {dim('try')} {one['n']} {output.local(one['at'], zone)} {coloured(one['outcome'])} "
             f"in {one['took_ms']} ms{reason}"
         )
-        for call in one["exchanges"]:
-            note = f" {call['note']}" if call.get("note") else ""
-            yield dim(f"         {call['method']} {call['url']} -> {call['status'] or 'no answer'}{note}")
+        for call, times in _grouped(one["exchanges"]):
+            yield dim(f"         {call}" + (f" ({times} times)" if times > 1 else ""))
     for change in delivery["written"]:
         before = "" if change["before"] in (None, "") else f" (was {short(change['before'], 60)})"
         yield f"     {dim('wrote')} {change['field']} = {short(change['after'], 60)}{before}"
     if delivery["result"]:
         yield f"     {dim('result')} {_record(delivery['result'])}"
+
+
+def _grouped(exchanges: list[dict[str, Any]]) -> Iterator[tuple[str, int]]:
+    """Yield each call in words, those alike in a row once with how often."""
+    words = [
+        f"{call['method']} {call['url']} -> {call['status'] or 'no answer'}"
+        + (f" {call['note']}" if call.get("note") else "")
+        for call in exchanges
+    ]
+    for call, alike in itertools.groupby(words):
+        yield call, len(list(alike))
 
 
 def _record(record: Any) -> str:

@@ -91,4 +91,7 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str)
             colour = COLOURS.get(text, "") if column in ("state", "level") else ""
             cells.append(Text(text, style=colour))
         shown.add_row(*cells)
-    console.print(shown)
+    with console.capture() as captured:
+        console.print(shown)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())

@@ -1,0 +1,246 @@
+"""The day, moment by moment. An act is a function of the World; what ends well is said in `ENDS` and `PEOPLE`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hub.demo import cast
+from hub.demo.cast import Letter, Person, Shape, cart, contact_form_7, elementor, plain, tilda
+from hub.demo.world import CITY, World
+
+Act = Callable[[World], None]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One thing that happens, at its time of the day; `then_rest` waits until the hub has done all it can."""
+
+    at: str
+    words: str
+    act: Act
+    then_rest: bool = False
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+ANNA, BOHDAN, VIRA = Person("Анна Коваль", "11"), Person("Богдан Лис", "12"), Person("Віра Мороз", "13")
+HALYNA, DARYNA, YEVA = Person("Галина Гай", "14"), Person("Дарина Сад", "15"), Person("Єва Поле", "16")
+ZOYA, IRYNA, KATIA = Person("Зоя Верба", "17"), Person("Ірина Дуб", "18"), Person("Катя Липа", "19")
+LARYSA, MARIA, NADIA = Person("Лариса Клен", "20"), Person("Марія Сосна", "21"), Person("Надія Калина", "22")
+OLENA, POLINA, RUTA = Person("Олена Явір", "23"), Person("Поліна Ясень", "24"), Person("Рута Бук", "25")
+SOFIA = Person("Софія Тополя", "26")
+
+PEOPLE = (
+    ANNA, BOHDAN, VIRA, HALYNA, DARYNA, YEVA, ZOYA, IRYNA, KATIA, LARYSA, MARIA, NADIA, OLENA, POLINA, RUTA, SOFIA,
+)  # fmt: skip
+#: where each shipped deal must stand in the evening (our words for the stages)
+ENDS = {
+    ANNA: "received",      # asked in the morning, bought at noon
+    DARYNA: "at_branch",   # later scans arrive out of order
+    YEVA: "received",
+    ZOYA: "shop_won",      # cash on delivery, paid out
+    IRYNA: "refused",      # wouldn't take the parcel; it is back
+    KATIA: "received",
+    LARYSA: "at_branch",   # her city was wrong at first
+    MARIA: "shipped",      # the answer to her waybill got lost
+    NADIA: "at_branch",    # her waybill was due while Nova Poshta was away
+    OLENA: "shipped",      # the same
+    POLINA: "shop_won",    # a colleague closed the deal by hand: the hub keeps its hands off
+    RUTA: "shipped",
+}  # fmt: skip
+#: those whose parcels came to a branch: one reminder each
+ARRIVED = (ANNA, DARYNA, YEVA, ZOYA, IRYNA, KATIA, LARYSA, NADIA)
+#: asked for something twice within the time in which it is one matter
+ASKED_TWICE = (BOHDAN, VIRA, HALYNA, DARYNA, OLENA)
+#: people who only ask: one lead each
+LEADS = (ANNA, BOHDAN, VIRA, HALYNA, DARYNA, SOFIA)
+
+
+# --- acts -------------------------------------------------------------------------------------------------------------
+
+
+def asks(person: Person, shape: Shape, words: str, time: int = 0) -> Act:
+    """Somebody fills in a form on the site."""
+    return lambda world: world.send(shape(person, time, words))
+
+
+def asks_twice_at_once(person: Person, one: Shape, other: Shape, words: str) -> Act:
+    """The same person, two forms, the same second."""
+    return lambda world: world.send_at_once(one(person, 0, words), other(person, 1, words))
+
+
+def sends(letter: Letter, expected: int = 200, kind: str = "new") -> Act:
+    """Somebody or something sends a request; `expected` is the answer it should get."""
+    return lambda world: world.send(letter, expected, kind)
+
+
+def again_and_again(person: Person, words: str) -> Act:
+    """Tilda sends the same submission three times, since it missed our answer twice."""
+
+    def act(world: World) -> None:
+        letter = tilda(person, 0, words)
+        world.send(letter)
+        world.send(letter, kind="same again")
+        world.send(letter, kind="same again")
+
+    return act
+
+
+def buys(person: Person, city: str, branch: str, amount: str) -> Act:
+    """Somebody pays a cart; it becomes a deal of the shop."""
+    return lambda world: world.send(cart(person, 1, city, branch, amount))
+
+
+def deal(person: Person, city: str, branch: str, amount: str, cod: str = "") -> Act:
+    """A colleague takes an order by phone and makes the deal by hand."""
+    return lambda world: world.new_deal(person, city, branch, amount, cod)
+
+
+def to_ship(*people: Person) -> Act:
+    """A colleague moves deals to "to ship"."""
+    return lambda world: [world.change_deal(person, STAGE_ID="C5:PREPARATION") for person in people] and None
+
+
+def scans(code: str, *people: Person, minutes_ago: int = 0) -> Act:
+    """Nova Poshta scans parcels; the hub's next look at them comes right after."""
+
+    def act(world: World) -> None:
+        for person in people:
+            world.scan(code, person, minutes_ago)
+        world.poll()
+
+    return act
+
+
+def return_comes_home(person: Person) -> Act:
+    """The parcel nobody wanted is back: its way home has a waybill of its own."""
+
+    def act(world: World) -> None:
+        number = world.number_of(person)
+        back = next(row["number"] for row in world.carrier.state()["waybills"] if row["owner_number"] == number)
+        world.scan_number("9", back)
+        world.poll()
+
+    return act
+
+
+def corrects_city(person: Person, city: str) -> Act:
+    """A colleague does what the to-do asks for: the city with its oblast, then "to ship" once more."""
+
+    def act(world: World) -> None:
+        world.change_deal(person, STAGE_ID="C5:NEW", **{CITY: city})
+        world.rest()
+        world.change_deal(person, STAGE_ID="C5:PREPARATION")
+
+    return act
+
+
+def carrier_breaks(kind: str, times: int, match: str = "") -> Act:
+    """Nova Poshta fails for its next so many calls."""
+    return lambda world: world.trouble(world.carrier, kind, times, match)
+
+
+def carrier_is_back(world: World) -> None:
+    """The outage is over; the calls that waited go out at their next try."""
+    world.notes["taken_in_outage"] = len([row for row in world.portal.state()["leads"] if row["CONTACT_ID"]])
+    world.notes["waybills_in_outage"] = len(world.carrier.state()["waybills"])
+    world.mend(world.carrier)
+    world.let_pass(10)
+
+
+def carrier_goes_away(world: World) -> None:
+    """An outage: connections are closed without an answer, then a gateway says 503."""
+    world.notes["leads_before_outage"] = len([row for row in world.portal.state()["leads"] if row["CONTACT_ID"]])
+    world.notes["waybills_before_outage"] = len(world.carrier.state()["waybills"])
+    world.trouble(world.carrier, "outage", 4)
+    world.trouble(world.carrier, "503", 500)
+
+
+def portal_slows_down(world: World) -> None:
+    """Bitrix24 refuses the next calls: too many requests."""
+    world.trouble(world.portal, "rate_limit", 4)
+
+
+def portal_repeats_itself(world: World) -> None:
+    """Bitrix24 sends some events twice."""
+    world.trouble(world.portal, "duplicate_event", 3, "ONCRMDEALUPDATE")
+
+
+def passes(minutes: float) -> Act:
+    """Nothing happens for a while."""
+    return lambda world: world.let_pass(minutes)
+
+
+# --- the day ----------------------------------------------------------------------------------------------------------
+
+DAY: tuple[Moment, ...] = (
+    Moment("09:00", "Tilda tests the address it was given", sends(cast.TILDA_PING, kind="ping")),
+    Moment("09:02", "Анна asks on the Tilda page; Tilda sends it three times", again_and_again(ANNA, "Чи є курс візажу?")),
+    Moment("09:04", "Богдан asks through Contact Form 7", asks(BOHDAN, contact_form_7, "Подарунок дружині")),
+    Moment("09:05", "Віра asks through an Elementor form", asks(VIRA, elementor, "Коли відкриваєтесь?")),
+    Moment("09:06", "Галина asks through a plain form", asks(HALYNA, plain, "Скільки коштує манікюр?")),
+    Moment("09:07", "Дарина sends two forms in the same second", asks_twice_at_once(DARYNA, tilda, elementor, "Доставка?")),
+    Moment("09:10", "a scanner tries a WordPress address", sends(cast.NO_SUCH_DOOR, 404)),
+    Moment("09:11", "somebody guesses at the secret", sends(cast.WRONG_SECRET, 401)),
+    Moment("09:11", "and tries without", sends(cast.NO_SECRET, 401)),
+    Moment("09:12", "somebody opens the address in a browser", sends(cast.BY_GET, 405)),
+    Moment("09:13", "broken JSON arrives through the right door", sends(cast.BROKEN_JSON)),
+    Moment("09:13", "100 kB of brackets arrive", sends(cast.BRACKETS)),
+    Moment("09:14", "1.2 MB of text arrive", sends(cast.TOO_LARGE, 413)),
+    Moment("09:15", "an event of a stranger's portal", sends(cast.WRONG_TOKEN, 403)),
+    Moment("09:16", "Bitrix24 tells of something nobody has described", sends(cast.UNKNOWN_EVENT)),
+    Moment("09:17", "Bitrix24 tells of a deal that is gone", sends(cast.GONE_DEAL), then_rest=True),
+    Moment("09:30", "Єва buys: a cart with city and branch", buys(YEVA, "Київ", "1", "1250")),
+    Moment("09:31", "Анна buys too: the same person as at 09:02", buys(ANNA, "Львів", "2", "899.50")),
+    Moment("09:32", "a colleague takes Зоя's order, cash on delivery", deal(ZOYA, "Одеса", "2", "1500", cod="1500")),
+    Moment("09:34", "and Ірина's", deal(IRYNA, "м. Львів", "Відділення №1", "640")),
+    Moment("09:35", "and Лариса's: there are two villages of that name", deal(LARYSA, "Миколаївка", "1", "720")),
+    Moment("09:36", "and Марія's", deal(MARIA, "Київ", "3", "980")),
+    Moment("09:37", "and Поліна's and Рута's", lambda world: (deal(POLINA, "Одеса", "1", "310")(world),
+                                                               deal(RUTA, "Київець", "1", "455")(world)) and None),
+    Moment("09:40", "Катя buys", buys(KATIA, "Київ", "2", "2100")),
+    Moment("09:41", "Богдан asks again, his phone in another spelling", asks(BOHDAN, plain, "І листівку, будь ласка", 1)),
+    Moment("09:42", "Віра asks again on the Tilda page", asks(VIRA, tilda, "А в неділю?", 2), then_rest=True),
+    Moment("10:00", "Дарина buys what she asked about", buys(DARYNA, "Одеса", "1", "530"), then_rest=True),
+    Moment("10:05", "six deals go to \"to ship\"", to_ship(ANNA, DARYNA, YEVA, ZOYA, IRYNA, KATIA), then_rest=True),
+    Moment("10:06", "Лариса's too: which Миколаївка?", to_ship(LARYSA), then_rest=True),
+    Moment("10:10", "Поліна's and Рута's", to_ship(POLINA, RUTA), then_rest=True),
+    Moment("10:15", "Nova Poshta makes Марія's waybill and its answer is lost", carrier_breaks("lost_reply", 1, "InternetDocument.save")),
+    Moment("10:15", "Марія's deal goes to \"to ship\"", to_ship(MARIA), then_rest=True),
+    Moment("10:20", "the hub waits, looks for the waybill and finds it", passes(3)),
+    Moment("10:30", "Nova Poshta is away", carrier_goes_away),
+    Moment("10:31", "Надія orders by phone", deal(NADIA, "Львів", "1", "415")),
+    Moment("10:32", "Олена orders by phone", deal(OLENA, "Київ", "1", "760"), then_rest=True),
+    Moment("10:33", "both deals go to \"to ship\": no waybill yet", to_ship(NADIA, OLENA), then_rest=True),
+    Moment("10:40", "meanwhile Софія asks: the CRM doesn't wait for Nova Poshta", asks(SOFIA, plain, "Є вакансії?"), then_rest=True),
+    Moment("10:45", "another try, Nova Poshta still says 503", passes(10)),
+    Moment("11:20", "Nova Poshta is back", carrier_is_back),
+    Moment("11:40", "a colleague reads the to-do and corrects Лариса's city", corrects_city(LARYSA, "Миколаївка, Одеська обл."), then_rest=True),
+    Moment("12:00", "Bitrix24 says: too many requests", portal_slows_down),
+    Moment("12:01", "Галина asks again through Contact Form 7", asks(HALYNA, contact_form_7, "А педикюр?", 3)),
+    Moment("12:02", "Олена asks about her order: it joins her open deal", asks(OLENA, elementor, "Коли приїде?", 4), then_rest=True),
+    Moment("12:10", "Bitrix24 sends some events twice", portal_repeats_itself),
+    Moment("12:30", "all parcels were handed over", scans("4", *ENDS)),
+    Moment("13:30", "and are under way", scans("5", *ENDS)),
+    Moment("14:00", "a colleague closes Поліна's deal by hand", lambda world: world.change_deal(POLINA, STAGE_ID="C5:WON"), then_rest=True),
+    Moment("14:30", "eight parcels and Поліна's arrive at their branches", scans("7", *ARRIVED, POLINA)),
+    Moment("15:00", "an old scan of Дарина's parcel comes late", scans("5", DARYNA, minutes_ago=120)),
+    Moment("15:05", "and one that would lead back", scans("6", DARYNA)),
+    Moment("16:00", "four parcels are picked up, one with cash", scans("9", ANNA, YEVA, KATIA)),
+    Moment("16:01", "Зоя pays at the branch", scans("10", ZOYA)),
+    Moment("16:05", "Ірина won't take hers: it goes back", scans("102", IRYNA)),
+    Moment("17:30", "Зоя's money is paid out", scans("11", ZOYA)),
+    Moment("18:00", "Ірина's parcel is home again", return_comes_home(IRYNA)),
+    Moment("18:30", "evening: nothing may be left undone", lambda world: world.finish()),
+)  # fmt: skip
+
+
+def play(world: World, tell: Callable[[Moment], None] = lambda moment: None) -> None:
+    """Play the whole day; `tell` hears of each moment before it happens."""
+    for moment in DAY:
+        tell(moment)
+        world.at = moment.at
+        moment.act(world)
+        if moment.then_rest:
+            world.rest()
