@@ -214,6 +214,8 @@ class Dispatcher(_Loop):
             for item in self.flying.values():
                 item.extend()
         self.engine.ledger.after_commit()
+        if any(isinstance(item, PollCall) for item, _ in batch):
+            self.engine.intake.bell.set()  # what a poll brought is read at once, not at the next sweep
         for item in items:
             self.flying[item.key] = item
             self.in_flight[item.connection] += 1

@@ -111,7 +111,18 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-def run_web(plan: Plan, blocking_threads: int = 64) -> None:
+#: request threads of the web process: each waits for its commit, so this is also the largest group of one commit
+BLOCKING_THREADS = 64
+
+
+def name_process(name: str) -> None:
+    """Name this process for `ps` and `top` (Linux shows 15 letters)."""
+    if sys.platform == "linux":
+        PR_SET_NAME = 15  # noqa: N806
+        ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15])
+
+
+def run_web(plan: Plan, blocking_threads: int = BLOCKING_THREADS) -> None:
     """Serve HTTP with granian until SIGTERM."""
     from granian import Granian
     from granian.constants import Interfaces
@@ -119,6 +130,7 @@ def run_web(plan: Plan, blocking_threads: int = 64) -> None:
     def load() -> Callable[..., Any]:
         # Runs in granian's own child: everything with threads or connections is made here.
         die_with_parent()
+        name_process("hub-web-server")
         from hub.web import create_app
 
         ringer = Ringer(connect(plan.redis_url) if plan.redis_url else None)
@@ -151,6 +163,7 @@ def fork(name: str, run: Callable[[], None]) -> int:
     code = 1
     try:
         die_with_parent()
+        name_process(f"hub-{name}")
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the supervisor, which tells its children
         threading.current_thread().name = name

@@ -126,14 +126,8 @@ def return_comes_home(person: Person) -> Act:
 
 
 def corrects_city(person: Person, city: str) -> Act:
-    """A colleague does what the to-do asks for: the city with its oblast, then "to ship" once more."""
-
-    def act(world: World) -> None:
-        world.change_deal(person, STAGE_ID="C5:NEW", **{CITY: city})
-        world.rest()
-        world.change_deal(person, STAGE_ID="C5:PREPARATION")
-
-    return act
+    """A colleague does what the to-do asks for: the city with its oblast, and the deal a step back."""
+    return lambda world: world.change_deal(person, STAGE_ID="C5:NEW", **{CITY: city})
 
 
 def carrier_breaks(kind: str, times: int, match: str = "") -> Act:
@@ -216,7 +210,9 @@ DAY: tuple[Moment, ...] = (
     Moment("10:40", "meanwhile Софія asks: the CRM doesn't wait for Nova Poshta", asks(SOFIA, plain, "Є вакансії?"), then_rest=True),
     Moment("10:45", "another try, Nova Poshta still says 503", passes(10)),
     Moment("11:20", "Nova Poshta is back", carrier_is_back),
-    Moment("11:40", "a colleague reads the to-do and corrects Лариса's city", corrects_city(LARYSA, "Миколаївка, Одеська обл."), then_rest=True),
+    Moment("11:40", "a colleague reads the to-do and corrects Лариса's city",
+           corrects_city(LARYSA, "Миколаївка, Одеська обл."), then_rest=True),
+    Moment("11:42", "and moves her deal to \"to ship\" once more", to_ship(LARYSA), then_rest=True),
     Moment("12:00", "Bitrix24 says: too many requests", portal_slows_down),
     Moment("12:01", "Галина asks again through Contact Form 7", asks(HALYNA, contact_form_7, "А педикюр?", 3)),
     Moment("12:02", "Олена asks about her order: it joins her open deal", asks(OLENA, elementor, "Коли приїде?", 4), then_rest=True),
@@ -240,7 +236,7 @@ def play(world: World, tell: Callable[[Moment], None] = lambda moment: None) -> 
     """Play the whole day; `tell` hears of each moment before it happens."""
     for moment in DAY:
         tell(moment)
-        world.at = moment.at
+        world.next_moment(moment.at)
         moment.act(world)
         if moment.then_rest:
             world.rest()

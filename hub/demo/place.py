@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import secrets
 import shutil
@@ -19,6 +20,7 @@ import hub
 from hub import recipes
 from hub.demo.world import World
 from hub.errors import HubError
+from hub.sandbox import now_utc
 from hub.store import Store
 from hub.supervisor import answers
 
@@ -77,16 +79,21 @@ class Place:
         from plugins.bitrix24.sandbox import Bitrix24Sandbox
         from plugins.novaposhta.sandbox import NovaPoshtaSandbox
 
-        portal = Bitrix24Sandbox(rate_per_second=_PORTAL_RATE, burst=_PORTAL_BURST)
+        ahead = [0.0]
+
+        def clock() -> dt.datetime:
+            return now_utc() + dt.timedelta(seconds=ahead[0])
+
+        portal = Bitrix24Sandbox(rate_per_second=_PORTAL_RATE, burst=_PORTAL_BURST, clock=clock)
         self._stack.enter_context(portal.start())
         self._stack.callback(portal.events.close)
         carrier = NovaPoshtaSandbox()
         self._stack.enter_context(carrier.start())
-        names = write_config(self.folder, self.recipe, portal.credentials(), carrier.credentials())
+        doors = write_config(self.folder, self.recipe, portal.credentials(), carrier.credentials())
         self._start_hub()
         store = Store.open(None, self.folder / "data")
         self._stack.callback(store.close)
-        world = World(portal, carrier, self.url, store, names)
+        world = World(portal, carrier, self.url, store, doors, ahead)
         self._stack.callback(world.close)
         world.listen()
         return world

@@ -52,6 +52,8 @@ class World:
     url: str
     store: Store
     secrets: dict[str, str]
+    #: how many seconds the portal's clock is ahead of ours
+    ahead: list[float]
     #: the day's clock, "09:30"; parcels' scans carry it
     at: str = "09:00"
     sent: list[Sent] = field(default_factory=list)
@@ -74,6 +76,11 @@ class World:
     def close(self) -> None:
         """End the HTTP session."""
         self._http.close()
+
+    def next_moment(self, at: str) -> None:
+        """Move the day's clock. Bitrix24 tells times in whole seconds: no two moments share one of the portal's."""
+        self.at = at
+        self.ahead[0] += 1.0
 
     # --- the site and strangers -----------------------------------------------------------------
 

@@ -1,0 +1,163 @@
+"""`hub explain`: the life of a message, found by whatever a person knows of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hub.errors import Refused, Retry
+from hub.model import Action
+from tests.hub.cli.conftest import Hub
+from tests.hub.fakes import WORLDS, Box, Source, form
+
+
+def refuse(action: Action) -> None:
+    raise Refused("field TITLE is unknown")
+
+
+def away(action: Action) -> None:
+    raise Retry("HTTP 502: bad gateway")
+
+
+@pytest.fixture
+def sent(box: Box) -> Box:
+    assert box.send(form(city="Kyiv")) == 200
+    box.settle()
+    return box
+
+
+def test_a_life_from_request_to_what_was_written(hub: Hub, sent: Box) -> None:
+    told = hub("explain", "e1").stdout
+    assert "e1 site.form.submitted form:" in told
+    assert "came as r1 POST /in/site from" in told and "key m1" in told
+    assert "contact name=Anna" in told
+    assert "person 1 (phone +380671112233)" in told
+    assert '– route "only from Lviv": form.city is Kyiv, should be Lviv' in told
+    assert '✓ d1 crm.lead.upsert  done  route "form becomes a lead", step 1' in told
+    assert "try 1" in told and "linked to crm/lead:" in told
+
+
+@pytest.mark.parametrize("asked", ["e1", "r1", "d1", "1", "067 111-22-33", "+380671112233", "380671112233"])
+def test_every_way_to_find_it(hub: Hub, sent: Box, asked: str) -> None:
+    [life] = hub.json("explain", asked)["events"]
+    assert life["id"] == "e1"
+
+
+def test_a_phone_may_stand_in_several_words(hub: Hub, sent: Box) -> None:
+    assert hub.json("explain", "067", "111", "22", "33")["found_by"] == "phone +380671112233"
+
+
+def test_json_has_codes_and_words(hub: Hub, sent: Box) -> None:
+    told = hub.json("explain", "e1")
+    [life] = told["events"]
+    assert life["skipped"] == [
+        {
+            "route": "only from Lviv",
+            "code": "condition",
+            "params": {"because": "form.city is Kyiv, should be Lviv"},
+            "text": "form.city is Kyiv, should be Lviv",
+        }
+    ]
+    [delivery] = life["deliveries"]
+    assert delivery["state"] == "done" and delivery["wait"] is None and len(delivery["attempts"]) == 1
+    assert delivery["result"]["TITLE"] == "Site: Anna"
+
+
+def test_before_values_of_an_update(hub: Hub, box: Box) -> None:
+    box.send({**form(city="Kyiv"), "subject": "form:1"})
+    box.settle()
+    box.send({**form(name="Olha", city="Odesa"), "subject": "form:1"})
+    box.settle()
+    [delivery] = hub.json("explain", "e2")["events"][0]["deliveries"]
+    assert {"field": "CITY", "before": "Kyiv", "after": "Odesa"} in delivery["written"]
+    assert "wrote CITY = Odesa (was Kyiv)" in hub("explain", "e2").stdout
+
+
+def test_a_parked_one_waits_for_a_person(hub: Hub, box: Box) -> None:
+    WORLDS["crm"].fail = refuse
+    box.send(form())
+    box.settle()
+    told = hub("explain", "d1").stdout
+    assert "! d1 crm.lead.upsert  parked" in told
+    assert "the vendor refused: field TITLE is unknown" in told
+    assert "waits (human): waits for a person: hub retry or hub drop" in told
+
+
+def test_a_retry_says_until_when(hub: Hub, box: Box) -> None:
+    WORLDS["crm"].fail = away
+    box.send(form())
+    _until_waiting(box)
+    [delivery] = hub.json("explain", "d1")["events"][0]["deliveries"]
+    assert delivery["wait"]["kind"] == "retry" and delivery["wait"]["until"]
+    assert delivery["wait"]["text"] == "HTTP 502: bad gateway"
+    assert delivery["attempts"][0]["outcome"] == "retry"
+
+
+def test_behind_another_of_the_same_record(hub: Hub, box: Box) -> None:
+    WORLDS["crm"].fail = away
+    box.send({**form(), "subject": "form:1"})
+    _until_waiting(box)
+    box.send({**form(), "subject": "form:1"})
+    _until(box, lambda: len(box.deliveries()) == 2)
+    [delivery] = hub.json("explain", "d2")["events"][0]["deliveries"]
+    assert delivery["wait"] == {
+        "kind": "order", "until": None, "text": "goes after d1, which is about the same record",
+    }  # fmt: skip
+
+
+def test_a_chain_is_told_from_both_ends(hub: Hub, box: Box) -> None:
+    record = {"deal": {"id": "5", "title": "Sofa", "stage": "new"}}
+    box.send({"type": "deal.updated", "subject": "deal:5", "record": record}, to="crm", secret="s3cret-of-crm")
+    box.settle()
+    first, derived = hub.json("explain", "deal:5")["events"]
+    assert derived["type"] == "crm.deal.stage_changed"
+    assert derived["cause"] == {"id": first["id"], "type": "crm.deal.updated"}
+    assert first["brought_forth"] == [derived["id"]]
+    assert f"because of {first['id']} crm.deal.updated" in hub("explain", "crm/deal:5").stdout
+
+
+def test_unrouted_says_so(hub: Hub, box: Box) -> None:
+    record = {"deal": {"id": "5"}}
+    box.send({"type": "deal.created", "subject": "deal:5", "record": record}, to="crm", secret="s3cret-of-crm")
+    box.settle()
+    assert "– no route: no route listens to it" in hub("explain", "e1").stdout
+
+
+def test_an_unreadable_receipt_shows_its_body(hub: Hub, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Source, "parse", lambda self, receipt: int("what?"))
+    box.send(form(name="Zoe letmein"))
+    box.settle()
+    told = hub("explain", "r1").stdout
+    assert "unreadable" in told and "genuine, but not understood: invalid literal" in told
+    assert "Zoe ***" in told and "letmein" not in told
+    assert hub.json("explain", "r1")["receipt"]["state"] == "unreadable"
+
+
+def test_nothing_known_is_exit_1(hub: Hub, sent: Box) -> None:
+    assert 'nothing is known about "999"' in hub("explain", "999", code=1).stderr
+    result = hub("explain", "e77", "--json", code=1)
+    assert json.loads(result.stdout)["events"] == []
+    hub("explain", "r77", code=1)
+
+
+def test_a_broken_hub_yaml_still_lets_one_look(hub: Hub, sent: Box) -> None:
+    hub.write("connections: {crm: {plugin: nothing}}\n")
+    result = hub("explain", "e1")
+    assert "has problems (hub check); showing what is stored" in result.stderr
+    assert "e1 site.form.submitted" in result.stdout
+
+
+def _until_waiting(box: Box) -> None:
+    _until(box, lambda: any(one["wait"] for one in box.deliveries()))
+
+
+def _until(box: Box, done: object) -> None:
+    import threading
+
+    pause = threading.Event()
+    for _ in range(1000):
+        if done():  # type: ignore[operator]
+            return
+        pause.wait(0.01)
+    raise AssertionError(box.deliveries())
