@@ -19,6 +19,10 @@ from bench.tree import Tree
 from hub.processes import BLOCKING_THREADS
 
 
+#: connections that send at the same time in the figures of the acknowledgement, for both servers
+CLIENTS = 64
+
+
 @dataclass
 class Figure:
     """One figure; `mark` is what it must reach, `higher` whether more is better."""
@@ -82,8 +86,8 @@ def acknowledge(run: Run) -> None:
     """Accepted a second, with the receipt on disk before the answer, against a bare echo."""
     port = free_port()
     echo = Echo(port, BLOCKING_THREADS)
-    load(port, "/in/site", 1000)
-    bare = max(load(port, "/in/site", 6000, first=10_000).rate for _ in range(2))
+    load(port, "/in/site", 1000, CLIENTS)
+    bare = max(load(port, "/in/site", 8000, CLIENTS, first=10_000).rate for _ in range(2))
     echo.stop()
     run.add("bare Flask echo", bare, "/s")
     sink = Sink()
@@ -97,7 +101,7 @@ def acknowledge(run: Run) -> None:
         _signal_workers(tree, stop=True)
         best = None
         for n in range(2):
-            result = load(tree.port, "/in/site", 6000, first=100_000 * (n + 1))
+            result = load(tree.port, "/in/site", 8000, CLIENTS, first=100_000 * (n + 1))
             assert result.refused == 0
             best = result if best is None or result.rate > best.rate else best
         assert best is not None

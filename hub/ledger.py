@@ -41,6 +41,7 @@ class Ledger:
         self._lines: dict[str, float | None] = {}
         self._closed: list[tuple[int, str, int, Any, Any, Any]] = []
         self._follow: list[work.NewDelivery] = []
+        self._parked: dict[str, Any] = {}
         health = state.healths(db)
         outcomes: list[Outcome] = []
         for item, result in batch:
@@ -56,6 +57,8 @@ class Ledger:
             elif isinstance(item, PollCall) and mine:
                 self._poll(db, health, item, result)
         record.finish_deliveries(db, self._closed)
+        for connection, reason in self._parked.items():  # counted once they are written
+            self._parked_alert(db, connection, reason)
         work.add_deliveries(db, self._follow)
         work.pass_on_all(db, self._lines)
         record.add_attempts(
@@ -168,7 +171,7 @@ class Ledger:
                 reason = stored("optional_failed", why=(reason or {}).get("params", {}).get("why", ""))
         self._closed.append((claimed.id, final, tries, reason, result, written))
         if final == "parked":
-            self._parked_alert(db, claimed.connection, reason)
+            self._parked[claimed.connection] = reason
         if outcome.alert:
             params = {"connection": claimed.connection, "subject": claimed.event.subject, "status": outcome.alert}
             state.open_alert(db, f"stage:{claimed.event.subject}", "alert_stage", claimed.connection, params)

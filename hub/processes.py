@@ -59,8 +59,13 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+#: workers leave the processor to the web when both want it: somebody waits for an acknowledgement
+WORKER_NICE = 5
+
+
 def run_worker(plan: Plan) -> None:
     """Work until SIGTERM: claim, call, record. In-flight calls get ten seconds to end."""
+    os.nice(WORKER_NICE)
     runtime = plan.runtime()
     ringer = Ringer(connect(plan.redis_url) if plan.redis_url else None)
     engine = Engine(runtime, threads=plan.threads, bell=ringer)

@@ -101,7 +101,7 @@ class GroupCommit:
             if batch and time.monotonic() - self._room_checked > 1.0:
                 self.store.check_room()
                 self._room_checked = time.monotonic()
-            with self.store.write() as db:
+            with self.store.write(urgent=True) as db:
                 fresh = intake.add_receipts(db, [ticket.row for ticket in batch])
                 counts = Counter((ticket.row[0], "received") for ticket in batch)
                 counts.update((name, "duplicate") for name in self._duplicates(batch, fresh))

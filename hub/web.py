@@ -100,13 +100,21 @@ def read_request(tail: str, limit: int) -> Request:
     body = incoming.get_data(cache=False, parse_form_data=False)
     if len(body) > limit:
         raise RequestEntityTooLarge()
+    environ = incoming.environ
+    # Straight from the environ: werkzeug's header and argument objects cost a fifth of an acknowledgement.
+    headers = {
+        name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
+    }
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            headers[name.replace("_", "-").lower()] = environ[name]
     return Request(
         method=incoming.method,
         path=incoming.path,
-        query=tuple(incoming.args.items(multi=True)),
-        headers={name.lower(): value for name, value in incoming.headers.items()},
+        query=tuple(incoming.args.items(multi=True)) if environ.get("QUERY_STRING") else (),
+        headers=headers,
         body=body,
-        remote=incoming.remote_addr or "",
+        remote=environ.get("REMOTE_ADDR") or "",
         tail=tail,
         at=dt.datetime.now(dt.UTC),
     )

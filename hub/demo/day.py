@@ -99,7 +99,17 @@ def deal(person: Person, city: str, branch: str, amount: str, cod: str = "") -> 
 
 def to_ship(*people: Person) -> Act:
     """A colleague moves deals to "to ship"."""
-    return lambda world: [world.change_deal(person, STAGE_ID="C5:PREPARATION") for person in people] and None
+
+    def act(world: World) -> None:
+        for person in people:
+            world.change_deal(person, STAGE_ID="C5:PREPARATION")
+
+    return act
+
+
+def closes_by_hand(person: Person) -> Act:
+    """A colleague closes a deal whose parcel is still under way."""
+    return lambda world: world.change_deal(person, STAGE_ID="C5:WON")
 
 
 def scans(code: str, *people: Person, minutes_ago: int = 0) -> Act:
@@ -135,20 +145,23 @@ def carrier_breaks(kind: str, times: int, match: str = "") -> Act:
     return lambda world: world.trouble(world.carrier, kind, times, match)
 
 
+def carrier_goes_away(world: World) -> None:
+    """An outage: connections are closed without an answer, then a gateway says 503."""
+    world.notes["before the outage"] = made(world)
+    world.trouble(world.carrier, "outage", 4)
+    world.trouble(world.carrier, "503", 500)
+
+
 def carrier_is_back(world: World) -> None:
     """The outage is over; the calls that waited go out at their next try."""
-    world.notes["taken_in_outage"] = len([row for row in world.portal.state()["leads"] if row["CONTACT_ID"]])
-    world.notes["waybills_in_outage"] = len(world.carrier.state()["waybills"])
+    world.notes["in the outage"] = made(world)
     world.mend(world.carrier)
     world.let_pass(10)
 
 
-def carrier_goes_away(world: World) -> None:
-    """An outage: connections are closed without an answer, then a gateway says 503."""
-    world.notes["leads_before_outage"] = len([row for row in world.portal.state()["leads"] if row["CONTACT_ID"]])
-    world.notes["waybills_before_outage"] = len(world.carrier.state()["waybills"])
-    world.trouble(world.carrier, "outage", 4)
-    world.trouble(world.carrier, "503", 500)
+def made(world: World) -> dict[str, int]:
+    """Return how many leads and waybills there are now."""
+    return {"leads": len(world.portal.state()["leads"]), "waybills": len(world.carrier.state()["waybills"])}
 
 
 def portal_slows_down(world: World) -> None:
@@ -170,11 +183,13 @@ def passes(minutes: float) -> Act:
 
 DAY: tuple[Moment, ...] = (
     Moment("09:00", "Tilda tests the address it was given", sends(cast.TILDA_PING, kind="ping")),
-    Moment("09:02", "Анна asks on the Tilda page; Tilda sends it three times", again_and_again(ANNA, "Чи є курс візажу?")),
-    Moment("09:04", "Богдан asks through Contact Form 7", asks(BOHDAN, contact_form_7, "Подарунок дружині")),
-    Moment("09:05", "Віра asks through an Elementor form", asks(VIRA, elementor, "Коли відкриваєтесь?")),
-    Moment("09:06", "Галина asks through a plain form", asks(HALYNA, plain, "Скільки коштує манікюр?")),
-    Moment("09:07", "Дарина sends two forms in the same second", asks_twice_at_once(DARYNA, tilda, elementor, "Доставка?")),
+    Moment("09:02", "Anna asks on the Tilda page; Tilda sends it three times",
+           again_and_again(ANNA, "Чи є курс візажу?")),
+    Moment("09:04", "Bohdan asks through Contact Form 7", asks(BOHDAN, contact_form_7, "Подарунок дружині")),
+    Moment("09:05", "Vira asks through an Elementor form", asks(VIRA, elementor, "Коли відкриваєтесь?")),
+    Moment("09:06", "Halyna asks through a plain form", asks(HALYNA, plain, "Скільки коштує манікюр?")),
+    Moment("09:07", "Daryna sends two forms in the same second",
+           asks_twice_at_once(DARYNA, tilda, elementor, "Доставка?")),
     Moment("09:10", "a scanner tries a WordPress address", sends(cast.NO_SUCH_DOOR, 404)),
     Moment("09:11", "somebody guesses at the secret", sends(cast.WRONG_SECRET, 401)),
     Moment("09:11", "and tries without", sends(cast.NO_SECRET, 401)),
@@ -185,50 +200,55 @@ DAY: tuple[Moment, ...] = (
     Moment("09:15", "an event of a stranger's portal", sends(cast.WRONG_TOKEN, 403)),
     Moment("09:16", "Bitrix24 tells of something nobody has described", sends(cast.UNKNOWN_EVENT)),
     Moment("09:17", "Bitrix24 tells of a deal that is gone", sends(cast.GONE_DEAL), then_rest=True),
-    Moment("09:30", "Єва buys: a cart with city and branch", buys(YEVA, "Київ", "1", "1250")),
-    Moment("09:31", "Анна buys too: the same person as at 09:02", buys(ANNA, "Львів", "2", "899.50")),
-    Moment("09:32", "a colleague takes Зоя's order, cash on delivery", deal(ZOYA, "Одеса", "2", "1500", cod="1500")),
-    Moment("09:34", "and Ірина's", deal(IRYNA, "м. Львів", "Відділення №1", "640")),
-    Moment("09:35", "and Лариса's: there are two villages of that name", deal(LARYSA, "Миколаївка", "1", "720")),
-    Moment("09:36", "and Марія's", deal(MARIA, "Київ", "3", "980")),
-    Moment("09:37", "and Поліна's and Рута's", lambda world: (deal(POLINA, "Одеса", "1", "310")(world),
-                                                               deal(RUTA, "Київець", "1", "455")(world)) and None),
-    Moment("09:40", "Катя buys", buys(KATIA, "Київ", "2", "2100")),
-    Moment("09:41", "Богдан asks again, his phone in another spelling", asks(BOHDAN, plain, "І листівку, будь ласка", 1)),
-    Moment("09:42", "Віра asks again on the Tilda page", asks(VIRA, tilda, "А в неділю?", 2), then_rest=True),
-    Moment("10:00", "Дарина buys what she asked about", buys(DARYNA, "Одеса", "1", "530"), then_rest=True),
+    Moment("09:30", "Yeva buys: a cart with city and branch", buys(YEVA, "Київ", "1", "1250")),
+    Moment("09:31", "Anna buys too: the same person as at 09:02", buys(ANNA, "Львів", "2", "899.50")),
+    Moment("09:32", "a colleague takes Zoya's order, cash on delivery", deal(ZOYA, "Одеса", "2", "1500", cod="1500")),
+    Moment("09:34", "and Iryna's", deal(IRYNA, "м. Львів", "Відділення №1", "640")),
+    Moment("09:35", "and Larysa's: there are two villages of that name", deal(LARYSA, "Миколаївка", "1", "720")),
+    Moment("09:36", "and Maria's", deal(MARIA, "Київ", "3", "980")),
+    Moment("09:37", "and Polina's", deal(POLINA, "Одеса", "1", "310")),
+    Moment("09:38", "and Ruta's", deal(RUTA, "Київець", "1", "455")),
+    Moment("09:40", "Katia buys", buys(KATIA, "Київ", "2", "2100")),
+    Moment("09:41", "Bohdan asks again, his phone in another spelling",
+           asks(BOHDAN, plain, "І листівку, будь ласка", 1)),
+    Moment("09:42", "Vira asks again on the Tilda page", asks(VIRA, tilda, "А в неділю?", 2), then_rest=True),
+    Moment("10:00", "Daryna buys what she asked about", buys(DARYNA, "Одеса", "1", "530"), then_rest=True),
     Moment("10:05", "six deals go to \"to ship\"", to_ship(ANNA, DARYNA, YEVA, ZOYA, IRYNA, KATIA), then_rest=True),
-    Moment("10:06", "Лариса's too: which Миколаївка?", to_ship(LARYSA), then_rest=True),
-    Moment("10:10", "Поліна's and Рута's", to_ship(POLINA, RUTA), then_rest=True),
-    Moment("10:15", "Nova Poshta makes Марія's waybill and its answer is lost", carrier_breaks("lost_reply", 1, "InternetDocument.save")),
-    Moment("10:15", "Марія's deal goes to \"to ship\"", to_ship(MARIA), then_rest=True),
+    Moment("10:06", "Larysa's too: which village?", to_ship(LARYSA), then_rest=True),
+    Moment("10:10", "Polina's and Ruta's", to_ship(POLINA, RUTA), then_rest=True),
+    Moment("10:15", "Nova Poshta makes Maria's waybill and its answer is lost",
+           carrier_breaks("lost_reply", 1, "InternetDocument.save")),
+    Moment("10:15", "Maria's deal goes to \"to ship\"", to_ship(MARIA), then_rest=True),
     Moment("10:20", "the hub waits, looks for the waybill and finds it", passes(3)),
     Moment("10:30", "Nova Poshta is away", carrier_goes_away),
-    Moment("10:31", "Надія orders by phone", deal(NADIA, "Львів", "1", "415")),
-    Moment("10:32", "Олена orders by phone", deal(OLENA, "Київ", "1", "760"), then_rest=True),
+    Moment("10:31", "Nadia orders by phone", deal(NADIA, "Львів", "1", "415")),
+    Moment("10:32", "Olena orders by phone", deal(OLENA, "Київ", "1", "760"), then_rest=True),
     Moment("10:33", "both deals go to \"to ship\": no waybill yet", to_ship(NADIA, OLENA), then_rest=True),
-    Moment("10:40", "meanwhile Софія asks: the CRM doesn't wait for Nova Poshta", asks(SOFIA, plain, "Є вакансії?"), then_rest=True),
+    Moment("10:35", "the look at the parcels under way fails too", World.poll),
+    Moment("10:40", "meanwhile Sofia asks: the CRM doesn't wait for Nova Poshta",
+           asks(SOFIA, plain, "Є вакансії?"), then_rest=True),
     Moment("10:45", "another try, Nova Poshta still says 503", passes(10)),
     Moment("11:20", "Nova Poshta is back", carrier_is_back),
-    Moment("11:40", "a colleague reads the to-do and corrects Лариса's city",
+    Moment("11:40", "a colleague reads the to-do and corrects Larysa's city",
            corrects_city(LARYSA, "Миколаївка, Одеська обл."), then_rest=True),
     Moment("11:42", "and moves her deal to \"to ship\" once more", to_ship(LARYSA), then_rest=True),
     Moment("12:00", "Bitrix24 says: too many requests", portal_slows_down),
-    Moment("12:01", "Галина asks again through Contact Form 7", asks(HALYNA, contact_form_7, "А педикюр?", 3)),
-    Moment("12:02", "Олена asks about her order: it joins her open deal", asks(OLENA, elementor, "Коли приїде?", 4), then_rest=True),
+    Moment("12:01", "Halyna asks again through Contact Form 7", asks(HALYNA, contact_form_7, "А педикюр?", 3)),
+    Moment("12:02", "Olena asks about her order: it joins her open deal",
+           asks(OLENA, elementor, "Коли приїде?", 4), then_rest=True),
     Moment("12:10", "Bitrix24 sends some events twice", portal_repeats_itself),
     Moment("12:30", "all parcels were handed over", scans("4", *ENDS)),
     Moment("13:30", "and are under way", scans("5", *ENDS)),
-    Moment("14:00", "a colleague closes Поліна's deal by hand", lambda world: world.change_deal(POLINA, STAGE_ID="C5:WON"), then_rest=True),
-    Moment("14:30", "eight parcels and Поліна's arrive at their branches", scans("7", *ARRIVED, POLINA)),
-    Moment("15:00", "an old scan of Дарина's parcel comes late", scans("5", DARYNA, minutes_ago=120)),
+    Moment("14:00", "a colleague closes Polina's deal by hand", closes_by_hand(POLINA), then_rest=True),
+    Moment("14:30", "eight parcels and Polina's arrive at their branches", scans("7", *ARRIVED, POLINA)),
+    Moment("15:00", "an old scan of Daryna's parcel comes late", scans("5", DARYNA, minutes_ago=120)),
     Moment("15:05", "and one that would lead back", scans("6", DARYNA)),
-    Moment("16:00", "four parcels are picked up, one with cash", scans("9", ANNA, YEVA, KATIA)),
-    Moment("16:01", "Зоя pays at the branch", scans("10", ZOYA)),
-    Moment("16:05", "Ірина won't take hers: it goes back", scans("102", IRYNA)),
-    Moment("17:30", "Зоя's money is paid out", scans("11", ZOYA)),
-    Moment("18:00", "Ірина's parcel is home again", return_comes_home(IRYNA)),
-    Moment("18:30", "evening: nothing may be left undone", lambda world: world.finish()),
+    Moment("16:00", "three parcels are picked up", scans("9", ANNA, YEVA, KATIA)),
+    Moment("16:01", "Zoya pays for hers at the branch", scans("10", ZOYA)),
+    Moment("16:05", "Iryna won't take hers: it goes back", scans("102", IRYNA)),
+    Moment("17:30", "Zoya's money is paid out", scans("11", ZOYA)),
+    Moment("18:00", "Iryna's parcel is home again", return_comes_home(IRYNA)),
+    Moment("18:30", "evening: nothing may be left undone", World.finish),
 )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -72,7 +71,9 @@ class Place:
             self._take_down()
             raise
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._take_down()
 
     def _build(self) -> World:
@@ -90,13 +91,23 @@ class Place:
         carrier = NovaPoshtaSandbox()
         self._stack.enter_context(carrier.start())
         doors = write_config(self.folder, self.recipe, portal.credentials(), carrier.credentials())
+        stages = self._stages()
         self._start_hub()
         store = Store.open(None, self.folder / "data")
         self._stack.callback(store.close)
-        world = World(portal, carrier, self.url, store, doors, ahead)
+        world = World(portal, carrier, self.url, store, doors, stages, ahead)
         self._stack.callback(world.close)
         world.listen()
         return world
+
+    def _stages(self) -> dict[str, str]:
+        """Read the configuration as the hub will; return the CRM's stage code -> our word for it."""
+        from hub.config import load
+        from hub.config.load import variables
+        from hub.plugins import Plugins
+
+        config = load(self.config, Plugins.discover(None), variables(self.config, {}))
+        return {code: word for word, code in config.connections["crm"].names["stages"].items()}
 
     def _start_hub(self) -> None:
         """Run `hub run` in a session of its own: Ctrl+C is the demo's to pass on, and it dies with the demo."""
@@ -136,6 +147,14 @@ class Place:
         return self.process is not None and self.process.poll() is None
 
     def _take_down(self) -> None:
+        """End the hub's processes and the stand-ins; a second Ctrl+C doesn't stop that."""
+        patience = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._end_everything()
+        finally:
+            signal.signal(signal.SIGINT, patience)
+
+    def _end_everything(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -185,11 +204,11 @@ def write_config(
     return secret
 
 
-def free_port(wanted: int | None) -> int:
-    """Return the port asked for, else 8080 if nobody has it, else any free one; OSError if the one asked for is taken."""
+def free_port(wanted: int | None, usual: int = 8080) -> int:
+    """Return the port asked for (OSError if it is taken), else the usual one if nobody has it, else any free one."""
     from hub.processes import bind
 
-    for port in [wanted] if wanted else [8080, 0]:
+    for port in [wanted] if wanted else [usual, 0]:
         try:
             with contextlib.closing(bind("127.0.0.1", port)) as sock:
                 return int(sock.getsockname()[1])
@@ -197,10 +216,3 @@ def free_port(wanted: int | None) -> int:
             if wanted:
                 raise
     raise OSError("no free port on 127.0.0.1")
-
-
-def any_port() -> int:
-    """Return a free port."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

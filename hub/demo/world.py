@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: events of the portal's outgoing webhook, as the recipe asks for
 EVENTS = ("ONCRMLEADADD", "ONCRMLEADUPDATE", "ONCRMDEALADD", "ONCRMDEALUPDATE")
-#: whom the portal's own requests are put down to in `Sent.who`
+#: user fields of the recipe, as hub.yaml names them
 CITY, BRANCH = "UF_CRM_1730000003", "UF_CRM_1730000004"
 TTN, COD = "UF_CRM_1730000001", "UF_CRM_1730000005"
 
@@ -52,6 +52,8 @@ class World:
     url: str
     store: Store
     secrets: dict[str, str]
+    #: the CRM's stage code -> our word
+    stages: dict[str, str]
     #: how many seconds the portal's clock is ahead of ours
     ahead: list[float]
     #: the day's clock, "09:30"; parcels' scans carry it
@@ -159,7 +161,9 @@ class World:
 
         hours, _, minutes = self.at.partition(":")
         told = self._nine + dt.timedelta(hours=int(hours) - 9, minutes=int(minutes) - minutes_ago)
-        self.control(self.carrier, f"parcels/{number}/status", code=code, at=f"{told.astimezone(KYIV):%Y-%m-%d %H:%M:%S}")
+        self.control(
+            self.carrier, f"parcels/{number}/status", code=code, at=f"{told.astimezone(KYIV):%Y-%m-%d %H:%M:%S}"
+        )
 
     # --- trouble and time -----------------------------------------------------------------------
 

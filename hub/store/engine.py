@@ -120,7 +120,8 @@ class Store:
         self.folder = folder
         self.postgresql = url.startswith("postgresql")
         self._lock = threading.Lock()
-        self._flock: int | None = None
+        self._urgent_lock = threading.Lock()
+        self._files: dict[str, list[int]] = {}
         self._clock_offset = 0.0
         self._clock_checked = 0.0
         self.engine = self._open()
@@ -192,25 +193,30 @@ class Store:
         """Forget connections opened by the parent process."""
         self.engine.dispose(close=False)
         self._lock = threading.Lock()
-        self._flock = None
+        self._urgent_lock = threading.Lock()
+        self._files = {}
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
-        if self._flock is not None:
-            os.close(self._flock)
-            self._flock = None
+        for files in self._files.values():
+            while files:
+                os.close(files.pop())
 
     # --- transactions ------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Db]:
-        """One durable transaction; committed (with fsync) when the block ends, rolled back when it raises."""
+    def write(self, urgent: bool = False) -> Iterator[Db]:
+        """One durable transaction; committed (with fsync) when the block ends, rolled back when it raises.
+
+        urgent: for what somebody waits for (an acknowledgement). On SQLite the others queue among themselves first,
+        so an urgent writer waits for one of them at most, however many workers there are.
+        """
         if self.postgresql:
             with self.engine.begin() as connection:
                 yield Db(connection, self, self.now(connection))
             return
-        with self._sqlite_turn(), self.engine.connect() as connection:
+        with self._sqlite_turn(urgent), self.engine.connect() as connection:
             raw = connection.connection.driver_connection
             assert raw is not None
             raw.execute("BEGIN IMMEDIATE").close()
@@ -239,16 +245,31 @@ class Store:
                     raw.execute("ROLLBACK").close()
 
     @contextlib.contextmanager
-    def _sqlite_turn(self) -> Iterator[None]:
-        with self._lock:
-            if self._flock is None:
-                path = self.url.removeprefix("sqlite:///") + ".lock"
-                self._flock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._flock, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._flock, fcntl.LOCK_UN)
+    def _sqlite_turn(self, urgent: bool = False) -> Iterator[None]:
+        with contextlib.ExitStack() as held:
+            if not urgent:
+                held.enter_context(self._lock)
+                held.enter_context(self._flocked("queue"))
+            else:
+                held.enter_context(self._urgent_lock)
+            held.enter_context(self._flocked("lock"))
+            yield
+
+    @contextlib.contextmanager
+    def _flocked(self, name: str) -> Iterator[None]:
+        """Hold a side file's lock. A descriptor per holder: locks of one descriptor don't exclude each other."""
+        files = self._files.setdefault(name, [])
+        try:
+            file = files.pop()
+        except IndexError:
+            path = f"{self.url.removeprefix('sqlite:///')}.{name}"
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
+            files.append(file)
 
     def now(self, connection: sa.Connection) -> float:
         """Return the database's clock, asked once a minute: leases of many machines must agree on the time."""

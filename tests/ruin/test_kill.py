@@ -1,0 +1,44 @@
+"""Storm 2: a random process dies by SIGKILL every second while messages pour in and one call in ten fails.
+
+What is asserted is the one thing a hub is for: whatever was answered with 2xx is at the vendor, once, in order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tests.ruin.sender import form, message, send
+from tests.ruin.storms import YAML, settled, sizes
+from tests.ruin.tree import Tree, hammer
+from tests.ruin.vendor import Vendor
+
+
+@sizes(small=(200, 40, 0.6, 60.0), full=(2000, 200, 1.0, 70.0))
+def test_random_processes_die(
+    size: tuple[int, int, float, float],
+    vendor: Vendor,
+    trees: Callable[..., Tree],
+    figures: Callable[..., None],
+) -> None:
+    """size: messages, subjects, seconds between two kills, messages a second."""
+    total, subjects, every, rate = size
+    vendor.control(fail=0.1, lose=0.01, delay=0.01)
+    tree = trees(YAML.format(url=vendor.url)).start()
+    queues: list[list[tuple[str, dict[str, object]]]] = [[] for _ in range(8)]
+    for number in range(total):
+        subject = number % subjects
+        queues[subject % len(queues)].append(message(str(number), form(number, f"s{subject}")))
+    began = time.monotonic()
+    with hammer(tree, every):
+        sent = send(tree, queues, rate=rate, within=240.0)
+    assert len(sent.accepted) == total
+    vendor.control(fail=0.0, lose=0.0)
+    tree.resurrect()
+    tree.drain(120.0)
+    done = settled(vendor, sent.accepted)
+    assert tree.states() == {"done": total}
+    figures(
+        "2 kill", **done, kills=sum(tree.kills.values()), by_role=tree.kills, broken_connections=sent.broken,
+        statuses=dict(sent.statuses), slowest_answer=f"{sent.slowest:.2f}s", seconds=f"{time.monotonic() - began:.0f}",
+    )  # fmt: skip
