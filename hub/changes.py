@@ -56,7 +56,7 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
         events = [first]
         if verb == "updated" and not made_here and _moved_since(record, since):
             events.append(_derived(event, "stage", None))
-        return Look(_within_hops(events), remember)
+        return _looped(Look(events, remember))
     fields = differences(before, record, volatile)
     if verb == "created":
         # Seen before its creation was told: another hint was quicker. Only news if it was never told as created.
@@ -73,11 +73,14 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
         if record.get(name) is not None and not same(before.get(name), record.get(name)):
             derived = _derived(event, name, before.get(name)).with_(was=was)
             events.append(derived.with_(hop=hop + 1, by="hub") if by_hub else derived)
-    return Look(_within_hops(events), remember, stored("echo") if by_hub else None)
+    return _looped(Look(events, remember, stored("echo") if by_hub else None))
 
 
-def _within_hops(events: list[Event]) -> list[Event]:
-    return [event for event in events if event.hop <= MAX_HOPS]
+def _looped(look: Look) -> Look:
+    """Stop what the hub's own acts have set off too many times in a row."""
+    if any(event.hop > MAX_HOPS for event in look.events):
+        return Look([], look.remember, stored("too_many_hops", hops=MAX_HOPS))
+    return look
 
 
 def _derived(event: Event, name: str, before: Any) -> Event:

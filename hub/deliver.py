@@ -39,6 +39,8 @@ log = logging.getLogger("hub.deliver")
 BACKOFF = (5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 86400)
 #: a delivery is parked after this many seconds without success
 PATIENCE = 75 * 3600.0
+#: a delivery that waited longer than this many seconds looks at its record again before it acts
+STALE = 300.0
 
 
 @dataclass(slots=True)
@@ -114,11 +116,14 @@ class _Try:
         self.step = step
         assert step.do is not None
         connector = self.runtime.connector(step.do.connection)
+        kind = self.action_kind(connector, step)
+        if kind.latest and self.work.newest is not None and self.work.newest > self.work.id:
+            raise Skip("superseded", by=self.work.newest)
+        self.refresh(route)
         scope = self.scope(route)
         verdict = step.when.check(scope)
         if not verdict.ok:
             raise Skip("step_condition", because=verdict.because)
-        kind = self.action_kind(connector, step)
         values = step.set.evaluate(scope)
         marker = str(values.get(kind.marker) or self.work.marker)
         if (recovered := self.recover(connector, kind, marker)) is not None:
@@ -375,6 +380,28 @@ class _Try:
         if route is None or step is None or step.do is None:
             raise _RouteGone(self.work.route)
         return route, step
+
+    def refresh(self, route: Route) -> None:
+        """Read the event's record afresh when the delivery has waited: what was true then may not be true now.
+
+        A route whose condition no longer holds does nothing more; a step of a run under way goes on with what is.
+        """
+        if time.time() - self.work.created_at < STALE:
+            return
+        record = self.event.record.get(self.event.kind)
+        source = self.runtime.config.connections.get(self.event.connection)
+        if source is None or not isinstance(record, Mapping) or not record.get("id"):
+            return
+        if source.connector.get is Connector.get:
+            return
+        fresh = self.runtime.connector(source.name).get(self.event.kind, str(record["id"]))
+        changed = {**self.event.record, self.event.kind: {**record, **fresh}}
+        self.event = self.event.with_(record=changed)
+        if self.work.step != "0":
+            return
+        verdict = route.check(self.pipeline.scope(self.event, {}, self.work.person, self.work.links))
+        if not verdict.ok:
+            raise Skip("no_longer", because=verdict.because)
 
     def action_kind(self, connector: Connector, step: Step) -> ActionKind:
         """Return the declaration of the step's action."""

@@ -1,11 +1,8 @@
 """The hooks, in the order in which they are called. A hook ships only with a plugin that uses it.
 
     start    hub_connectors -> hub_transforms
-    flow     ... event stored -> delivered ...     hub_delivery_finished, after commit, shielded
-    trouble  hub_alert, after commit, shielded
 
-An implementation may take fewer arguments than its specification. Observers run off the hot path, on a bounded
-list; what they raise is logged with the plugin's name and stops nobody.
+An implementation may take fewer arguments than its specification, so arguments can be added without breaking anyone.
 """
 
 from __future__ import annotations

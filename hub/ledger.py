@@ -248,7 +248,10 @@ class Ledger:
                 return
             after, kind = _verdict(result)
             self._health(db, health, item.connection, kind, stored(kind, why=why), None)
-            if kind == "refused":
+            age = db.now - min((event.at for event in item.events), default=db.now)
+            if kind == "retry":
+                after = max(after, min(age / 4, 3600.0))  # grows with the time it has been failing
+            if kind == "refused" or (kind == "retry" and age > PATIENCE):
                 intake.update_events(
                     db, [(event, "unreadable", stored("unreadable", why=why)) for event in item.events]
                 )

@@ -75,7 +75,7 @@ class Event:
     """One thing that happened, in neutral words.
 
     `type` is `record.verb` without the connection (`deal.updated`); `subject` names what it happened to
-    (`deal:55`); `key` is unique per connection. `record` maps record names to records. An event with
+    (`deal:55`); `key` is unique per connection; `at` is when the hub stored it (epoch seconds). `record` maps record names to records. An event with
     `incomplete=True` is only a hint: the hub calls the connector's `complete` before it plans anything.
     """
 
@@ -94,6 +94,7 @@ class Event:
     receipt: int | None = None
     hop: int = 0
     was: dict[str, Any] = field(default_factory=dict)
+    at: float = 0.0
 
     @property
     def kind(self) -> str:

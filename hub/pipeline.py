@@ -134,7 +134,12 @@ class Pipeline:
                 intake.update_events(db, [(one, "planned", None) for one in same])
             else:
                 code = (found.closed or {}).get("code", "planned")
-                kind = "echo" if code in ("echo", "nothing_changed", "late") else "planned"
+                kind = "echo" if code in ("echo", "nothing_changed", "late", "too_many_hops") else "planned"
+                if code == "too_many_hops":
+                    params = {"connection": event.connection, "subject": event.subject}
+                    state.open_alert(
+                        db, f"loop:{event.connection}:{event.subject}", "alert_loop", event.connection, params
+                    )
                 intake.update_events(db, [(event, kind, found.closed)])
             news.extend(self.decide(one) for one in [*same, *stored_events])
         self.plan(db, news)

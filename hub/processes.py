@@ -123,7 +123,7 @@ BLOCKING_THREADS = 64
 def name_process(name: str) -> None:
     """Name this process for `ps` and `top` (Linux shows 15 letters)."""
     if sys.platform == "linux":
-        PR_SET_NAME = 15  # noqa: N806
+        PR_SET_NAME = 15
         ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15])
 
 

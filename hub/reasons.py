@@ -39,6 +39,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "several_park": "{count} records fit; `several: park`",
         "no_change": "the record already says so; nothing written",
         "superseded": "a newer one for the same record is waiting (delivery {by})",
+        "no_longer": "while it waited, what it was for has changed: {because}",
         "dropped": "dropped by a person",
         "optional_failed": "failed, but the step is optional: {why}",
         "found_by_marker": "the earlier try had taken effect: found by its marker",
@@ -71,7 +72,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "alert_loop": "{connection}: {subject} is moved round and round by routes; stopped",
         "alert_disk": "the disk is almost full ({why}); new requests are turned away with 503",
         "alert_plugin": "plugin {plugin} could not be loaded: {why}",
-        "alert_redis": "Redis is away: slower, nothing is lost",
+        "alert_quiet": "{connection}: nothing has come in since {since}; usually about {usual} a day.",
+        "alert_quiet": "Look at the vendor whether its webhook is still switched on: hub check --live",
+    "alert_redis": "Redis is away: slower, nothing is lost",
     },
 }  # fmt: skip
 
@@ -87,6 +90,7 @@ REMEDIES: dict[str, str] = {
     "alert_loop": "Add a condition on what changed to one of the routes: hub explain {subject}",
     "alert_disk": "Free some disk or shorten `hub: {{keep: ...}}`",
     "alert_plugin": "hub plugins list shows the error",
+    "alert_quiet": "Look at the vendor whether its webhook is still switched on: hub check --live",
     "alert_redis": "Start Redis again; hub run restarts its own",
 }
 

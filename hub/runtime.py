@@ -40,6 +40,7 @@ class Runtime:
         self.plugins = plugins
         self.store = store
         self.folder = folder
+        self.redis = redis
         self.limiter = Limiter(redis, workers)
         self._key = load_key(folder, environ if environ is not None else os.environ)
         self._connectors: dict[str, Connector] = {}

@@ -5,10 +5,13 @@ Polls get their lines, orphaned work a line, SQLite's log is folded back, old ro
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import threading
 import time
 from collections.abc import Callable
+
+import redis
 
 from hub.errors import StoreFull
 from hub.polling import ensure_polls
@@ -29,13 +32,16 @@ class Ticker:
             (10.0, self.adopt),
             (30.0, self.prune),
             (30.0, self.watch_disk),
+            (15.0, self.watch_redis),
             (60.0, self.polls),
+            (600.0, self.watch_silence),
         ]
         self._next = [0.0 for _ in self.duties]
 
     def run(self, stopping: threading.Event) -> None:
         """Sweep until told to stop."""
         self.lift_holds()
+        self.tell_broken_plugins()
         while not stopping.is_set():
             self.tick(time.monotonic())
             stopping.wait(0.5)
@@ -78,6 +84,45 @@ class Ticker:
             return
         with self.store.write() as db:
             state.close_alerts(db, "disk")
+
+    def watch_redis(self) -> None:
+        """Tell when Redis is away: the hub goes on, slower."""
+        if self.runtime.redis is None:
+            return
+        try:
+            self.runtime.redis.ping()
+        except redis.RedisError:
+            with self.store.write() as db:
+                state.open_alert(db, "redis", "alert_redis", None, {})
+            return
+        with self.store.write() as db:
+            state.close_alerts(db, "redis")
+
+    def tell_broken_plugins(self) -> None:
+        """Tell which plugins could not be loaded, and forget those that can be again."""
+        with self.store.write() as db:
+            state.close_alerts(db, "plugin:")
+            for broken in self.runtime.plugins.broken:
+                params = {"plugin": broken.name, "why": str(broken.error)[:300]}
+                state.open_alert(db, f"plugin:{broken.name}", "alert_plugin", None, params)
+
+    def watch_silence(self) -> None:
+        """Tell when a source that brought something nearly every day has brought nothing for a whole day."""
+        with self.store.write() as db:
+            today = dt.datetime.fromtimestamp(db.now, dt.UTC).date()
+            since = (today - dt.timedelta(days=9)).isoformat()
+            rows = db.rows(
+                "SELECT connection, day, n FROM counter WHERE name = 'received' AND day >= ? ORDER BY day", (since,)
+            )
+            for name in self.runtime.config.connections:
+                days = {row[1]: int(row[2]) for row in rows if row[0] == name}
+                recent = [(today - dt.timedelta(days=n)).isoformat() for n in (0, 1)]
+                usual = [n for day, n in days.items() if day not in recent]
+                if len(usual) >= 5 and not any(days.get(day) for day in recent):
+                    params = {"connection": name, "usual": sum(usual) // len(usual), "since": max(days)}
+                    state.open_alert(db, f"quiet:{name}", "alert_quiet", name, params)
+                elif any(days.get(day) for day in recent):
+                    state.close_alerts(db, f"quiet:{name}")
 
     def lift_holds(self) -> None:
         """A connection held for its credentials goes on when its settings are others than those that failed."""

@@ -102,9 +102,7 @@ def read_request(tail: str, limit: int) -> Request:
         raise RequestEntityTooLarge()
     environ = incoming.environ
     # Straight from the environ: werkzeug's header and argument objects cost a fifth of an acknowledgement.
-    headers = {
-        name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
-    }
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if environ.get(name):
             headers[name.replace("_", "-").lower()] = environ[name]

@@ -20,6 +20,9 @@ COLOURS = {
     "closed": "bright_black",
 }  # fmt: skip
 
+#: columns that may take several lines on a narrow terminal; the others stay whole
+_LONG = frozenset({"why", "route", "key", "request", "reason", "title", "about", "file", "wait", "subject", "what"})
+
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
@@ -83,7 +86,7 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str)
         console = Console(highlight=False, markup=False, emoji=False, width=10_000)
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        shown.add_column(column.upper(), overflow="fold")
+        shown.add_column(column.upper(), overflow="fold", no_wrap=column not in _LONG)
     for row in listed:
         cells = []
         for column in columns:

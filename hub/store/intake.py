@@ -127,7 +127,7 @@ def content_of(event: Event) -> str:
     )  # fmt: skip
 
 
-EVENT_COLUMNS = "id, receipt, connection, key, type, subject, occurred_at, content, hop, state"
+EVENT_COLUMNS = "id, receipt, connection, key, type, subject, occurred_at, content, hop, state, at"
 
 
 def event_of(row: Any) -> Event:
@@ -138,6 +138,7 @@ def event_of(row: Any) -> Event:
         text=content["text"], title=content["title"], channel=content["channel"], by=content["by"],
         was=content.get("was") or {}, incomplete=row[9] == "waiting", id=row[0], connection=row[2],
         receipt=row[1], hop=row[8],
+        at=row[10],
     )  # fmt: skip
 
 

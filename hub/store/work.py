@@ -15,6 +15,8 @@ from hub.store.engine import Db
 from hub.store.intake import event_of
 from hub.store.json import dumps, loads
 
+#: seconds after which a waiting delivery looks whether a newer one of its kind has piled up behind it
+PILED = 60.0
 #: seconds a lease lasts without renewal; renewed by its worker every LEASE / 3
 LEASE = 18.0
 
@@ -54,6 +56,7 @@ class Claimed:
     started_at: float | None
     person: int | None
     lease: str
+    newest: int | None = None
     results: dict[str, Any] = field(default_factory=dict)
     links: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -166,7 +169,10 @@ def release(db: Db, key: str, lease: str, due: float) -> None:
 _CLAIMED = """
 SELECT d.id, d.route, d.step, d.connection, d.action, d.line, l.lane, d.marker, d.tries, d.created_at, d.started_at,
        e.person, l.lease,
-       e.id, e.receipt, e.connection, e.key, e.type, e.subject, e.occurred_at, e.content, e.hop, e.state
+       e.id, e.receipt, e.connection, e.key, e.type, e.subject, e.occurred_at, e.content, e.hop, e.state,
+       e.at, CASE WHEN d.tries > 0 OR d.created_at < ? THEN
+           (SELECT max(y.id) FROM delivery y WHERE y.state = 'ready' AND y.line = d.line AND y.action = d.action
+            AND y.route = d.route AND y.step = d.step) END
 FROM line l
 JOIN delivery d ON d.id =
     (SELECT x.id FROM delivery x WHERE x.state = 'ready' AND x.line = l.key ORDER BY x.id LIMIT 1)
@@ -179,12 +185,12 @@ def claimed(db: Db, keys: Sequence[str]) -> list[Claimed]:
     """Return each line's lowest unfinished delivery and mark it as maybe sent; empty lines are deleted."""
     if not keys:
         return []
-    rows = db.rows(_CLAIMED.format(marks=db.marks(keys)), keys)
+    rows = db.rows(_CLAIMED.format(marks=db.marks(keys)), [db.now - PILED, *keys])
     out = [
         Claimed(
             id=row[0], route=row[1], step=row[2], connection=row[3], action=row[4], line=row[5], lane=row[6],
             marker=row[7], tries=row[8], created_at=row[9], started_at=row[10], person=row[11], lease=row[12],
-            event=event_of(row[13:]),
+            event=event_of(row[13:24]), newest=row[24],
         )
         for row in rows
     ]  # fmt: skip

@@ -49,7 +49,7 @@ def _crm_actions(kind: str, stage_field: str = "") -> list[ActionKind]:
     actions = [
         creating(f"{kind}.create", ("TITLE",) if kind == "company" else ()),
         creating(f"{kind}.upsert", cost=reads + 2, note="becomes a create or an update"),
-        ActionKind(f"{kind}.update", idempotent=True, cost=reads + 2, latest=True, stage_fields=stages),
+        ActionKind(f"{kind}.update", idempotent=True, cost=reads + 2, stage_fields=stages),
         ActionKind(f"{kind}.find", idempotent=True, cost=2),
         ActionKind(f"{kind}.list", idempotent=True, cost=10),
         ActionKind(f"{kind}.delete", idempotent=True, cost=1),
@@ -120,7 +120,7 @@ class Bitrix24(Connector):
             marker="ORIGIN_ID",
         ),
         ActionKind("task.create", ("TITLE",), uncertain="repeat", cost=2, note="a repetition first looks by title"),
-        ActionKind("task.update", idempotent=True, latest=True),
+        ActionKind("task.update", idempotent=True),
         ActionKind("task.complete", idempotent=True),
         ActionKind("task.find", idempotent=True),
         ActionKind("task.list", idempotent=True, cost=10),
