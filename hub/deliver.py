@@ -81,7 +81,7 @@ class Deliverer:
             with connector.http.work(guard, self._cost(connector, work)) as context:
                 try:
                     outcome = attempt.run()
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 (whatever a plugin raises is an outcome)
                     outcome = attempt.judge(error)
             outcome.exchanges = [asdict(exchange) for exchange in context.exchanges]
         except KeyError:
@@ -131,7 +131,7 @@ class _Try:
         action = Action(
             name=kind.name, record=kind.record, verb=kind.verb, values=values, marker=marker,
             method=step.do.method or "", limit=step.limit, event=self.event, attempt=self.work.tries + 1,
-            fill=self.runtime.config.people.fill, person=dict(self.event.record.get("contact") or {}),
+            fill=self.fill(), person=dict(self.event.record.get("contact") or {}),
         )  # fmt: skip
         act = _VERBS.get(kind.verb, _Try.plain)
         return act(self, connector, kind, step, action, scope)
@@ -285,7 +285,7 @@ class _Try:
             found = connector.find("contact", {"marker": marker}, 5)
         action = Action(
             name="contact.create", record="contact", verb="create", person=contact, event=self.event,
-            marker=marker, fill=self.runtime.config.people.fill,
+            marker=marker, fill=self.fill(),
         )  # fmt: skip
         if found:
             record = found[-1] if several == "newest" else found[0]
@@ -322,8 +322,8 @@ class _Try:
                 how = step.attach.as_ or "comment"
                 text = self.event.text or self.event.title or self.event.type
                 doubt = self.work.started_at
-                since = dt.datetime.fromtimestamp(doubt, dt.UTC) if doubt is not None else None
-                done = connector.attach(record, str(target["id"]), how, text, self.work.marker, since)
+                tried = dt.datetime.fromtimestamp(doubt, dt.UTC) if doubt is not None else None
+                done = connector.attach(record, str(target["id"]), how, text, self.work.marker, tried)
                 done.result = {**target, "attached": True, "comment": done.id}
                 done.id = str(target["id"])
                 outcome = self.finished(done, kind, "attached", record=record, id=str(target["id"]), how=how)
@@ -370,6 +370,13 @@ class _Try:
         if kind.uncertain == "assume_done":
             return Done()
         raise _Doubt("the call had been sent when its worker stopped or its answer was lost")
+
+    def fill(self) -> str:
+        """Return what an update may overwrite: `empty_only`, or `newest` where this source is a preferred one."""
+        rule = self.runtime.config.people.fill
+        if isinstance(rule, str):
+            return rule
+        return "newest" if self.event.connection in rule else "empty_only"
 
     # --- seeing -------------------------------------------------------------------------------
 

@@ -227,7 +227,7 @@ class Dispatcher(_Loop):
         return bool(batch or items)
 
     def _collect(self) -> list[tuple[Item, Any]]:
-        batch = []
+        batch: list[tuple[Item, Any]] = []
         while self.outcomes and len(batch) < 200:
             batch.append(self.outcomes.popleft())
         return batch

@@ -1,17 +1,17 @@
 """What can go wrong, sorted by what to do next. Plugins raise these; the core decides by class alone.
 
-| raise                | when                                             | what the hub then does                           |
-| -------------------- | ------------------------------------------------ | ------------------------------------------------ |
-| `Rejected`           | a request from outside isn't genuine or readable | answers with its status, counts it, keeps it in the ring |
-| `Retry`              | the vendor is ill: 5xx, time-out, broken answer  | tries again at growing distance for 75 h, then parks |
-| `RateLimited`        | the vendor said "slower"                         | waits; uses up no try                            |
-| `Uncertain`          | the call may have taken effect, nobody knows     | settle time, find by marker, then the action's policy |
-| `AuthFailed`         | token gone, right missing                        | holds the connection, one alert                  |
-| `Refused`            | the vendor said no for good                      | parks the delivery, visible; or the step's `refused` |
-| `Gone`               | the record we aimed at is no more                | drops the link, then the step's `missing`        |
-| `Skip`               | there is nothing to do, and that is fine         | an outcome, not an error                         |
-| `ConfigError`        | `hub.yaml` or a setting is wrong                 | prints all problems, exit 2                      |
-| `PluginError`        | a plugin broke its contract                      | parks, names plugin and method                   |
+| raise         | when                                              | what the hub then does                        |
+| ------------- | ------------------------------------------------- | --------------------------------------------- |
+| `Rejected`    | a request from outside isn't genuine or readable  | answers with its status, keeps a masked trace |
+| `Retry`       | the vendor is ill: 5xx, time-out, broken answer   | tries again at growing distance, then parks   |
+| `RateLimited` | the vendor said "slower"                          | waits; uses up no try                         |
+| `Uncertain`   | the call may have taken effect, nobody knows      | settle time, find by marker, then the policy  |
+| `AuthFailed`  | token gone, right missing                         | holds the connection, one alert               |
+| `Refused`     | the vendor said no for good                       | parks, visible; or the step's `refused`       |
+| `Gone`        | the record we aimed at is no more                 | drops the link, then the step's `missing`     |
+| `Skip`        | there is nothing to do, and that is fine          | an outcome, not an error                      |
+| `ConfigError` | `hub.yaml` or a setting is wrong                  | prints all problems, exit 2                   |
+| `PluginError` | a plugin broke its contract                       | parks, names plugin and method                |
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub.deliver import PATIENCE, Outcome, next_try, result_of
-from hub.errors import AuthFailed, Gone, HubError, LeaseLost, RateLimited, Retry
+from hub.errors import AuthFailed, Gone, HubError, LeaseLost, RateLimited, Retry, Uncertain
 from hub.model import Event, Poll
 from hub.pipeline import Pipeline
 from hub.polling import Poller
@@ -334,6 +334,6 @@ def _verdict(error: Exception) -> tuple[float, str]:
         return error.after or 15.0, "retry"
     if isinstance(error, AuthFailed):
         return 60.0, "hold"
-    if isinstance(error, HubError) and not type(error).__name__ == "Uncertain":
+    if isinstance(error, HubError) and not isinstance(error, Uncertain):
         return 60.0, "refused"
     return 15.0, "retry"

@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-#: KEYS[1] bucket; ARGV: wanted, per second, burst, forced(0|1). A bucket holds [level, at] in seconds of the Redis clock.
+#: KEYS[1] bucket; ARGV: wanted, per second, burst, forced(0|1). A bucket holds [level, at], by Redis's clock.
 _RESERVE = """
 local now = redis.call('TIME')
 now = tonumber(now[1]) + tonumber(now[2]) / 1000000

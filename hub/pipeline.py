@@ -198,7 +198,9 @@ class Pipeline:
         self._link_contacts(db, pairs)
         known = work.links(db, [end for d, person in pairs if d.routes for end in work.link_ends(d.event, person)])
         rows: list[work.NewDelivery] = []
-        notes, words, counts = [], [], Counter[tuple[str, str]]()
+        notes: list[tuple[int, int | None, Any]] = []
+        words: list[tuple[str, int]] = []
+        counts = Counter[tuple[str, str]]()
         for decision, person in pairs:
             event = decision.event
             links = [one for end in work.link_ends(event, person) for one in known.get(end, ())]

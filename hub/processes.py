@@ -52,11 +52,19 @@ class Plan:
         )  # fmt: skip
 
 
-def die_with_parent() -> None:
-    """End this process when its parent dies, so that a killed supervisor leaves nothing behind (Linux)."""
+def die_with_parent(parent: int = 0, name: str = "") -> None:
+    """End this process when its parent dies, so that a killed supervisor leaves nothing behind (Linux).
+
+    parent: its pid, where known: one that died before this call would never be noticed. name: what `ps` shows.
+    """
     if sys.platform == "linux":
-        PR_SET_PDEATHSIG = 1
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if name:
+            libc.prctl(PR_SET_NAME, f"hub:{name}".encode()[:15])
+        if parent and os.getppid() != parent:
+            os._exit(1)
 
 
 #: workers leave the processor to the web when both want it: somebody waits for an acknowledgement
@@ -162,6 +170,7 @@ def fork(name: str, run: Callable[[], None]) -> int:
     """Fork a child that runs `run` and exits; returns its pid. Call from the main thread only."""
     sys.stdout.flush()
     sys.stderr.flush()
+    parent = os.getpid()
     pid = os.fork()
     if pid:
         return pid

@@ -73,7 +73,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "alert_disk": "the disk is almost full ({why}); new requests are turned away with 503",
         "alert_plugin": "plugin {plugin} could not be loaded: {why}",
         "alert_quiet": "{connection}: nothing has come in since {since}; usually about {usual} a day.",
-        "alert_quiet": "Look at the vendor whether its webhook is still switched on: hub check --live",
     "alert_redis": "Redis is away: slower, nothing is lost",
     },
 }  # fmt: skip

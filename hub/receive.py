@@ -89,7 +89,7 @@ class GroupCommit:
                 return
 
     def _commit(self) -> None:
-        batch = []
+        batch: list[Ticket] = []
         while self._waiting and len(batch) < _BATCH:
             batch.append(self._waiting.popleft())
         traces = []

@@ -47,7 +47,7 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the parsed body. HTML or nothing where JSON was due is the vendor's bad day: `Retry` or `Uncertain`."""
+        """Return the parsed body. HTML where JSON was due is the vendor's bad day: `Retry` or `Uncertain`."""
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError:
@@ -301,11 +301,11 @@ class _PublicHTTPS(HTTPSConnection):
 
 
 class _PublicHTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PublicHTTP  # type: ignore[assignment]
+    ConnectionCls = _PublicHTTP
 
 
 class _PublicHTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _PublicHTTPS  # type: ignore[assignment]
+    ConnectionCls = _PublicHTTPS
 
 
 class PublicAdapter(requests.adapters.HTTPAdapter):

@@ -1,7 +1,11 @@
 """`hub run`: one supervised process tree, forked from one import, so that it is small and quick to start.
 
-The supervisor forks the web and the workers, runs the ticker as a thread, brings its own Redis along if none is
-given, restarts whatever dies, and frees at once what a dead worker held.
+The supervisor forks the web, the workers and the ticker, brings its own Redis along if none is given, restarts
+whatever dies, and frees at once what a dead worker held.
+
+It keeps no SQLite connection open while it forks. A child that inherits one believes it holds the file locks its
+parent held; the last process with real locks then deletes the log on closing, and what the child commits is gone
+(https://www.sqlite.org/howtocorrupt.html, section 2.6; tests/ruin/test_kill.py has seen it happen).
 """
 
 from __future__ import annotations
@@ -77,10 +81,11 @@ class Supervisor:
     ) -> None:
         self.plan = plan
         self.local_redis = local_redis
-        self.web, self.ticker = web, ticker
+        self.web = web
         self.stopping = threading.Event()
         self.children = [Child("web", lambda: run_web(plan))] if web else []
         self.children += [Child(f"worker-{n + 1}", lambda: run_worker(plan)) for n in range(workers)]
+        self.children += [Child("ticker", lambda: run_ticker(plan))] if ticker else []
         self._redis_due = 0.0
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -92,9 +97,6 @@ class Supervisor:
             signal.signal(name, lambda *_: self.stopping.set())
         for child in self.children:
             self._start(child)
-        ticker = threading.Thread(target=run_ticker, args=(self.plan, self.stopping), name="ticker", daemon=True)
-        if self.ticker:
-            ticker.start()
         announced = False
         try:
             while not self.stopping.is_set():
@@ -109,8 +111,6 @@ class Supervisor:
                 self.stopping.wait(0.02 if not announced else 0.25)
         finally:
             self._stop()
-            if self.ticker:
-                ticker.join(5)
 
     def _start(self, child: Child) -> None:
         child.started = time.monotonic()
@@ -136,10 +136,9 @@ class Supervisor:
     def _free(self, pid: int) -> None:
         """Make everything that process had leased due at once."""
         try:
-            store = Store.open(self.plan.database_url or None, self.plan.folder)
-            with store.write() as db:
-                freed = work.free_worker(db, f"{socket.gethostname()[:20]}-{pid}-")
-            store.close()
+            with contextlib.closing(Store.open(self.plan.database_url or None, self.plan.folder)) as store:
+                with store.write() as db:
+                    freed = work.free_worker(db, f"{socket.gethostname()[:20]}-{pid}-")
             if freed:
                 log.info("%s lines of process %s are free again", freed, pid)
         except Exception:

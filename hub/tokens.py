@@ -72,7 +72,8 @@ class TokenVault:
         except HubError:
             with self._store.write() as db:
                 db.run(
-                    "UPDATE token SET refreshing = NULL, refreshing_until = NULL WHERE connection = ? AND refreshing = ?",
+                    "UPDATE token SET refreshing = NULL, refreshing_until = NULL "
+                    "WHERE connection = ? AND refreshing = ?",
                     (self._connection, ticket),
                 )
             newer, _ = self._row()

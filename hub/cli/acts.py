@@ -18,17 +18,16 @@ def carry_out(store: Store, acts: Iterable[Act]) -> None:
     """Do one act after the other, each in its own transaction; what is refused stops none of the others."""
     from hub.handwork import Pointless
 
-    refused = False
+    refused = []
     for act in acts:
         try:
             with store.write() as db:
                 done = act(db)
             click.echo(done)
         except Pointless as why:
-            click.echo(str(why), err=True)
-            refused = True
+            refused.append(str(why))
     if refused:
-        raise WorldError("not all of it could be done")
+        raise WorldError("\n".join(refused))
 
 
 @click.command()

@@ -19,7 +19,7 @@ def with_commands(page: str) -> str:
 
 
 def _sections() -> Iterator[str]:
-    top = click.Context(main, info_name="hub", terminal_width=_WIDTH)
+    top = click.Context(main, info_name="hub", terminal_width=_WIDTH, **main.context_settings)
     yield _block("hub", main.get_help(top).partition("\nCommands:")[0])
     for name, (module, _, words) in COMMANDS.items():
         if not module.startswith("hub.cli."):  # brought along by another part, which documents itself

@@ -53,7 +53,7 @@ class Db:
         cursor = self._run(sql, params)
         found = cursor.fetchall()
         cursor.close()
-        return found  # type: ignore[no-any-return]
+        return found
 
     def one(self, sql: str, params: Sequence[Any] = ()) -> Any | None:
         """Return the first row, or None."""

@@ -23,8 +23,8 @@ def add_attempts(db: Db, rows: Sequence[tuple[int, int, float, int, str, Any, An
 def finish_deliveries(db: Db, rows: Sequence[tuple[int, str, int, Any, Any, Any]]) -> None:
     """Close deliveries: (id, state, tries, reason, result, written)."""
     db.many(
-        "UPDATE delivery SET state = ?, tries = ?, reason = ?, result = ?, written = ?, wait = NULL, started_at = NULL, "
-        "finished_at = ? WHERE id = ? AND state = 'ready'",
+        "UPDATE delivery SET state = ?, tries = ?, reason = ?, result = ?, written = ?, wait = NULL, "
+        "started_at = NULL, finished_at = ? WHERE id = ? AND state = 'ready'",
         [
             (
                 final, tries, dumps(reason) if reason else None, dumps(result) if result is not None else None,

@@ -194,8 +194,9 @@ def claimed(db: Db, keys: Sequence[str]) -> list[Claimed]:
         )
         for row in rows
     ]  # fmt: skip
-    # The commit of this claim is the record "maybe sent": whoever takes over after a crash sees it.
-    db.many("UPDATE delivery SET started_at = ? WHERE id = ? AND started_at IS NULL", [(db.now, c.id) for c in out])
+    # The commit of this claim is the record "maybe sent": whoever takes over after a crash sees it. Each claim sets
+    # it anew, so that a repeated create that is cut short in its turn is given its settle time too.
+    db.many("UPDATE delivery SET started_at = ? WHERE id = ?", [(db.now, c.id) for c in out])
     found = {c.line for c in out}
     db.many("DELETE FROM line WHERE key = ?", [(key,) for key in keys if key not in found])
     _add_results(db, [c for c in out if c.step != "0"])

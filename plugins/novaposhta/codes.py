@@ -152,7 +152,7 @@ def classify(codes: Iterable[str], errors: Iterable[str] = ()) -> ErrorClass:
     classes = {_class_of(code) for code in codes} or {_class_of_text(text) for text in errors}
     for name in ("auth", "directory", "refused", "retry"):
         if name in classes:
-            return name  # type: ignore[return-value]
+            return name
     return "refused"
 
 

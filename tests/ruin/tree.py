@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 HUB = [sys.executable, "-c", "from hub.cli import main; main()"]
 SECRET = "let-me-in-please"
-ROLES = ("web", "granian", "worker", "supervisor", "redis")
+ROLES = ("web", "granian", "worker", "ticker", "supervisor", "redis")
 
 
 def until(what: Callable[[], Any], within: float = 30.0, every: float = 0.05) -> Any:
@@ -141,24 +141,21 @@ class Tree:
         return sorted(found)
 
     def roles(self) -> dict[str, list[int]]:
-        """Return role -> pids, told by who is whose child."""
-        parents: dict[int, int] = {}
-        names: dict[int, str] = {}
+        """Return role -> pids, told by the names the hub gives its processes."""
+        roles: dict[str, list[int]] = {role: [] for role in ROLES}
+        tops = {part.pid for part in self.parts}
         for pid in self.pids():
             with contextlib.suppress(OSError):
                 name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
-                names[pid], parents[pid] = name, int(rest.split()[1])
-        roles: dict[str, list[int]] = {role: [] for role in ROLES}
-        tops = {part.pid for part in self.parts}
-        for pid, parent in parents.items():
-            if pid in tops:
-                roles["supervisor"].append(pid)
-            elif "redis" in names[pid]:
-                roles["redis"].append(pid)
-            elif parent in tops:
-                roles["web" if pid in parents.values() else "worker"].append(pid)
-            else:
-                roles["granian"].append(pid)
+                word = name.removeprefix("hub:").partition("-")[0]
+                if pid in tops:
+                    roles["supervisor"].append(pid)
+                elif "redis" in name:
+                    roles["redis"].append(pid)
+                elif word == "web" and int(rest.split()[1]) not in tops:
+                    roles["granian"].append(pid)
+                elif word in roles:
+                    roles[word].append(pid)
         return roles
 
     def kill(self, role: str, dice: random.Random | None = None) -> int:

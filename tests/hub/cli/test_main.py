@@ -28,6 +28,12 @@ def test_help_imports_no_command() -> None:
     assert told.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_running_hub_carries_no_table_printer_along() -> None:
+    script = "import sys, hub.cli.run, hub.cli.logs, hub.supervisor\nprint('rich' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+
+
 @pytest.mark.parametrize("name", [name for name in COMMANDS if COMMANDS[name][0].startswith("hub.cli.")])
 def test_the_short_help_is_the_commands_own_matter(name: str) -> None:
     module, attribute, words = COMMANDS[name]
