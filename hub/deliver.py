@@ -6,62 +6,24 @@ condition -> earlier try in doubt? find by marker -> map values -> target (find,
 
 from __future__ import annotations
 
-import datetime as dt
-import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from hub.config import Route, Step
 from hub.connector import ActionKind, Connector
-from hub.errors import (
-    AuthFailed,
-    Gone,
-    HubError,
-    LeaseLost,
-    PluginError,
-    RateLimited,
-    Refused,
-    Retry,
-    Skip,
-    Uncertain,
-)
-from hub.model import PARCEL_EXCEPTIONS, Action, Done, Event, Record
+from hub.errors import Gone, PluginError, Refused, Skip
+from hub.model import PARCEL_EXCEPTIONS, Action, Done, Record
+from hub.outcome import Doubt, Outcome, RouteGone, Settle, judge
 from hub.paths import Scope
 from hub.pipeline import Pipeline, known_id
 from hub.reasons import stored
 from hub.store.work import Claimed
+from hub.targets import Targets
 
-log = logging.getLogger("hub.deliver")
-
-#: seconds between tries: growing to a day, 77 h in all
-BACKOFF = (5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 86400)
-#: a delivery is parked after this many seconds without success
-PATIENCE = 75 * 3600.0
 #: a delivery that waited longer than this many seconds looks at its record again before it acts
 STALE = 300.0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of one try; the engine writes it down."""
-
-    work: Claimed
-    kind: str  # done | skipped | retry | limit | settle | hold | refused | parked | lost
-    reason: dict[str, Any] | None = None
-    done: Done | None = None
-    record: str = ""
-    after: float = 0.0
-    scope: str = ""
-    started: float = 0.0
-    took: float = 0.0
-    exchanges: list[dict[str, Any]] = field(default_factory=list)
-    contact: str = ""
-    called: bool = False
-    verb: str = ""
-    alert: str = ""
-    gone: str = ""
 
 
 class Deliverer:
@@ -106,7 +68,7 @@ class _Try:
         self.event = work.event
         self.step: Step | None = None
         self.loaded: dict[str, Any] = {}
-        self.contact = ""
+        self.targets = Targets(deliverer.runtime, work)
 
     # --- the act ------------------------------------------------------------------------------
 
@@ -131,7 +93,7 @@ class _Try:
         action = Action(
             name=kind.name, record=kind.record, verb=kind.verb, values=values, marker=marker,
             method=step.do.method or "", limit=step.limit, event=self.event, attempt=self.work.tries + 1,
-            fill=self.fill(), person=dict(self.event.record.get("contact") or {}),
+            fill=self.targets.fill(), person=dict(self.event.record.get("contact") or {}),
         )  # fmt: skip
         act = _VERBS.get(kind.verb, _Try.plain)
         return act(self, connector, kind, step, action, scope)
@@ -142,22 +104,22 @@ class _Try:
             action.find = step.find.by.evaluate(scope)
             if step.find.record is None and not action.find:
                 raise Skip("find_empty")
-            action.id = self.known_id(step, scope)
+            action.id = known_id(step.find, scope)
         return self.finished(connector.perform(action), kind)
 
     def find_only(self, connector: Connector, kind: ActionKind, step: Step, action: Action, scope: Scope) -> Outcome:
         """`do: crm.deal.find`: the record itself is the result; an absent one tests as absent later."""
-        found = self.targets(connector, kind, step, scope)
+        found = self.targets.of(connector, kind, step, scope)
         if not found and step.missing in ("park", "alert"):
             raise Refused(f"no {kind.record} found")
-        record = self.choose(found, step) if found else None
+        record = self.targets.choose(found, step) if found else None
         return self.finished(Done(result=record or {}, id=str((record or {}).get("id", ""))), kind)
 
     def upsert(self, connector: Connector, kind: ActionKind, step: Step, action: Action, scope: Scope) -> Outcome:
         """Update the target if there is one, else join the request to an open record, else create."""
-        found = self.targets(connector, kind, step, scope)
+        found = self.targets.of(connector, kind, step, scope)
         if found:
-            record = self.choose(found, step)
+            record = self.targets.choose(found, step)
             return self.update(connector, kind, action, str(record["id"]))
         missing = step.missing or ("create" if kind.verb in ("upsert", "create") else "park")
         if step.attach is not None and (joined := self.attach(connector, kind, step)):
@@ -171,7 +133,7 @@ class _Try:
         if kind.verb == "create" and step.attach is not None and (joined := self.attach(connector, kind, step)):
             return joined
         if kind.person and action.person:
-            action.contact = self.ensure_contact(connector)
+            action.contact = self.targets.ensure_contact(connector)
         action.verb = "create"
         return self.finished(connector.perform(action), kind)
 
@@ -196,10 +158,10 @@ class _Try:
             outcome = Outcome(self.work, "skipped", stored("stage_ignored", status=status))
             outcome.alert = status or ""
             return outcome
-        found = self.targets(connector, kind, step, scope)
+        found = self.targets.of(connector, kind, step, scope)
         if not found:
             return self.no_target(kind, step.missing or "park")
-        record = self.choose(found, step)
+        record = self.targets.choose(found, step)
         if "stage" not in record:
             record = connector.get(kind.record, str(record["id"]))
         self.guard_stage(connector, kind.record, step, str(record.get("stage") or ""), wanted, status)
@@ -209,55 +171,6 @@ class _Try:
         return self.finished(done, kind)
 
     # --- targets ------------------------------------------------------------------------------
-
-    def targets(self, connector: Connector, kind: ActionKind, step: Step, scope: Scope) -> list[Record]:
-        """Return the records this step is about: by link or name where known, else by asking the vendor."""
-        if step.find is not None:
-            if id := self.known_id(step, scope):
-                return [{"id": id}]
-            linked = self.linked(connector.connection.name, kind.record)
-            if linked:
-                return [{"id": linked}]
-            if step.find.record is not None:
-                return self.person_records(connector, kind.record) if step.find.record.root == "person" else []
-            by = step.find.by.evaluate(scope)
-            return connector.find(kind.record, by, 50) if by else []
-        if kind.verb == "create":
-            return []
-        if linked := self.linked(connector.connection.name, kind.record):
-            return [{"id": linked}]
-        if self.event.connection == connector.connection.name and self.event.kind == kind.record:
-            return [{"id": self.event.subject.partition(":")[2]}]
-        if kind.record == "contact":
-            return self.person_records(connector, "contact")
-        return []
-
-    def known_id(self, step: Step, scope: Scope) -> str:
-        """Return the id a `find: deal` or `find: waybill` points at, or ""."""
-        return known_id(step.find, scope) if step.find is not None else ""
-
-    def linked(self, connection: str, record: str) -> str:
-        """Return the id linked to the event's subject or person at a connection, or ""."""
-        for where, kind, ref in self.work.links:
-            if where == connection and kind == record:
-                return ref
-        return ""
-
-    def person_records(self, connector: Connector, record: str) -> list[Record]:
-        """Return the vendor's records of the event's person, by phone and then e-mail."""
-        contact = self.event.record.get("contact") or {}
-        for field_ in ("phone", "email"):
-            if value := contact.get(field_):
-                found = connector.find(record, {field_: value}, 20)
-                if found:
-                    return found
-        return []
-
-    def choose(self, found: Sequence[Record], step: Step) -> Record:
-        """Apply `several:`."""
-        if len(found) > 1 and step.several == "park":
-            raise Refused(f"{len(found)} records fit; `several: park`")
-        return found[-1] if step.several == "newest" else found[0]
 
     def no_target(self, kind: ActionKind, missing: str) -> Outcome:
         """Apply `missing:` where nothing was found."""
@@ -269,67 +182,20 @@ class _Try:
             return outcome
         return Outcome(self.work, "parked", stored("missing_park", record=kind.record, by="link, find or person"))
 
-    def ensure_contact(self, connector: Connector) -> str:
-        """Return the id of the person's contact at the vendor: linked, found by phone or e-mail, or made now."""
-        contact = dict(self.event.record.get("contact") or {})
-        linked = self.linked(connector.connection.name, "contact")
-        if linked:
-            self.contact = linked
-            return linked
-        if not (contact.get("phone") or contact.get("email") or contact.get("handle")):
-            return ""
-        several = self.runtime.config.people.several
-        found = self.person_records(connector, "contact")
-        marker = self.runtime.marker(self.work.marker, "contact")
-        if not found and self.work.started_at is not None:
-            found = connector.find("contact", {"marker": marker}, 5)
-        action = Action(
-            name="contact.create", record="contact", verb="create", person=contact, event=self.event,
-            marker=marker, fill=self.fill(),
-        )  # fmt: skip
-        if found:
-            record = found[-1] if several == "newest" else found[0]
-            self.contact = str(record["id"])
-            action.name, action.verb, action.id = "contact.update", "update", self.contact
-            connector.perform(action)
-            return self.contact
-        self.contact = connector.perform(action).id
-        return self.contact
-
     def attach(self, connector: Connector, kind: ActionKind, step: Step) -> Outcome | None:
         """Join the request to an open record of the same person, if there is a recent one."""
         assert step.attach is not None
-        contact_id = self.linked(connector.connection.name, "contact")
-        if not contact_id and (found := self.person_records(connector, "contact")):
-            contact_id = self.contact = str(found[0]["id"])
-        contact = self.event.record.get("contact") or {}
-        since = self.pipeline.scope(self.event, {}).now.timestamp() - (step.attach.within or 10 * 365 * 86400)
-        for state, record in step.attach.to:
-            by: dict[str, Any] = {"since": since}
-            if state == "open":
-                by["open"] = True
-            for key, value in (
-                ("contact", contact_id),
-                ("phone", contact.get("phone")),
-                ("email", contact.get("email")),
-            ):
-                if not value:
-                    continue
-                found = connector.find(record, {**by, key: value}, 20)
-                if not found:
-                    continue
-                target = self.choose(found, step)
-                how = step.attach.as_ or "comment"
-                text = self.event.text or self.event.title or self.event.type
-                doubt = self.work.started_at
-                tried = dt.datetime.fromtimestamp(doubt, dt.UTC) if doubt is not None else None
-                done = connector.attach(record, str(target["id"]), how, text, self.work.marker, tried)
-                done.result = {**target, "attached": True, "comment": done.id}
-                done.id = str(target["id"])
-                outcome = self.finished(done, kind, "attached", record=record, id=str(target["id"]), how=how)
-                outcome.record = record
-                return outcome
-        return None
+        joined = self.targets.to_join(connector, step)
+        if joined is None:
+            return None
+        record, target = joined
+        id, how = str(target["id"]), step.attach.as_ or "comment"
+        text = self.event.text or self.event.title or self.event.type
+        done = connector.attach(record, id, how, text, self.work.marker, self.targets.in_doubt_since())
+        done.result, done.id = {**target, "attached": True, "comment": done.id}, id
+        outcome = self.finished(done, kind, "attached", record=record, id=id, how=how)
+        outcome.record = record
+        return outcome
 
     # --- guards -------------------------------------------------------------------------------
 
@@ -361,7 +227,7 @@ class _Try:
             return None
         wait = self.work.started_at + connector.settle - time.time()
         if wait > 0:
-            raise _Settle(wait)
+            raise Settle(wait)
         if kind.marker:
             found = connector.find(kind.record, {"marker": marker, "since": self.work.started_at - 3600}, 5)
             return connector.found(kind, found[0]) if found else None
@@ -369,14 +235,7 @@ class _Try:
             return None
         if kind.uncertain == "assume_done":
             return Done()
-        raise _Doubt("the call had been sent when its worker stopped or its answer was lost")
-
-    def fill(self) -> str:
-        """Return what an update may overwrite: `empty_only`, or `newest` where this source is a preferred one."""
-        rule = self.runtime.config.people.fill
-        if isinstance(rule, str):
-            return rule
-        return "newest" if self.event.connection in rule else "empty_only"
+        raise Doubt("the call had been sent when its worker stopped or its answer was lost")
 
     # --- seeing -------------------------------------------------------------------------------
 
@@ -385,7 +244,7 @@ class _Try:
         route = next((r for r in self.runtime.config.routes if r.name == self.work.route), None)
         step = find_step(route, self.work.step) if route else None
         if route is None or step is None or step.do is None:
-            raise _RouteGone(self.work.route)
+            raise RouteGone(self.work.route)
         return route, step
 
     def refresh(self, route: Route) -> None:
@@ -446,66 +305,26 @@ class _Try:
     def finished(self, done: Done, kind: ActionKind, code: str = "", **params: Any) -> Outcome:
         """Return the outcome of an act that took effect."""
         outcome = Outcome(self.work, "done", stored(code, **params) if code else None, done, kind.record)
-        outcome.contact, outcome.verb = self.contact, kind.verb
+        outcome.contact, outcome.verb = self.targets.contact, kind.verb
         return outcome
 
     def judge(self, error: Exception) -> Outcome:
-        """Turn what was raised into an outcome: what to do next is the error's class."""
-        work = self.work
-        mask = self.runtime.connector(work.connection).http.masker.mask
-        why = mask(str(error))[:500]
-        if isinstance(error, LeaseLost):
-            return Outcome(work, "lost", stored("lease_lost"))
-        if isinstance(error, Skip):
-            return Outcome(work, "skipped", stored(error.code, **error.params))
-        if isinstance(error, _Settle):
-            return Outcome(work, "settle", stored("settle"), after=error.seconds)
-        if isinstance(error, _Doubt):
-            return Outcome(work, "parked", stored("uncertain_park", why=why))
-        if isinstance(error, _RouteGone):
-            return Outcome(work, "parked", stored("route_gone", route=work.route))
-        if isinstance(error, RateLimited):
-            return Outcome(work, "limit", stored("rate_limited", why=why), after=error.after or 1.0, scope=error.scope)
-        if isinstance(error, Retry):
-            return Outcome(work, "retry", stored("retry", why=why), after=error.after or 0.0)
-        if isinstance(error, Uncertain):
-            settle = self.runtime.connector(work.connection).settle
-            return Outcome(work, "uncertain", stored("uncertain", why=why), after=settle)
-        if isinstance(error, AuthFailed):
-            return Outcome(work, "hold", stored("auth_failed", why=why))
+        """Return the outcome of what was raised."""
+        connector = self.runtime.connector(self.work.connection)
+        why = connector.http.masker.mask(str(error))[:500]
         if isinstance(error, Gone):
             return self._gone(why)
-        if isinstance(error, Refused):
-            return Outcome(work, "refused", stored("refused", why=why, fields=error.fields))
-        if isinstance(error, HubError):
-            return Outcome(work, "refused", stored("mapping", why=why))
-        log.exception("plugin of %s: %s failed on delivery %s", work.connection, work.action, work.id)
-        return Outcome(work, "refused", stored("plugin_error", why=f"{type(error).__name__}: {why}"))
+        return judge(self.work, error, why, connector.settle)
 
     def _gone(self, why: str) -> Outcome:
         """The target is no more: forget its link and follow `missing:`."""
         record = self.work.action.partition(".")[0]
-        linked = self.linked(self.work.connection, record)
+        linked = self.targets.linked(self.work.connection, record)
         missing = self.step.missing if self.step else None
         reason = stored("gone", why=why)
-        if linked and (missing in (None, "create")) and self.work.action.endswith(".upsert"):
+        if linked and missing in (None, "create") and self.work.action.endswith(".upsert"):
             return Outcome(self.work, "retry", reason, gone=linked, record=record)
-        kind = "skipped" if missing == "skip" else "refused"
-        return Outcome(self.work, kind, reason, gone=linked, record=record)
-
-
-class _Settle(HubError):
-    def __init__(self, seconds: float) -> None:
-        super().__init__("settle")
-        self.seconds = seconds
-
-
-class _Doubt(HubError):
-    pass
-
-
-class _RouteGone(HubError):
-    pass
+        return Outcome(self.work, "skipped" if missing == "skip" else "refused", reason, gone=linked, record=record)
 
 
 #: verbs that may be repeated without harm whatever became of the earlier try
@@ -528,18 +347,3 @@ def find_step(route: Route, path: str) -> Step | None:
     if not inner:
         return step
     return step.refused[int(inner)] if int(inner) < len(step.refused) else None
-
-
-def next_try(tries: int) -> float:
-    """Return the seconds until the next try after `tries` failed ones."""
-    return float(BACKOFF[min(tries, len(BACKOFF) - 1)])
-
-
-def result_of(event: Event, outcome: Outcome) -> dict[str, Any]:
-    """Return the result a later step sees under the step's `as` name."""
-    assert outcome.done is not None
-    result = dict(outcome.done.result)
-    if outcome.done.id:
-        result.setdefault("id", outcome.done.id)
-    result["_connection"] = outcome.work.connection
-    return result

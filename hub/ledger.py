@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from hub.deliver import PATIENCE, Outcome, next_try, result_of
 from hub.errors import AuthFailed, Gone, HubError, LeaseLost, RateLimited, Retry, Uncertain
 from hub.model import Event, Poll
+from hub.outcome import PATIENCE, Outcome, next_try, result_of
 from hub.pipeline import Pipeline
 from hub.polling import Poller
 from hub.reasons import stored
@@ -156,7 +156,7 @@ class Ledger:
         final, result, written = kind, None, None
         follow: list[work.NewDelivery] = []
         if kind == "done" and outcome.done is not None:
-            result = result_of(claimed.event, outcome)
+            result = result_of(outcome)
             if outcome.done.written:
                 written = {"written": outcome.done.written, "before": outcome.done.before}
             self._bring_forth(db, outcome)

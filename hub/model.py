@@ -76,7 +76,8 @@ class Event:
 
     `type` is `record.verb` without the connection (`deal.updated`); `subject` names what it happened to
     (`deal:55`); `key` is unique per connection; `at` is when the hub stored it (epoch seconds). `record` maps
-    record names to records. An event with     `incomplete=True` is only a hint: the hub calls the connector's `complete` before it plans anything.
+    record names to records. An event with `incomplete=True` is only a hint: the hub calls the connector's `complete`
+    before it plans anything.
     """
 
     type: str

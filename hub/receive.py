@@ -168,16 +168,21 @@ class Receiver:
         key = self._ask(connector, "receipt_key", request)
         mask = connector.http.masker.mask
         self.commit.put(intake.receipt_row(name, str(key)[:500], request, self.runtime.store.sealer, mask))
-        reply: Reply = self._ask(connector, "acknowledge", request)
+        try:
+            reply: Reply = connector.acknowledge(request)
+        except Exception as error:
+            # The receipt is on disk: whatever the plugin stumbles over, the sender must not send it again for that.
+            log.exception("%s", PluginError(connector.name, "acknowledge", error))
+            return Reply()
         return reply
 
     def _ask(self, connector: Connector, method: str, request: Request) -> Any:
         """Call a plugin on hostile input: whatever it raises becomes a clean refusal, never a 500."""
         try:
             return getattr(connector, method)(request)
-        except HubError:
+        except (Rejected, StoreFull):
             raise
-        except (ValueError, RecursionError) as error:
+        except (HubError, ValueError, RecursionError) as error:
             raise Rejected(400, f"not readable: {str(error)[:200]}") from None
         except Exception as error:
             log.exception("%s", PluginError(connector.name, method, error))

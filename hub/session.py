@@ -8,23 +8,25 @@ error text, the lease checked just before the request leaves, each call counted 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
+import datetime as dt
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 import requests
 import requests.adapters
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from hub import __version__
 from hub.errors import AuthFailed, RateLimited, Refused, Retry, Uncertain
 from hub.masking import Masker
+from hub.wire import Adapter, PrivateAddress, PublicAdapter, wire
 
 MAX_REPLY = 8 * 1024 * 1024
 CONNECT_TIMEOUT = 5.0
@@ -40,6 +42,8 @@ class Answer:
     body: bytes
     changes: bool = False
     took: float = 0.0
+    #: takes secrets out of what an error text quotes: vendors' error pages like to repeat the address they were asked
+    mask: Callable[[str], str] = str
 
     @property
     def text(self) -> str:
@@ -47,24 +51,35 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the parsed body. HTML where JSON was due is the vendor's bad day: `Retry` or `Uncertain`."""
+        """Return the parsed body; HTML or nothing where JSON was due is a vendor's bad day: `Retry` or `Uncertain`."""
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError:
-            start = self.text[:120].replace("\n", " ")
+            start = self._start(120).replace("\n", " ")
             raise self._doubt(f"HTTP {self.status}: the answer is not JSON: {start!r}") from None
 
+    def _start(self, letters: int) -> str:
+        """Return how the body begins, without secrets; masked before it is cut, so that no half of one is left."""
+        return self.mask(self.body[:4000].decode("utf-8", "replace"))[:letters]
+
     def retry_after(self) -> float | None:
-        """Return the seconds of a Retry-After header; None if there is none or it is a date."""
-        with contextlib.suppress(ValueError):
-            return min(float(self.headers.get("retry-after", "")), 86_400.0)
-        return None
+        """Return the seconds of a Retry-After header, a day at most; None if there is none or it makes no sense."""
+        given = str(self.headers.get("retry-after", "")).strip()
+        try:
+            seconds = float(given)
+        except ValueError:
+            try:
+                until = parsedate_to_datetime(given)
+                seconds = (until.astimezone(dt.UTC) - dt.datetime.now(dt.UTC)).total_seconds()
+            except (ValueError, OverflowError):
+                return None
+        return None if math.isnan(seconds) else min(max(seconds, 0.0), 86_400.0)
 
     def raise_for_status(self) -> Answer:
         """Raise the error that the status alone means, where the vendor has no finer words; else return self."""
         if self.status < 300:
             return self
-        reason = f"HTTP {self.status}: {self.text[:200]}"
+        reason = f"HTTP {self.status}: {self._start(200)}"
         if self.status == 429:
             raise RateLimited(reason, self.retry_after() or 5.0)
         if self.status == 503 and self.retry_after() is not None:
@@ -74,7 +89,8 @@ class Answer:
         if self.status >= 500 or self.status in (408, 425):
             raise self._doubt(reason)
         if self.status < 400:
-            raise Refused(f"{reason} (a redirect to {self.headers.get('location', '?')}; redirects are not followed)")
+            target = self.mask(str(self.headers.get("location", "?")))[:200]
+            raise Refused(f"{reason} (a redirect to {target}; redirects are not followed)")
         raise Refused(reason)
 
     def _doubt(self, reason: str) -> Exception:
@@ -122,7 +138,7 @@ class Session:
         self._spend = spend
         self._paused = paused
         self._local = threading.local()
-        self._own = self._make(pool, requests.adapters.HTTPAdapter)
+        self._own = self._make(pool, Adapter)
         self._public = self._make(4, PublicAdapter)
 
     @staticmethod
@@ -170,7 +186,7 @@ class Session:
         scope: the method name for limits learned per method. from_data: the url came in a message, so it may
         only lead to a public address and carries no credentials.
         """
-        host = (urlsplit(url).hostname or "").lower()
+        host = _host(url)
         if not from_data and host not in self.hosts:
             raise Refused(f"connection {self.connection} may not send its credentials to {host!r}")
         if wait := self._paused(scope):
@@ -216,8 +232,9 @@ class Session:
         self, session: requests.Session, method: str, url: str, data: Any, params: Any,
         headers: Mapping[str, str] | None, files: Any, changes: bool, timeout: float,
     ) -> Answer:  # fmt: skip
-        deadline = time.monotonic() + timeout
+        wire.deadline, wire.sent = time.monotonic() + timeout, False
         say = self.masker.mask
+        host = _host(url)
         try:
             # Prepared by hand and handed to the adapter: what Session.request adds (cookies, redirects, environment)
             # isn't wanted here, and costs as much again as the call itself.
@@ -230,41 +247,38 @@ class Session:
             response = session.get_adapter(url).send(
                 prepared, stream=True, timeout=(min(CONNECT_TIMEOUT, timeout), timeout), verify=True
             )
-        except (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.MissingSchema,
-            requests.exceptions.InvalidSchema,
-        ) as error:
-            raise Refused(say(f"not an address one can call: {error}")) from None
         except PrivateAddress as error:
             raise Refused(str(error)) from None
+        except (*_UNSENDABLE, UnicodeError) as error:
+            raise Refused(say(f"not an address or request one can call: {error}")) from None
         except requests.exceptions.SSLError as error:
-            raise Retry(say(f"TLS with {urlsplit(url).hostname} failed: {error}")) from None
-        except requests.exceptions.ConnectionError as error:
-            if _never_sent(error):
-                raise Retry(say(f"no connection to {urlsplit(url).hostname}: {_short(error)}")) from None
-            raise _lost(changes, say(f"the connection broke before an answer came: {_short(error)}")) from None
-        except requests.exceptions.Timeout as error:
-            if isinstance(error, requests.exceptions.ConnectTimeout):
-                raise Retry(say(f"{urlsplit(url).hostname} does not accept connections")) from None
+            why = f"TLS with {host} failed: {_short(error, say)}"
+            raise _lost(changes and wire.sent, why) from None
+        except requests.exceptions.ConnectTimeout:
+            raise Retry(f"{host} does not accept connections") from None
+        except requests.exceptions.Timeout:
             raise _lost(changes, f"no answer within {timeout:.0f} s") from None
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            if _never_sent(error):
+                raise Retry(f"no connection to {host}: {_short(error, say)}") from None
+            raise _lost(changes, f"the connection broke before an answer came: {_short(error, say)}") from None
         try:
-            body = self._read(response, deadline)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, _TooSlow) as error:
-            raise _lost(changes, say(f"the answer broke off: {_short(error)}")) from None
+            body = self._read(response)
+        except _TooLarge as error:
+            raise (Uncertain if changes else Refused)(str(error)) from None
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _lost(changes, f"the answer broke off: {_short(error, say)}") from None
         finally:
             response.close()
-        return Answer(response.status_code, response.headers, body, changes)
+        return Answer(response.status_code, response.headers, body, changes, mask=say)
 
     @staticmethod
-    def _read(response: requests.Response, deadline: float) -> bytes:
+    def _read(response: requests.Response) -> bytes:
         chunks, size = [], 0
         for chunk in response.iter_content(65_536):
             size += len(chunk)
             if size > MAX_REPLY:
-                raise Refused(f"the answer is larger than {MAX_REPLY // 1024 // 1024} MB")
-            if time.monotonic() > deadline:
-                raise _TooSlow("it came too slowly")
+                raise _TooLarge(f"the answer is larger than {MAX_REPLY // 1024 // 1024} MB")
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -274,65 +288,37 @@ class Session:
         self._public.close()
 
 
-# --- addresses that came from data ---------------------------------------------------------------
-
-
-class PrivateAddress(Exception):
-    """A url from a message led to an address inside the network."""
-
-
-def _checked(connection: Any) -> Any:
-    address = ipaddress.ip_address(connection.getpeername()[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    if not (mapped or address).is_global or address.is_multicast:
-        connection.close()
-        raise PrivateAddress(f"the address {address} is not a public one; a url from a message may not lead there")
-    return connection
-
-
-class _PublicHTTP(HTTPConnection):
-    def _new_conn(self) -> Any:
-        return _checked(super()._new_conn())
-
-
-class _PublicHTTPS(HTTPSConnection):
-    def _new_conn(self) -> Any:
-        return _checked(super()._new_conn())
-
-
-class _PublicHTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PublicHTTP
-
-
-class _PublicHTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _PublicHTTPS
-
-
-class PublicAdapter(requests.adapters.HTTPAdapter):
-    """Dials public addresses only; the check is on the socket's peer, so a DNS answer can't be swapped later."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Build the pool manager with the checking connection classes."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}
-
-
 # --- small words ---------------------------------------------------------------------------------
 
+_UNSENDABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+)
 
-class _TooSlow(Exception):
+
+class _TooLarge(Exception):
     pass
+
+
+def _host(url: str) -> str:
+    """Return the host that will be dialled, as urllib3 reads the address: other parsers see other hosts in some."""
+    try:
+        return (urllib3.util.parse_url(url).host or "").lower()
+    except urllib3.exceptions.LocationParseError:
+        raise Refused("not an address one can call") from None
 
 
 def _never_sent(error: BaseException) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
+    return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
 
 
 def _lost(changes: bool, reason: str) -> Exception:
     return Uncertain(reason) if changes else Retry(reason)
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException, say: Callable[[str], str]) -> str:
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return str(reason or error)[:200]
+    return say(str(reason or error))[:200]

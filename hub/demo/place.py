@@ -41,8 +41,8 @@ class Place:
     """
 
     def __init__(self, folder: Path | None, port: int, recipe: str, keep: bool = False) -> None:
+        self.folder = folder or Path()  # a temporary one is made when the demo begins
         self.temporary = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="hub-demo-"))
         self.keep = keep or not self.temporary
         self.port = port
         self.recipe = recipe
@@ -80,6 +80,8 @@ class Place:
         from plugins.bitrix24.sandbox import Bitrix24Sandbox
         from plugins.novaposhta.sandbox import NovaPoshtaSandbox
 
+        if self.temporary:
+            self.folder = Path(tempfile.mkdtemp(prefix="hub-demo-"))
         ahead = [0.0]
 
         def clock() -> dt.datetime:
@@ -163,7 +165,7 @@ class Place:
                 self.process.kill()
                 self.process.wait(5)
         self._stack.close()
-        if not self.keep:
+        if not self.keep and self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -20,6 +20,7 @@ from hub.redis_server import connect
 from hub.store import Store, work
 
 if TYPE_CHECKING:
+    from hub.sandbox import Sandbox
     from plugins.bitrix24.sandbox import Bitrix24Sandbox
     from plugins.novaposhta.sandbox import NovaPoshtaSandbox
 
@@ -167,15 +168,15 @@ class World:
 
     # --- trouble and time -----------------------------------------------------------------------
 
-    def trouble(self, vendor: Any, kind: str, times: int, match: str = "") -> None:
+    def trouble(self, vendor: Sandbox, kind: str, times: int, match: str = "") -> None:
         """Break a vendor for its next so many calls."""
         self.control(vendor, "fault", kind=kind, times=times, match=match)
 
-    def mend(self, vendor: Any) -> None:
+    def mend(self, vendor: Sandbox) -> None:
         """End all troubles of a vendor."""
         self._http.delete(f"{vendor.base_url}/_sandbox/fault", timeout=10).raise_for_status()
 
-    def control(self, vendor: Any, what: str, **body: Any) -> None:
+    def control(self, vendor: Sandbox, what: str, **body: Any) -> None:
         """Use one of a stand-in's own controls."""
         self._http.post(f"{vendor.base_url}/_sandbox/{what}", json=body, timeout=10).raise_for_status()
 

@@ -77,14 +77,14 @@ def test_a_vendor_that_is_down_costs_time_not_leads(box: Box) -> None:
             raise Retry("HTTP 502", after=0.05)
 
     WORLDS["crm"].fail = down_twice
-    from hub import deliver
+    from hub import outcome
 
     box.send(form())
-    deliver_backoff, deliver.BACKOFF = deliver.BACKOFF, (0.05,)
+    known, outcome.BACKOFF = outcome.BACKOFF, (0.05,)
     try:
         box.settle()
     finally:
-        deliver.BACKOFF = deliver_backoff
+        outcome.BACKOFF = known
     [delivery] = box.deliveries()
     assert (delivery["state"], delivery["tries"]) == ("done", 3)
     assert len(WORLDS["crm"].of("lead")) == 1

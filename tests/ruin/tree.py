@@ -131,12 +131,14 @@ class Tree:
     # --- processes -----------------------------------------------------------------------------
 
     def pids(self) -> list[int]:
-        """Return every living process that carries our token."""
-        needle, found = f"HUB_RUIN_TREE={self.token}".encode(), []
+        """Return every living process that carries our token; Redis overwrites it, but names its socket."""
+        needle, socket_, found = f"HUB_RUIN_TREE={self.token}".encode(), str(self.data).encode(), []
         for path in Path("/proc").iterdir():
             if path.name.isdigit():
                 with contextlib.suppress(OSError):
-                    if needle in (path / "environ").read_bytes() and alive(int(path.name)):
+                    ours = needle in (path / "environ").read_bytes()
+                    command = (path / "cmdline").read_bytes()
+                    if (ours or (b"redis" in command and socket_ in command)) and alive(int(path.name)):
                         found.append(int(path.name))
         return sorted(found)
 
@@ -146,16 +148,16 @@ class Tree:
         tops = {part.pid for part in self.parts}
         for pid in self.pids():
             with contextlib.suppress(OSError):
-                name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
-                word = name.removeprefix("hub:").partition("-")[0]
+                name = Path(f"/proc/{pid}/comm").read_text().strip()
+                word = name.removeprefix("hub-")
                 if pid in tops:
                     roles["supervisor"].append(pid)
                 elif "redis" in name:
                     roles["redis"].append(pid)
-                elif word == "web" and int(rest.split()[1]) not in tops:
+                elif word == "web-server":
                     roles["granian"].append(pid)
-                elif word in roles:
-                    roles[word].append(pid)
+                elif (role := word.partition("-")[0]) in roles:
+                    roles[role].append(pid)
         return roles
 
     def kill(self, role: str, dice: random.Random | None = None) -> int:

@@ -1,0 +1,128 @@
+"""Which record a step is about: named by `find`, linked to the subject, the person's, or an open one to join."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from hub.config import Config, Step
+from hub.connector import ActionKind, Connector
+from hub.errors import Refused
+from hub.model import Action, Event, Record
+from hub.paths import Scope
+from hub.pipeline import known_id
+from hub.runtime import Runtime
+from hub.store.work import Claimed
+
+
+class Targets:
+    """Finds records for one try of a delivery. `contact` is the vendor's contact, once it has been settled."""
+
+    def __init__(self, runtime: Runtime, work: Claimed) -> None:
+        self.runtime = runtime
+        self.config: Config = runtime.config
+        self.work = work
+        self.event: Event = work.event
+        self.contact = ""
+
+    def of(self, connector: Connector, kind: ActionKind, step: Step, scope: Scope) -> list[Record]:
+        """Return the records this step is about: by link or name where known, else by asking the vendor."""
+        if step.find is not None:
+            if id := known_id(step.find, scope):
+                return [{"id": id}]
+            linked = self.linked(connector.connection.name, kind.record)
+            if linked:
+                return [{"id": linked}]
+            if step.find.record is not None:
+                return self.person_records(connector, kind.record) if step.find.record.root == "person" else []
+            by = step.find.by.evaluate(scope)
+            return connector.find(kind.record, by, 50) if by else []
+        if kind.verb == "create":
+            return []
+        if linked := self.linked(connector.connection.name, kind.record):
+            return [{"id": linked}]
+        if self.event.connection == connector.connection.name and self.event.kind == kind.record:
+            return [{"id": self.event.subject.partition(":")[2]}]
+        if kind.record == "contact":
+            return self.person_records(connector, "contact")
+        return []
+
+    def linked(self, connection: str, record: str) -> str:
+        """Return the id linked to the event's subject or person at a connection, or ""."""
+        for where, kind, ref in self.work.links:
+            if where == connection and kind == record:
+                return ref
+        return ""
+
+    def person_records(self, connector: Connector, record: str) -> list[Record]:
+        """Return the vendor's records of the event's person, by phone and then e-mail."""
+        contact = self.event.record.get("contact") or {}
+        for field_ in ("phone", "email"):
+            if value := contact.get(field_):
+                found = connector.find(record, {field_: value}, 20)
+                if found:
+                    return found
+        return []
+
+    def choose(self, found: Sequence[Record], step: Step) -> Record:
+        """Apply `several:`."""
+        if len(found) > 1 and step.several == "park":
+            raise Refused(f"{len(found)} records fit; `several: park`")
+        return found[-1] if step.several == "newest" else found[0]
+
+    def ensure_contact(self, connector: Connector) -> str:
+        """Return the id of the person's contact at the vendor: linked, found by phone or e-mail, or made now."""
+        contact = dict(self.event.record.get("contact") or {})
+        linked = self.linked(connector.connection.name, "contact")
+        if linked:
+            self.contact = linked
+            return linked
+        if not (contact.get("phone") or contact.get("email") or contact.get("handle")):
+            return ""
+        several = self.config.people.several
+        found = self.person_records(connector, "contact")
+        marker = self.runtime.marker(self.work.marker, "contact")
+        if not found and self.work.started_at is not None:
+            found = connector.find("contact", {"marker": marker}, 5)
+        action = Action(
+            name="contact.create", record="contact", verb="create", person=contact, event=self.event,
+            marker=marker, fill=self.fill(),
+        )  # fmt: skip
+        if found:
+            record = found[-1] if several == "newest" else found[0]
+            self.contact = str(record["id"])
+            action.name, action.verb, action.id = "contact.update", "update", self.contact
+            connector.perform(action)
+            return self.contact
+        self.contact = connector.perform(action).id
+        return self.contact
+
+    def to_join(self, connector: Connector, step: Step) -> tuple[str, Record] | None:
+        """Return (record name, record) of an open, recent record of the same person that a request may join."""
+        assert step.attach is not None
+        contact_id = self.linked(connector.connection.name, "contact")
+        if not contact_id and (found := self.person_records(connector, "contact")):
+            contact_id = self.contact = str(found[0]["id"])
+        contact = self.event.record.get("contact") or {}
+        since = time.time() - (step.attach.within or 10 * 365 * 86400)
+        known = (("contact", contact_id), ("phone", contact.get("phone")), ("email", contact.get("email")))
+        for state, record in step.attach.to:
+            by: dict[str, Any] = {"since": since, **({"open": True} if state == "open" else {})}
+            for key, value in known:
+                if value and (found := connector.find(record, {**by, key: value}, 20)):
+                    return record, self.choose(found, step)
+        return None
+
+    def in_doubt_since(self) -> dt.datetime | None:
+        """Return when an earlier try began whose outcome nobody knows, or None."""
+        started = self.work.started_at
+        return dt.datetime.fromtimestamp(started, dt.UTC) if started is not None else None
+
+    def fill(self) -> str:
+        """Return what an update may overwrite: `empty_only`, or `newest` where this source is a preferred one."""
+        rule = self.config.people.fill
+        if isinstance(rule, str):
+            return rule
+        return "newest" if self.event.connection in rule else "empty_only"
