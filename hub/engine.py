@@ -26,6 +26,7 @@ from hub.pipeline import Pipeline
 from hub.polling import Poller
 from hub.runtime import Runtime
 from hub.store import state, work
+from hub.store.engine import is_trouble
 from hub.work_items import Complete, Deliver, Item, PollCall
 
 log = logging.getLogger("hub.engine")
@@ -175,6 +176,7 @@ class Dispatcher(_Loop):
         self.flying: dict[str, Item] = {}
         self.renewed = time.monotonic()
         self.in_flight: Counter[str] = Counter()
+        self._suspects = 0  # so many of the oldest outcomes are written one by one
         self._lanes: deque[str] = deque()
         self._ensured = False
 
@@ -192,27 +194,64 @@ class Dispatcher(_Loop):
         """Write outcomes, renew leases, claim what is due, start the calls."""
         if 0 < len(self.outcomes) < len(self.flying) // 2:
             time.sleep(GATHER)
-        batch = self._collect()
-        claiming = not self.engine.stopping.is_set()
+        alone = self._suspects > 0
+        batch = self._collect(1 if alone else 200)
+        try:
+            busy = self._turn(batch, claiming=not alone and not self.engine.stopping.is_set())
+        except Exception as error:
+            self._keep(batch, alone, error)
+            raise
+        if alone:
+            self._suspects -= 1
+        return busy
+
+    def _keep(self, batch: list[tuple[Item, Any]], alone: bool, error: Exception) -> None:
+        """Keep outcomes that could not be written for the next turn: what was done must not be forgotten.
+
+        Where it isn't the store's trouble they are written one by one. The one to blame is written as a failure; if
+        not even that can be, its lease is left to run out, so that it stands in nobody's way.
+        """
+        if not is_trouble(error):
+            if not alone:
+                self._suspects = len(batch)
+            elif (item := batch[0][0]).blamed:
+                self._suspects -= 1
+                self._landed(batch)
+                return
+            else:
+                item.blamed = True
+                batch = [(item, item.unwritable(error))]
+        self.outcomes.extendleft(reversed(batch))
+
+    def _landed(self, batch: list[tuple[Item, Any]]) -> None:
+        for item, _ in batch:
+            self.flying.pop(item.key, None)
+            self.in_flight[item.connection] -= 1
+
+    def _turn(self, batch: list[tuple[Item, Any]], claiming: bool) -> bool:
         renew = bool(self.flying) and time.monotonic() - self.renewed > work.LEASE / 3
         grants = self._grants() if claiming else {}
         if not batch and not grants and not renew:
             return False
         items: list[Item] = []
-        with self.store.write() as db:
-            if batch:
-                self.engine.ledger.write(db, batch)
-            if renew:
-                work.renew(db, [item.lease for item in self.flying.values()])
-            for lane, grant in grants.items():
-                items.extend(self._claim(db, lane, grant))
-        for item, _ in batch:
-            self.flying.pop(item.key, None)
-            self.in_flight[item.connection] -= 1
+        held: set[str] = set()
+        try:
+            with self.store.write() as db:
+                if batch:
+                    self.engine.ledger.write(db, batch)
+                if renew:
+                    held = work.renew(db, [item.lease for item in self.flying.values()])
+                for lane, grant in grants.items():
+                    items.extend(self._claim(db, lane, grant))
+        except Exception:
+            self._give_back(grants)
+            raise
+        self._landed(batch)
         if renew:
             self.renewed = time.monotonic()
             for item in self.flying.values():
-                item.extend()
+                if item.key in held:  # a lease that another worker took over meanwhile isn't ours to prolong
+                    item.extend()
         self.engine.ledger.after_commit()
         if any(isinstance(item, PollCall) for item, _ in batch):
             self.engine.intake.bell.set()  # what a poll brought is read at once, not at the next sweep
@@ -226,9 +265,9 @@ class Dispatcher(_Loop):
             self.engine.ring_others()
         return bool(batch or items)
 
-    def _collect(self) -> list[tuple[Item, Any]]:
-        batch: list[tuple[Item, Any]] = []
-        while self.outcomes and len(batch) < 200:
+    def _collect(self, most: int) -> list[tuple[Item, Any]]:
+        batch = []
+        while self.outcomes and len(batch) < most:
             batch.append(self.outcomes.popleft())
         return batch
 

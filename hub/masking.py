@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus, urlsplit
 
 MASK = "***"
 _PHONE = re.compile(r"(?<![\w.-])\+?\d[\d\s().-]{7,17}\d(?![\w-])")
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
+#: what clients leave as it is in a path
+_URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
+_PARAMETER = re.compile(r"(?i)\b([\w-]*(?:token|auth|secret|api_?key|password|signature)=)[^&\s\"'<>\\]+")
 _EMAIL = re.compile(r"([\w.+-])[\w.+-]*@([\w-]+\.[\w.-]+)")
 
 
 class Masker:
-    """Replaces the known secrets of a connection by `***`, plain and percent-encoded."""
+    """Replaces the known secrets of a connection by `***`, in every spelling they have in urls and JSON."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        from urllib.parse import quote
-
-        words = {word for secret in secrets if len(secret) >= 4 for word in (secret, quote(secret, safe=""))}
+        words = {word for secret in secrets for word in _spellings(secret) if len(word) >= 4}
         self._pattern = (
             re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))) if words else None
         )
@@ -25,6 +29,27 @@ class Masker:
     def mask(self, text: str) -> str:
         """Return the text without secrets."""
         return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def mask_call(self, text: str) -> str:
+        """Return a url or what a vendor said, without secrets; tokens learned later are known by their parameter."""
+        return _PARAMETER.sub(rf"\1{MASK}", self.mask(text))
+
+
+def _spellings(secret: str) -> set[str]:
+    """Return a secret as it may be written: plain, percent-encoded one way or the other, in JSON (PHP escapes `/`).
+
+    A secret that is an address (a webhook's) is known by its path alone, too: that is what error pages repeat.
+    """
+    texts = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    words = {secret, *texts, *(text.replace("/", "\\/") for text in texts)}
+    encoded = {quote(secret, safe=safe) for safe in ("", "/", _URL_SAFE)} | {quote_plus(secret)}
+    words |= encoded | {_ESCAPE.sub(lambda found: found.group().lower(), word) for word in encoded}
+    if "://" in secret:
+        parts = urlsplit(secret)
+        for part in (parts.path.strip("/"), parts.query, parts.password or ""):
+            if len(part) >= 8:
+                words |= _spellings(part)
+    return words
 
 
 def mask_person(text: str) -> str:
@@ -38,7 +63,7 @@ def _mask_phone(match: re.Match[str]) -> str:
     return f"{digits[:3]}***{digits[-2:]}" if 9 <= len(digits) <= 15 else match.group()
 
 
-_SECRET_HEADERS = re.compile(r"auth|token|secret|key|signature|cookie", re.I)
+_SECRET_HEADERS = re.compile(r"auth|token|secret|key|signature|cookie|passw|credential|session", re.I)
 
 
 def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:

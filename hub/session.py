@@ -213,12 +213,12 @@ class Session:
             answer.took = time.monotonic() - started
             return answer
         except Exception as error:
-            note = self.masker.mask(str(error))[:300]
+            note = self.masker.mask_call(str(error))[:300]
             raise
         finally:
             if context is not None:
                 took = int((time.monotonic() - started) * 1000)
-                context.exchanges.append(Exchange(method, self.masker.mask(url), status, took, note))
+                context.exchanges.append(Exchange(method, self.masker.mask_call(url), status, took, note))
 
     def get(self, url: str, **options: Any) -> Answer:
         """Read: a GET that changes nothing."""
@@ -233,7 +233,7 @@ class Session:
         headers: Mapping[str, str] | None, files: Any, changes: bool, timeout: float,
     ) -> Answer:  # fmt: skip
         wire.deadline, wire.sent = time.monotonic() + timeout, False
-        say = self.masker.mask
+        say = self.masker.mask_call
         host = _host(url)
         try:
             # Prepared by hand and handed to the adapter: what Session.request adds (cookies, redirects, environment)

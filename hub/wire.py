@@ -1,4 +1,4 @@
-"""Connections to vendors: none outlasts the deadline of its exchange, and urls from data reach public addresses only."""
+"""Connections to vendors: none outlasts its exchange's deadline, and urls from data lead to public addresses only."""
 
 from __future__ import annotations
 

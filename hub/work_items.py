@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from hub.errors import LeaseLost
+from hub.deliver import Outcome
+from hub.errors import HubError, LeaseLost
+from hub.reasons import stored
 from hub.store import intake, state, work
 
 if TYPE_CHECKING:
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class Item:
-    """One leased line and the call to make for it."""
+    """One leased line and the call to make for it. `blamed`: what came of it can't be written down."""
+
+    blamed = False
 
     def __init__(self, key: str, lane: str, connection: str, lease: str) -> None:
         self.key, self.lane, self.connection, self.lease = key, lane, connection, lease
@@ -32,6 +36,10 @@ class Item:
         """Make the call; runs on a pool thread. What it returns or raises is written by the ledger."""
         raise NotImplementedError
 
+    def unwritable(self, error: Exception) -> Any:
+        """Return what to write in place of a result that the store does not take."""
+        return HubError(f"what came of it could not be stored: {type(error).__name__}")
+
 
 class Deliver(Item):
     """Carry out one delivery."""
@@ -43,6 +51,11 @@ class Deliver(Item):
     def call(self, engine: Engine) -> Any:
         """Return the delivery's Outcome."""
         return engine.deliverer(self.claimed, self.guard)
+
+    def unwritable(self, error: Exception) -> Any:
+        """Park the delivery, visible; it may have taken effect."""
+        why = f"what came of it could not be stored: {type(error).__name__}"
+        return Outcome(self.claimed, "parked", stored("plugin_error", why=why))
 
 
 class Complete(Item):

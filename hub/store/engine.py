@@ -309,6 +309,17 @@ class Store:
             return db.one("SELECT 1") is not None
 
 
+#: what the drivers and SQLAlchemy raise when the database is away, locked or full
+_TROUBLE = frozenset({"OperationalError", "InterfaceError", "InternalError", "TimeoutError"})
+
+
+def is_trouble(error: BaseException) -> bool:
+    """Return whether an error is the store's (away, locked, full) and not that of the data: then waiting helps."""
+    return isinstance(error, OSError | MemoryError | StoreFull) or any(
+        kind.__name__ in _TROUBLE for kind in type(error).__mro__
+    )
+
+
 def _with_driver(url: str) -> str:
     scheme, rest = url.split("://", 1)
     return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else f"{scheme}://{rest}"

@@ -147,13 +147,15 @@ def poll_now(db: Db, connection: str) -> int:
     return db.run("UPDATE line SET due = ? WHERE key LIKE ? AND lease IS NULL", (db.now, f"poll:{connection}:%"))
 
 
-def renew(db: Db, leases: Sequence[str]) -> None:
-    """Push the end of these leases out again."""
-    if leases:
-        db.run(
-            f"UPDATE line SET due = ? WHERE lease IN ({db.marks(leases)})",  # noqa: S608
-            (db.now + LEASE, *leases),
-        )
+def renew(db: Db, leases: Sequence[str]) -> set[str]:
+    """Push the end of these leases out again; return the keys of the lines that are still held by them."""
+    if not leases:
+        return set()
+    rows = db.rows(
+        f"UPDATE line SET due = ? WHERE lease IN ({db.marks(leases)}) RETURNING key",  # noqa: S608
+        (db.now + LEASE, *leases),
+    )
+    return {row[0] for row in rows}
 
 
 def free_worker(db: Db, worker: str) -> int:

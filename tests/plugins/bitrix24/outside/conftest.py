@@ -1,7 +1,6 @@
 """Clients that others wrote, each in a throw-away place of its own under `.outside/`, driven as subprocesses."""
 
 import json
-import os
 import subprocess
 import venv
 from pathlib import Path
@@ -9,17 +8,16 @@ from pathlib import Path
 import pytest
 
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
+from tests.outside import OUTSIDE, alone, environment
 
-CACHE = Path(__file__).resolve().parents[4] / ".outside"
 SCRIPTS = Path(__file__).parent / "scripts"
-QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "NO_UPDATE_NOTIFIER": "1"}
 
 
 def _run(command, cwd, **env):
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env={**os.environ, **QUIET, **env},
+        env={**environment(), **env},
         capture_output=True,
         text=True,
         timeout=300,
@@ -31,10 +29,11 @@ def _run(command, cwd, **env):
 def _installed(folder, install):
     """Install once: a place without its mark is begun afresh by the installer."""
     mark = folder / ".ready"
-    if not mark.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        install(folder)
-        mark.touch()
+    with alone(folder.name):
+        if not mark.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            install(folder)
+            mark.touch()
     return folder
 
 
@@ -47,7 +46,7 @@ def python_client():
             venv.create(folder, with_pip=True, clear=True)
             _run([folder / "bin/python", "-m", "pip", "install", "-q", package], folder)
 
-        folder = _installed(CACHE / f"pypi-{package.replace('==', '-')}", install)
+        folder = _installed(OUTSIDE / f"pypi-{package.replace('==', '-')}", install)
         printed = _run([folder / "bin/python", SCRIPTS / script, *arguments], folder, **env)
         return json.loads(printed.strip().splitlines()[-1])
 
@@ -63,7 +62,7 @@ def node_client():
             (folder / "package.json").write_text('{"private": true, "type": "module"}')
             _run(["npm", "install", "--silent", "--no-audit", "--no-fund", package], folder)
 
-        folder = _installed(CACHE / f"npm-{package.strip('@').replace('/', '-').replace('@', '-')}", install)
+        folder = _installed(OUTSIDE / f"npm-{package.strip('@').replace('/', '-').replace('@', '-')}", install)
         (folder / script).write_text((SCRIPTS / script).read_text())
         printed = _run(["node", script, *arguments], folder, **env)
         return json.loads(printed.strip().splitlines()[-1])

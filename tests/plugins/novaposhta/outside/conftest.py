@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import subprocess
 import venv
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.outside import OUTSIDE, alone, environment
+
 HERE = Path(__file__).parent
-OUTSIDE = HERE.parents[3] / ".outside"
 
 #: client -> what pip is given, one list per run of pip; the two called novaposhta share an import name
 PYTHON_CLIENTS = {
@@ -51,7 +49,7 @@ def drive() -> Drive:
             [*command, json.dumps(settings)],
             cwd=home,
             # one client's models have the vendor for a default wherever no address was given to them
-            env=_environment() | {"NOVAPOSHTA_API_POINT": settings["api_url"]},
+            env=environment() | {"NOVAPOSHTA_API_POINT": settings["api_url"]},
             capture_output=True,
             text=True,
             timeout=120,
@@ -69,7 +67,7 @@ def _installed(client: str) -> Path:
     home = OUTSIDE / f"novaposhta-{client}"
     wanted = json.dumps(PYTHON_CLIENTS.get(client) or NODE_CLIENTS[client])
     marker = home / ".installed"
-    with _only_one(client):
+    with alone(home.name):
         if not marker.exists() or marker.read_text("utf-8") != wanted:
             shutil.rmtree(home, ignore_errors=True)
             if client in PYTHON_CLIENTS:
@@ -78,16 +76,6 @@ def _installed(client: str) -> Path:
                 _install_node(home, NODE_CLIENTS[client])
             marker.write_text(wanted, "utf-8")
     return home
-
-
-@contextmanager
-def _only_one(client: str) -> Iterator[None]:
-    """Keep parallel test runs from installing the same client at once."""
-    OUTSIDE.mkdir(exist_ok=True)
-    (OUTSIDE / ".gitignore").write_text("*\n", "utf-8")
-    with (OUTSIDE / f"novaposhta-{client}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _install_python(home: Path, runs: tuple[list[str], ...]) -> None:
@@ -116,13 +104,8 @@ def _beside(home: Path, script: Path) -> Path:
     return Path(shutil.copy(script, home / script.name))
 
 
-def _environment() -> dict[str, str]:
-    """Return ours without what would lead the client's interpreter back to our own packages."""
-    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-
-
 def _quietly(command: list[str], home: Path) -> None:
     done = subprocess.run(
-        command, cwd=home, env=_environment(), capture_output=True, text=True, timeout=300, check=False
+        command, cwd=home, env=environment(), capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
