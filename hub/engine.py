@@ -266,7 +266,7 @@ class Dispatcher(_Loop):
         return bool(batch or items)
 
     def _collect(self, most: int) -> list[tuple[Item, Any]]:
-        batch = []
+        batch: list[tuple[Item, Any]] = []
         while self.outcomes and len(batch) < most:
             batch.append(self.outcomes.popleft())
         return batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -44,9 +45,9 @@ def _spellings(secret: str) -> set[str]:
     words = {secret, *texts, *(text.replace("/", "\\/") for text in texts)}
     encoded = {quote(secret, safe=safe) for safe in ("", "/", _URL_SAFE)} | {quote_plus(secret)}
     words |= encoded | {_ESCAPE.sub(lambda found: found.group().lower(), word) for word in encoded}
-    if "://" in secret:
+    with contextlib.suppress(ValueError):
         parts = urlsplit(secret)
-        for part in (parts.path.strip("/"), parts.query, parts.password or ""):
+        for part in (parts.path.strip("/"), parts.query, parts.password or "") if parts.netloc else ():
             if len(part) >= 8:
                 words |= _spellings(part)
     return words

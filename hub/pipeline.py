@@ -25,6 +25,7 @@ from hub.paths import Scope
 from hub.reasons import stored
 from hub.runtime import Runtime
 from hub.store import Db, intake, people, state, work
+from hub.store.engine import is_trouble
 
 log = logging.getLogger("hub.pipeline")
 
@@ -67,6 +68,27 @@ class Pipeline:
         if not receipts:
             return 0
         parsed = [self.parse(receipt) for receipt in receipts]
+        try:
+            return self._store(connection, lease, parsed)
+        except Exception as error:
+            if is_trouble(error):
+                raise
+            # One of them holds what the store doesn't take. Alone, each does its own harm only.
+            log.exception("receipts of %s could not be stored together; trying one by one", connection)
+            return sum(self._store_alone(connection, lease, one) for one in parsed)
+
+    def _store_alone(self, connection: str, lease: str, one: Parsed) -> int:
+        try:
+            return self._store(connection, lease, [one])
+        except Exception as error:
+            if is_trouble(error):
+                raise
+            log.exception("what receipt %s says could not be stored", one.receipt.id)
+            trouble = stored("plugin_error", why=f"{type(error).__name__}: {error}"[:500])
+            return self._store(connection, lease, [Parsed(one.receipt, trouble=trouble)])
+
+    def _store(self, connection: str, lease: str, parsed: list[Parsed]) -> int:
+        """Write down in one commit what receipts say, and what follows from it."""
         events = [event for one in parsed for event in one.events]
         decided = {(e.connection, e.key): self.decide(e) for e in events if self._plain(e)}
         with self.store.write() as db:
@@ -85,7 +107,7 @@ class Pipeline:
                     params = {"connection": connection, "why": one.trouble["params"].get("why", "")}
                     state.open_alert(db, f"unreadable:{connection}", "alert_unreadable", connection, params)
             state.count(db, counts)
-        return len(receipts)
+        return len(parsed)
 
     def parse(self, receipt: Receipt) -> Parsed:
         """Ask the connector what a stored request means. What can't be understood is kept, with the reason."""

@@ -52,17 +52,14 @@ class Plan:
         )  # fmt: skip
 
 
-def die_with_parent(parent: int = 0, name: str = "") -> None:
+def die_with_parent(parent: int = 0) -> None:
     """End this process when its parent dies, so that a killed supervisor leaves nothing behind (Linux).
 
-    parent: its pid, where known: one that died before this call would never be noticed. name: what `ps` shows.
+    parent: its pid, where known: one that died before this call would never be noticed.
     """
     if sys.platform == "linux":
-        PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if name:
-            libc.prctl(PR_SET_NAME, f"hub:{name}".encode()[:15])
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if parent and os.getppid() != parent:
             os._exit(1)
 
@@ -176,7 +173,7 @@ def fork(name: str, run: Callable[[], None]) -> int:
         return pid
     code = 1
     try:
-        die_with_parent()
+        die_with_parent(parent)
         name_process(f"hub-{name}")
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the supervisor, which tells its children

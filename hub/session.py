@@ -194,10 +194,10 @@ class Session:
         context: CallContext | None = getattr(self._local, "context", None)
         if context:
             context.guard()
-            if context.budget > 0:
-                context.budget -= 1
-            else:
-                self._spend(1)
+        if context and context.budget > 0:
+            context.budget -= 1
+        else:
+            self._spend(1)
         if json is not None:
             data = orjson.dumps(json, default=str)
             headers = {"Content-Type": "application/json", **(headers or {})}

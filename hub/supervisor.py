@@ -136,9 +136,9 @@ class Supervisor:
     def _free(self, pid: int) -> None:
         """Make everything that process had leased due at once."""
         try:
-            with contextlib.closing(Store.open(self.plan.database_url or None, self.plan.folder)) as store:
-                with store.write() as db:
-                    freed = work.free_worker(db, f"{socket.gethostname()[:20]}-{pid}-")
+            opened = Store.open(self.plan.database_url or None, self.plan.folder)
+            with contextlib.closing(opened) as store, store.write() as db:
+                freed = work.free_worker(db, f"{socket.gethostname()[:20]}-{pid}-")
             if freed:
                 log.info("%s lines of process %s are free again", freed, pid)
         except Exception:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from hub.deliver import Outcome
 from hub.errors import HubError, LeaseLost
+from hub.outcome import Outcome
 from hub.reasons import stored
 from hub.store import intake, state, work
 

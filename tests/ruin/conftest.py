@@ -53,7 +53,8 @@ def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Keep one line of figures for the summary."""
 
     def note(storm: str, **numbers: Any) -> None:
-        _FIGURES.append(f"{storm}: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in numbers.items()))
+        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in numbers.items())
+        _FIGURES.append(f"{storm}: {told}")
 
     return note
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -41,7 +42,7 @@ def order_breaks(creates: Sequence[dict[str, Any]]) -> int:
     by_subject: dict[str, list[int]] = defaultdict(list)
     for one in creates:
         by_subject[one["SUBJECT"]].append(int(one["NUMBER"]))
-    return sum(a > b for numbers in by_subject.values() for a, b in zip(numbers, numbers[1:], strict=False))
+    return sum(a > b for numbers in by_subject.values() for a, b in itertools.pairwise(numbers))
 
 
 def settled(vendor: Vendor, accepted: set[str]) -> dict[str, int]:

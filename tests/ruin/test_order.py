@@ -6,6 +6,7 @@ it, and must never, not for a moment, have gone backward.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -58,7 +59,7 @@ def check_stages(vendor: Vendor, deals: dict[str, str], wanted: dict[str, str]) 
 
 def _backward(moves: Sequence[str]) -> int:
     places = [STAGES.index(stage) for stage in moves]
-    return sum(a > b for a, b in zip(places, places[1:], strict=False))
+    return sum(a > b for a, b in itertools.pairwise(places))
 
 
 def storm(

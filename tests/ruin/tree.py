@@ -67,8 +67,9 @@ class Tree:
         self.kills: dict[str, int] = {}
         self.restarts = 0
         (folder / "hub.yaml").write_text(f"hub: {{plugins_dir: {HERE / 'plugins'}, unrouted: ignore}}\n{yaml}")
+        foreign = ("HUB_", "REDIS_", "DATABASE")
         self.env = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "REDIS_", "DATABASE"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
             "HUB_RUIN_TREE": self.token, "HUB_RUIN_BACKOFF": "0.2,0.4,0.8,1.5", "PYTHONPATH": str(ROOT),
         }  # fmt: skip
         if not redis:

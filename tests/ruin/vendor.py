@@ -36,7 +36,7 @@ class World:
         self.acts: list[tuple[str, float]] = []
         self.counts: dict[str, int] = {}
         self.mood: dict[str, Any] = {"fail": 0.0, "lose": 0.0, "delay": 0.0, "hang": 0.0, "down": False}
-        self.random = random.Random(7)  # noqa: S311 (a dice, not a secret)
+        self.random = random.Random(7)
         self.next_id = 100
 
     def act(self, what: str, body: dict[str, Any]) -> tuple[int, Any]:
