@@ -86,7 +86,11 @@ def _looped(look: Look) -> Look:
 def _derived(event: Event, name: str, before: Any) -> Event:
     verb = DERIVED[name]
     return event.with_(
-        type=f"{event.kind}.{verb}", key=f"{event.key}:{verb}", was={name: before}, id=0, incomplete=False
+        type=f"{event.kind}.{verb}",
+        key=f"{event.key}:{verb}",
+        was={name: before},
+        id=0,
+        incomplete=False,
     )
 
 

@@ -118,6 +118,9 @@ class Connector:
     statuses: ClassVar[Mapping[str, str]] = {}
     #: seconds after which a lost create is surely visible to a search
     settle: ClassVar[float] = 60.0
+    #: messages name a record and say no more: one that repeats another may stand for a second change, so a copy that
+    #: comes after the record was read makes the hub look again (and find nothing new, as a rule)
+    hints: ClassVar[bool] = False
     #: largest body this vendor may send
     max_body: ClassVar[int] = 1_000_000
     #: content type that a bare sample body of this vendor has (`hub try FILE`)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hub.model import Event
+from hub.normal import storable
 
 #: keys that belong to nobody: placeholders people and forms type in
 NOBODY = frozenset(
@@ -24,9 +25,9 @@ def keys(event: Event, match: Iterable[str], nobody: Iterable[str] = ()) -> list
     nobody = NOBODY | set(nobody)
     found: list[tuple[str, str]] = []
     for kind in match:
-        found.extend((kind, value) for value in _values(contact, kind) if value not in nobody)
+        found.extend((kind, storable(value)) for value in _values(contact, kind) if value not in nobody)
     if contact.get("id"):
-        found.append((f"{event.connection}.contact", str(contact["id"])))
+        found.append((f"{event.connection}.contact", storable(str(contact["id"]))))
     return list(dict.fromkeys(found))
 
 
@@ -52,4 +53,4 @@ def search_words(event: Event) -> set[str]:
                 words.add(str(value).lower())
         for field in ("phones", "emails"):
             words.update(str(value).lower() for value in record.get(field) or ())
-    return {word[:200] for word in words if word}
+    return {storable(word[:200]) for word in words if word}

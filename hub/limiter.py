@@ -22,7 +22,7 @@ local want, rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]
 local had = redis.call('HMGET', KEYS[1], 'level', 'at')
 local level = tonumber(had[1]) or 0
 local at = tonumber(had[2]) or now
-level = math.max(0, level - (now - at) * rate)
+level = math.max(0, level - math.max(0, now - at) * rate)
 local grant = want
 if ARGV[4] == '0' then grant = math.max(0, math.min(want, math.floor(burst - level + 0.000001))) end
 level = level + grant
@@ -78,8 +78,13 @@ class Limiter:
         self._take(key, calls, rate, burst, forced=True)
 
     def pause(self, key: str, seconds: float, scope: str = "") -> None:
-        """Stop all calls (or those of one scope) of an account for some seconds, in every worker."""
+        """Stop all calls (or those of one scope) of an account for some seconds, in every worker.
+
+        A pause that lasts longer already stays: the answer to an earlier call may come late.
+        """
         name = f"{key}:{scope}"
+        if self._left(name) >= seconds:
+            return
         self._pauses[name] = time.monotonic() + seconds
         self._try(lambda client: client.set(f"{self._prefix}pause:{name}", "1", px=max(1, int(seconds * 1000))))
 
@@ -87,7 +92,9 @@ class Limiter:
         """Return the seconds an account (or one scope of it) is still paused."""
         if scope and (wait := self.paused(key)):
             return wait
-        name = f"{key}:{scope}"
+        return self._left(f"{key}:{scope}")
+
+    def _left(self, name: str) -> float:
         local = self._pauses.get(name, 0.0) - time.monotonic()
         if local > 0:
             return local

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import phonenumbers
 
-_EMAIL = re.compile(r"^[^@\s<>\"',;:()]+@[^@\s<>\"',;:()]+\.[^@\s<>\"',;:().]{2,}$")
+_EMAIL = re.compile(r"^[^@\s<>\"',;:()\x00-\x1f\x7f]+@[^@\s<>\"',;:()]+\.[^@\s<>\"',;:().]{2,}$")
 _KEEP = re.compile(r"[^\d+]")
 
 
@@ -45,6 +45,11 @@ def email(text: str) -> str | None:
     except UnicodeError:
         return None
     return f"{local}@{domain}".lower()
+
+
+def storable(text: str) -> str:
+    """Return text that every database takes: NUL and halves of characters, which only an attacker sends, are marked."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def split_name(name: str) -> tuple[str, str]:

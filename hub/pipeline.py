@@ -95,6 +95,9 @@ class Pipeline:
             if not work.held_leases(db, [(f"in:{connection}", lease)]):
                 return 0  # another worker took over while we were reading: it will do the same, once
             fresh = intake.add_events(db, events)
+            if self.runtime.connector(connection).hints:
+                known = {event.key for event in fresh}
+                fresh += intake.look_again(db, [e for e in events if e.incomplete and e.key not in known])
             work.ensure_lines(db, {intake.event_line(e): e.connection for e in fresh if e.incomplete})
             self.settle(db, [e for e in fresh if not e.incomplete], decided)
             intake.finish_receipts(db, [self._finished(one) for one in parsed])
@@ -377,7 +380,13 @@ class Pipeline:
         work.add_links(db, found)
 
     def _unrouted(self, db: Db, event: Event) -> None:
-        if self.runtime.config.hub.unrouted == "alert":
+        """Tell once that nothing listens, unless a route listens to another event of the same record there."""
+        listening = any(
+            trigger.connection in ("*", event.connection) and trigger.type.startswith(f"{event.kind}.")
+            for route in self.runtime.config.routes
+            for trigger in route.on
+        )
+        if self.runtime.config.hub.unrouted == "alert" and not listening:
             params = {"connection": event.connection, "type": event.type}
             cause = f"unrouted:{event.connection}:{event.type}"
             state.open_alert(db, cause, "alert_unrouted", event.connection, params)

@@ -6,6 +6,7 @@ commit takes along everything that arrived while the one before it was being wri
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
@@ -15,8 +16,9 @@ from typing import Any
 
 from hub.connector import Connector
 from hub.errors import HubError, PluginError, Rejected, StoreFull
-from hub.masking import mask_headers
+from hub.masking import mask_headers, mask_person
 from hub.model import Reply, Request
+from hub.normal import storable
 from hub.runtime import Runtime
 from hub.store import Store, intake, state
 from hub.store.json import dumps
@@ -43,8 +45,9 @@ class Ticket:
 class GroupCommit:
     """One thread that writes what all request threads hand it, a batch per commit."""
 
-    def __init__(self, store: Store, ring: Callable[[], None]) -> None:
+    def __init__(self, store: Store, ring: Callable[[], None], hints: frozenset[str] = frozenset()) -> None:
         self.store = store
+        self._hints = hints
         self._ring = ring
         self._waiting: deque[Ticket] = deque()
         self._rejected: deque[tuple[str, float, int, str, str]] = deque(maxlen=1000)
@@ -104,7 +107,9 @@ class GroupCommit:
             with self.store.write(urgent=True) as db:
                 fresh = intake.add_receipts(db, [ticket.row for ticket in batch])
                 counts = Counter((ticket.row[0], "received") for ticket in batch)
-                counts.update((name, "duplicate") for name in self._duplicates(batch, fresh))
+                copies = self._duplicates(batch, fresh)
+                counts.update((name, "duplicate") for name, _ in copies)
+                intake.read_again(db, [copy for copy in copies if copy[0] in self._hints])
                 counts.update((trace[0], "rejected") for trace in traces)
                 state.count(db, counts)
                 if traces:
@@ -125,7 +130,7 @@ class GroupCommit:
             self._ring()
 
     @staticmethod
-    def _duplicates(batch: list[Ticket], fresh: set[tuple[str, str]]) -> list[str]:
+    def _duplicates(batch: list[Ticket], fresh: set[tuple[str, str]]) -> list[tuple[str, str]]:
         left = set(fresh)
         out = []
         for ticket in batch:
@@ -133,7 +138,7 @@ class GroupCommit:
             if key in left:
                 left.discard(key)
             else:
-                out.append(ticket.row[0])
+                out.append(key)
         return out
 
 
@@ -142,14 +147,14 @@ class Receiver:
 
     def __init__(self, runtime: Runtime, ring: Callable[[], None]) -> None:
         self.runtime = runtime
-        self.commit = GroupCommit(runtime.store, ring)
+        hints = frozenset(name for name, one in runtime.config.connections.items() if one.connector.hints)
+        self.commit = GroupCommit(runtime.store, ring, hints)
 
     def __call__(self, name: str, request: Request) -> Reply:
         """Return the answer to a request at `/in/<name>`; never raises on what comes from outside."""
-        try:
-            connector = self.runtime.connector(name)
-        except KeyError:
-            return self.turn_away("?", request, Rejected(404, "no connection of that name"))
+        if name not in self.runtime.config.connections:
+            return self.turn_away(name, request, Rejected(404, "no connection of that name"))
+        connector = self.runtime.connector(name)
         try:
             return self._accept(connector, name, request)
         except Rejected as refusal:
@@ -162,19 +167,19 @@ class Receiver:
         if len(request.body) > connector.max_body:
             raise Rejected(413, f"larger than {connector.max_body} bytes")
         shook = self._ask(connector, "handshake", request)
-        if shook is not None:
+        if isinstance(shook, Reply):
             return shook
         self._ask(connector, "verify", request)
-        key = self._ask(connector, "receipt_key", request)
+        key = receipt_key(str(self._ask(connector, "receipt_key", request)))
         mask = connector.http.masker.mask
-        self.commit.put(intake.receipt_row(name, str(key)[:500], request, self.runtime.store.sealer, mask))
+        self.commit.put(intake.receipt_row(name, key, request, self.runtime.store.sealer, mask))
         try:
-            reply: Reply = connector.acknowledge(request)
+            reply = connector.acknowledge(request)
         except Exception as error:
             # The receipt is on disk: whatever the plugin stumbles over, the sender must not send it again for that.
             log.exception("%s", PluginError(connector.name, "acknowledge", error))
             return Reply()
-        return reply
+        return reply if isinstance(reply, Reply) else Reply()
 
     def _ask(self, connector: Connector, method: str, request: Request) -> Any:
         """Call a plugin on hostile input: whatever it raises becomes a clean refusal, never a 500."""
@@ -189,16 +194,28 @@ class Receiver:
             raise Rejected(400, f"plugin {connector.name} could not read this: {type(error).__name__}") from None
 
     def turn_away(self, name: str, request: Request, refusal: Rejected) -> Reply:
-        """Answer a request that isn't taken, and keep a masked trace of it."""
+        """Answer a request that isn't taken, and keep a masked trace of it; all unknown connections share one ring."""
+        known = name in self.runtime.config.connections
+        mask = self.runtime.connector(name).http.masker.mask_call if known else str
+        headers = list(mask_headers(request.headers).items())[:40]
         trace = dumps(
             {
                 "method": request.method,
-                "path": request.path[:200] if name == "?" else f"/in/{name}/***" if request.tail else f"/in/{name}",
-                "headers": mask_headers(dict(list(request.headers.items())[:40])),
+                "path": storable(f"/in/{name[:80]}/***" if request.tail else f"/in/{name[:80]}"),
+                "headers": {storable(header): storable(mask_person(mask(value)))[:500] for header, value in headers},
                 "bytes": len(request.body),
                 "remote": request.remote,
             }
         )
-        self.commit.note_rejected(name, refusal.status, refusal.reason, trace)
-        log.info("rejected connection=%s status=%s reason=%s", name, refusal.status, refusal.reason)
+        reason = storable(mask_person(mask(refusal.reason)))
+        self.commit.note_rejected(name if known else "?", refusal.status, reason, trace)
+        log.info("rejected connection=%s status=%s reason=%s", name if known else "?", refusal.status, reason)
         return Reply(refusal.status, refusal.reason)
+
+
+def receipt_key(given: str) -> str:
+    """Return a key as the store keeps it; one that is too long or can't be stored goes on as its digest."""
+    if len(given) <= 500 and storable(given) == given:
+        return given
+    digest = hashlib.blake2b(given.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{storable(given[:400])}#{digest}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,6 +31,7 @@ from hub.wire import Adapter, PrivateAddress, PublicAdapter, wire
 
 MAX_REPLY = 8 * 1024 * 1024
 CONNECT_TIMEOUT = 5.0
+_MARKUP = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^<>]{0,500}>", re.I | re.S)
 _HEADERS = {"User-Agent": f"hub/{__version__}", "Accept": "application/json, */*", "Accept-Encoding": "gzip, deflate"}
 
 
@@ -59,8 +61,11 @@ class Answer:
             raise self._doubt(f"HTTP {self.status}: the answer is not JSON: {start!r}") from None
 
     def _start(self, letters: int) -> str:
-        """Return how the body begins, without secrets; masked before it is cut, so that no half of one is left."""
-        return self.mask(self.body[:4000].decode("utf-8", "replace"))[:letters]
+        """Return how the body begins, for people: without secrets (masked before it is cut) and without markup."""
+        text = self.mask(self.body[:4000].decode("utf-8", "replace"))
+        if text.lstrip().startswith("<"):
+            text = _MARKUP.sub(" ", text)
+        return " ".join(text.split())[:letters]
 
     def retry_after(self) -> float | None:
         """Return the seconds of a Retry-After header, a day at most; None if there is none or it makes no sense."""

@@ -10,11 +10,13 @@ from typing import Any
 import orjson
 from cryptography.fernet import Fernet, InvalidToken
 
-from hub.errors import AuthFailed, HubError, Retry
+from hub.errors import AuthFailed, Retry
 from hub.store import Store
 
 #: how long one refresh may take before another worker may try
 _REFRESH = 30.0
+#: stands in the place of a ticket after the vendor has refused
+_REFUSED = "refused: "
 
 
 class TokenVault:
@@ -44,15 +46,18 @@ class TokenVault:
         self, stale: Mapping[str, Any], fetch: Callable[[dict[str, Any]], Mapping[str, Any]]
     ) -> dict[str, Any]:
         """Return fresh credentials. One worker calls `fetch(current)` and its answer is stored before it is used;
-        the others wait for it. Where `stale` is already out of date the newer ones are returned at once.
+        the others wait for it. Where `stale` is already out of date the newer ones are returned at once. What the
+        vendor refused isn't asked again for a while: everyone who waits gets the same answer.
         """
         deadline = time.monotonic() + _REFRESH
         while True:
-            current, version = self._row()
+            current, version, refused = self._row()
             if current is None:
                 raise AuthFailed("there are no credentials yet: give consent first")
             if current.get("access_token") != stale.get("access_token"):
                 return current
+            if refused is not None:
+                raise AuthFailed(refused)
             ticket = secrets.token_hex(8)
             if self._take(version, ticket):
                 return self._fetch(current, version, ticket, fetch)
@@ -69,25 +74,30 @@ class TokenVault:
     ) -> dict[str, Any]:
         try:
             fresh = {**current, **fetch(current)}
-        except HubError:
-            with self._store.write() as db:
-                db.run(
-                    "UPDATE token SET refreshing = NULL, refreshing_until = NULL "
-                    "WHERE connection = ? AND refreshing = ?",
-                    (self._connection, ticket),
-                )
-            newer, _ = self._row()
+        except Exception as error:
+            self._give_up(ticket, error)
+            newer = self.read()
             if newer is not None and newer.get("access_token") != current.get("access_token"):
                 return newer
             raise
         with self._store.write() as db:
             # Stored even if our ticket ran out: the vendor has rotated, this pair is the only one that works.
-            db.run(
+            stored = db.run(
                 "UPDATE token SET value = ?, version = version + 1, refreshing = NULL, refreshing_until = NULL, at = ? "
                 "WHERE connection = ? AND version = ?",
                 (self._seal(fresh), db.now, self._connection, version),
             )
-        return fresh
+        # Somebody stored newer ones meanwhile (a new consent, or whoever took over from us): those count.
+        return fresh if stored else self.read() or fresh
+
+    def _give_up(self, ticket: str, error: Exception) -> None:
+        """Let the next one try; at once after a failure, after a while where the vendor has refused."""
+        with self._store.write() as db:
+            refused = _REFUSED + str(error)[:300] if isinstance(error, AuthFailed) else None
+            db.run(
+                "UPDATE token SET refreshing = ?, refreshing_until = ? WHERE connection = ? AND refreshing = ?",
+                (refused, db.now + _REFRESH if refused else None, self._connection, ticket),
+            )
 
     def _take(self, version: int, ticket: str) -> bool:
         with self._store.write() as db:
@@ -100,13 +110,19 @@ class TokenVault:
                 > 0
             )
 
-    def _row(self) -> tuple[dict[str, Any] | None, int]:
+    def _row(self) -> tuple[dict[str, Any] | None, int, str | None]:
+        """Return the credentials, their version, and why the vendor has just refused to refresh them."""
         with self._store.read() as db:
-            row = db.one("SELECT value, version FROM token WHERE connection = ?", (self._connection,))
+            row = db.one(
+                "SELECT value, version, refreshing, refreshing_until FROM token WHERE connection = ?",
+                (self._connection,),
+            )
+            refused = row is not None and str(row[2] or "").startswith(_REFUSED) and row[3] >= db.now
         if row is None:
-            return None, 0
+            return None, 0, None
         try:
-            return orjson.loads(self._fernet.decrypt(bytes(row[0]))), int(row[1])
+            tokens = orjson.loads(self._fernet.decrypt(bytes(row[0])))
+            return tokens, int(row[1]), row[2].removeprefix(_REFUSED) if refused else None
         except InvalidToken:
             raise AuthFailed(
                 "the stored credentials were encrypted with another key (HUB_SECRET_KEY or secret.key has changed): "

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from hub.errors import HubError, Rejected
 from hub.metrics import StoreMetrics
 from hub.model import Reply, Request
+from hub.normal import storable
 from hub.receive import Receiver
 from hub.runtime import Runtime
 
@@ -45,7 +46,8 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
         try:
             request = read_request(tail, limit)
         except RequestEntityTooLarge:
-            request = Request(flask.request.method, flask.request.path, remote=flask.request.remote_addr or "")
+            remote = flask.request.remote_addr or ""
+            request = Request(flask.request.method, flask.request.path, remote=remote, tail=tail)
             reply = receiver.turn_away(connection, request, Rejected(413, f"larger than {limit} bytes"))
         else:
             reply = receiver(connection, request)
@@ -79,7 +81,9 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
     @app.errorhandler(Exception)
     def trouble(error: Exception) -> Any:
         if isinstance(error, HTTPException):
-            return flask.Response(error.description or "", status=error.code or 400, mimetype="text/plain")
+            plain = flask.Response.force_type(error.get_response(), flask.request.environ)  # keeps Allow and Location
+            plain.data, plain.mimetype = error.description or "", "text/plain"
+            return plain
         log.exception("a request failed inside the hub")
         return flask.Response("try again later", status=503, headers={"Retry-After": "30"}, mimetype="text/plain")
 
@@ -108,7 +112,7 @@ def read_request(tail: str, limit: int) -> Request:
             headers[name.replace("_", "-").lower()] = environ[name]
     return Request(
         method=incoming.method,
-        path=incoming.path,
+        path=storable(incoming.path),
         query=tuple(incoming.args.items(multi=True)) if environ.get("QUERY_STRING") else (),
         headers=headers,
         body=body,
@@ -143,11 +147,14 @@ def consent(runtime: Runtime, name: str, request: Request) -> Reply:
             raise Rejected(400, "this is neither a start nor an answer of a consent")
         target = connector.authorize_url(make_state(runtime, name), redirect)
     except Rejected as refusal:
-        return Reply(refusal.status, refusal.reason)
+        return Reply(refusal.status, connector.http.masker.mask_call(refusal.reason))
     except HubError as trouble:
-        masked = connector.http.masker.mask(str(trouble))
+        masked = connector.http.masker.mask_call(str(trouble))
         log.warning("consent for %s failed: %s", name, masked)
         return Reply(502, f"The consent could not be completed: {masked}")
+    except Exception as trouble:  # noqa: BLE001 (a plugin stumbles over what anyone may send: that is no 500)
+        log.error("plugin %s: consent failed: %s", connector.name, type(trouble).__name__)
+        return Reply(400, f"plugin {connector.name} could not read this")
     if target is None:
         return Reply(404, f"plugin {connector.name} needs no consent")
     return Reply(302, "", headers={"Location": target})

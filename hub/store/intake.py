@@ -40,6 +40,11 @@ def add_receipts(db: Db, rows: Sequence[tuple[Any, ...]]) -> set[tuple[str, str]
     return {(row[0], row[1]) for row in fresh}
 
 
+def read_again(db: Db, keys: Iterable[tuple[str, str]]) -> None:
+    """Have receipts (connection, key) read once more: a copy came, which may stand for a change of its own."""
+    db.many("UPDATE receipt SET state = 'new' WHERE connection = ? AND key = ? AND state = 'done'", sorted(set(keys)))
+
+
 def has_new(db: Db, connection: str) -> bool:
     """Return whether a connection has receipts that nobody has read yet."""
     return db.one("SELECT 1 FROM receipt WHERE state = 'new' AND connection = ? LIMIT 1", (connection,)) is not None
@@ -115,6 +120,16 @@ def add_events(db: Db, events: Sequence[Event], cause: int | None = None) -> lis
         if id is not None:
             out.append(event.with_(id=id))
     return out
+
+
+def look_again(db: Db, events: Sequence[Event]) -> list[Event]:
+    """Store a further hint for each of these known hints that has been looked at already; return the new ones."""
+    out = []
+    for event in events:
+        row = db.one("SELECT state FROM event WHERE connection = ? AND key = ?", (event.connection, event.key))
+        if row is not None and row[0] != "waiting":
+            out.append(event.with_(key=f"{event.key}~{int(db.now * 1000)}"))
+    return add_events(db, out)
 
 
 def content_of(event: Event) -> str:

@@ -70,6 +70,7 @@ class Bitrix24(Connector):
     docs_url: ClassVar[str] = "https://apidocs.bitrix24.com/"
     Settings: ClassVar[type[ma.Schema]] = Bitrix24Settings
     settle: ClassVar[float] = 70.0
+    hints = True
     vendor_field: ClassVar[str] = VENDOR_FIELD
     volatile: ClassVar[tuple[str, ...]] = codes.VOLATILE
     content_types: ClassVar[Mapping[str, str]] = {

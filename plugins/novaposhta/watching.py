@@ -122,7 +122,9 @@ def _note(poll: Poll, watch: Watch, item: dict[str, Any] | None, base: float, no
         return
     was, role = dict(watch.data), str(watch.data.get("role") or "")
     code, updated = item["StatusCode"], item["TrackingUpdateDate"]
-    changed = (code, updated) != (str(was.get("status") or ""), str(was.get("updated") or ""))
+    known, told = str(was.get("status") or ""), str(was.get("updated") or "")
+    # A waybill just made has no date yet: its first one is no news while its status is the same.
+    changed = code != known or (updated != told and bool(told))
     cod = role in ("", "redirect") and (tracking.money_on_delivery(item) or bool(was.get("cod")))
     since = now if changed else _since(was, now)
     data = {**was, "status": code, "updated": updated, "cod": cod, "since": since.isoformat(), "misses": 0}

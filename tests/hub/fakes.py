@@ -103,6 +103,7 @@ class Sink(Source):
 
     name = "sink"
     title = "Test CRM"
+    hints = True
     actions = (
         ActionKind("lead.upsert", marker="MARK", person=True, cost=2),
         ActionKind("lead.create", marker="MARK", person=True),

@@ -245,3 +245,25 @@ def test_statuses_move_the_deal_forward_only(tmp_path: Path) -> None:
         assert [d["state"] for d in box.deliveries()] == ["done", "done", "skipped"]
     finally:
         box.close()
+
+
+def test_a_copy_of_a_hint_that_comes_after_the_look_makes_the_hub_look_again(tmp_path: Path) -> None:
+    """Two changes within the vendor's one second of time-stamp make two messages that can't be told apart."""
+    box = Box(tmp_path, STEPS).start()
+    try:
+        crm = WORLDS["crm"]
+        hint = {"type": "deal.updated", "subject": "deal:55", "hint": True}
+        crm.records[("deal", "55")] = {"id": "55", "stage": "new"}
+        box.send(hint, to="crm", id="same second")
+        box.settle()
+        assert WORLDS["nova"].of("deal") == []
+        crm.records[("deal", "55")]["stage"] = "to_ship"
+        box.send(hint, to="crm", id="same second")
+        box.settle()
+        assert len(WORLDS["nova"].of("deal")) == 1
+        for _ in range(20):
+            box.send(hint, to="crm", id="same second")
+        box.settle()
+        assert len(WORLDS["nova"].of("deal")) == 1
+    finally:
+        box.close()

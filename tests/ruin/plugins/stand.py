@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 import marshmallow as ma
 
-from hub import deliver, jsonbody
+from hub import jsonbody, outcome
 from hub.connector import ActionKind, ConnectionInfo, Connector, EventKind, Limits, Settings
 from hub.errors import Gone, Rejected, Retry
 from hub.hookspecs import hookimpl
 from hub.model import Action, Done, Event, Receipt, Record, Request
 
 if pauses := os.environ.get("HUB_RUIN_BACKOFF"):  # the storms can't wait 75 hours; set before the hub forks
-    deliver.BACKOFF = tuple(float(seconds) for seconds in pauses.split(","))
+    outcome.BACKOFF = tuple(float(seconds) for seconds in pauses.split(","))
 
 STAGES = ["new", "to_ship", "shipped", "at_branch", "won"]
 
