@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from hub.deliver import Deliverer
-from hub.errors import LeaseLost
+from hub.errors import HubError
 from hub.ledger import Ledger
 from hub.pipeline import Pipeline
 from hub.polling import Poller
@@ -275,7 +275,9 @@ class Dispatcher(_Loop):
         try:
             result = item.call(self.engine)
         except Exception as error:
-            if not isinstance(error, LeaseLost):
+            if isinstance(error, HubError):  # the vendor's trouble or answer; the ledger says what follows
+                log.info("work on line %s: %s: %s", item.key, type(error).__name__, error)
+            else:
                 log.exception("work on line %s failed", item.key)
             result = error
         self.outcomes.append((item, result))

@@ -158,7 +158,7 @@ class World:
 
     def scan_number(self, code: str, number: str, minutes_ago: int = 0) -> None:
         """The same by the parcel's number."""
-        from plugins.novaposhta.sandbox_world import KYIV
+        from plugins.novaposhta.sandbox.world import KYIV
 
         hours, _, minutes = self.at.partition(":")
         told = self._nine + dt.timedelta(hours=int(hours) - 9, minutes=int(minutes) - minutes_ago)

@@ -17,7 +17,8 @@ ALL = [README, *DOCS, *VENDORS, *OTHERS]
 
 _FENCE = re.compile(r"^( *)(```+)(\w*)\s*$")
 _HEADING = re.compile(r"^(#{1,6}) +(.+?)\s*$")
-_CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+#: code may go over the end of a line, not over an empty one
+_CODE = re.compile(r"(?<!`)`((?:[^`\n]|\n(?!\n))+)`(?!`)")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -116,7 +117,7 @@ def links(page: Path) -> list[str]:
 
 def inline_code(page: Path) -> list[str]:
     """Return what stands between single backticks."""
-    return _CODE.findall(prose(page))
+    return [" ".join(code.split()) for code in _CODE.findall(prose(page))]
 
 
 def commands(page: Path) -> Iterator[tuple[str, str]]:

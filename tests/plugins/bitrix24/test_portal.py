@@ -14,7 +14,7 @@ from hub.normal import contact as person
 from hub.testing.build import build
 from plugins.bitrix24.connector import Bitrix24
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
-from plugins.bitrix24.sandbox_words import METHODS
+from plugins.bitrix24.sandbox.words import METHODS
 
 ANNA = person("UA", name="Анна Коваль", phone="067 123-45-67", email="Anna@Example.com")
 

@@ -10,7 +10,7 @@ import pytest
 
 from hub.errors import Gone, PluginError, Refused
 from hub.model import Action, Watch
-from plugins.novaposhta import sandbox_directory as world
+from plugins.novaposhta.sandbox import directory as world
 
 # --- the other actions ------------------------------------------------------------------------------
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from hub.errors import Refused, Retry
-from plugins.novaposhta import sandbox_directory as world
 from plugins.novaposhta.client import Client
 from plugins.novaposhta.directory import City, Directory
+from plugins.novaposhta.sandbox import directory as world
 
 KYIV = City(world.KYIV, "e718a680-4b33-11e4-ab6d-005056801329", "м. Київ")
 

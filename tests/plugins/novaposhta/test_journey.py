@@ -9,8 +9,8 @@ import pytest
 
 from hub.errors import AuthFailed, Gone, RateLimited, Refused, Retry, Uncertain
 from hub.model import Event, Poll, Receipt, Watch
-from plugins.novaposhta import sandbox_directory as world
 from plugins.novaposhta.codes import STATUSES
+from plugins.novaposhta.sandbox import directory as world
 
 
 def events(office: Any, poll: Poll) -> list[Event]:

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 import requests
 
-from plugins.novaposhta import sandbox_directory as directory
-from plugins.novaposhta.sandbox import NovaPoshtaSandbox
-from plugins.novaposhta.sandbox_envelope import METHODS
-from plugins.novaposhta.sandbox_orders import RETURN_ADDRESS
-from plugins.novaposhta.sandbox_world import API_KEY, PRIVATE_RECIPIENTS, Quirks
+from plugins.novaposhta.sandbox import NovaPoshtaSandbox, directory
+from plugins.novaposhta.sandbox.envelope import METHODS
+from plugins.novaposhta.sandbox.orders import RETURN_ADDRESS
+from plugins.novaposhta.sandbox.world import API_KEY, PRIVATE_RECIPIENTS, Quirks
 
 NOW = dt.datetime(2026, 5, 4, 9, 0, tzinfo=dt.UTC)
 PHONE = "380500000004"

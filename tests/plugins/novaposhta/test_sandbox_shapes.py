@@ -10,10 +10,9 @@ import pytest
 import requests
 
 from hub.sandbox import RunningSandbox
-from plugins.novaposhta import sandbox_directory as directory
-from plugins.novaposhta.sandbox import NovaPoshtaSandbox
-from plugins.novaposhta.sandbox_orders import REASON, RETURN_ADDRESS, SUBTYPE
-from plugins.novaposhta.sandbox_world import EXPIRED_KEY, PRIVATE_RECIPIENTS, SENDER
+from plugins.novaposhta.sandbox import NovaPoshtaSandbox, directory
+from plugins.novaposhta.sandbox.orders import REASON, RETURN_ADDRESS, SUBTYPE
+from plugins.novaposhta.sandbox.world import EXPIRED_KEY, PRIVATE_RECIPIENTS, SENDER
 
 SAMPLES = Path(__file__).parent / "samples"
 NOW = dt.datetime(2026, 5, 4, 9, 0, tzinfo=dt.UTC)

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from plugins.novaposhta import sandbox_directory as directory
-from plugins.novaposhta.sandbox import NovaPoshtaSandbox
-from plugins.novaposhta.sandbox_world import Quirks
+from plugins.novaposhta.sandbox import NovaPoshtaSandbox, directory
+from plugins.novaposhta.sandbox.world import Quirks
 
 pytestmark = pytest.mark.outside
 
