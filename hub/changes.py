@@ -8,9 +8,10 @@ event whoever moved it, with one hop more, so that routes may build on each othe
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from hub.model import Event
@@ -33,8 +34,9 @@ class Look:
 def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str], since: float) -> Look:
     """Compare a completed event with what was last seen of its subject.
 
-    seen: {"record", "own" (vendor field -> value the hub wrote), "hop", "at"} or None. since: when the hub first
-    watched this connection, in epoch seconds; a record never seen whose stage moved before that isn't news.
+    seen: {"record", "own" (vendor field -> value the hub wrote), "hop", "created" (told already)} or None. since:
+    when the hub first watched this connection, in epoch seconds; a record never seen whose stage moved before that
+    isn't news.
     """
     record = event.record.get(event.kind)
     verb = event.type.partition(".")[2]
@@ -47,7 +49,10 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
     before = (seen or {}).get("record")
     own = (seen or {}).get("own") or {}
     hop = int((seen or {}).get("hop") or 0)
-    remember = {"record": dict(record), "own": {}, "hop": 0}
+    left = _not_yet_seen(own, before, record)
+    remember = {"record": dict(record), "own": left, "hop": hop if left else 0}
+    if verb == "created" or (seen or {}).get("created"):
+        remember["created"] = True
     if "status_at" in (seen or {}):  # a status told before stays the measure of what is late
         remember["status_at"] = (seen or {})["status_at"]
     if before is None:
@@ -60,7 +65,9 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
     fields = differences(before, record, volatile)
     if verb == "created":
         # Seen before its creation was told: another hint was quicker. Only news if it was never told as created.
-        return Look(closed=stored("nothing_changed"))
+        if (seen or {}).get("created"):
+            return Look(closed=stored("nothing_changed"))
+        return Look([event], {**(seen or {}), "created": True})
     if not fields:
         return Look(remember=remember, closed=stored("echo" if own else "nothing_changed"))
     ours = {name for name in fields if name in own and same(own[name], _value(record, name))}
@@ -74,6 +81,20 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
             derived = _derived(event, name, before.get(name)).with_(was=was)
             events.append(derived.with_(hop=hop + 1, by="hub") if by_hub else derived)
     return _looped(Look(events, remember, stored("echo") if by_hub else None))
+
+
+def _not_yet_seen(own: Mapping[str, Any], before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the hub wrote and this look doesn't show yet: it read the record before that, so the echo is to come.
+
+    A field that has changed to something else was written over; nothing of ours will come back for it.
+    """
+    if before is None:
+        return {}
+    return {
+        name: value
+        for name, value in own.items()
+        if not same(value, _value(now, name)) and same(_value(before, name), _value(now, name))
+    }
 
 
 def _looped(look: Look) -> Look:
@@ -146,7 +167,9 @@ def same(one: Any, other: Any) -> bool:
         return one == other
     if str(one).strip() == str(other).strip():
         return True
-    try:
-        return Decimal(str(one)) == Decimal(str(other))
-    except (InvalidOperation, ValueError):
-        return False
+    texts = (str(one).strip(), str(other).strip())
+    return all(_AMOUNT.match(text) for text in texts) and Decimal(texts[0]) == Decimal(texts[1])
+
+
+#: a number as amounts are written; `007` and `1e3` are words
+_AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?$")

@@ -296,6 +296,8 @@ class Ledger:
         why = ((reason or {}).get("params") or {}).get("why", "")
         params = {"connection": connection, "why": why}
         if kind in ("retry", "uncertain") and (outcome is None or outcome.called or outcome.exchanges):
+            if known.open_until is not None and known.open_until > db.now:
+                return  # under way when the breaker opened: many at once are one failure, the next probe is another
             known.fails += 1
             changes: dict[str, Any] = {"fails": known.fails}
             if known.fails >= BREAKER:

@@ -14,8 +14,9 @@ _PHONE = re.compile(r"(?<![\w.-])\+?\d[\d\s().-]{7,17}\d(?![\w-])")
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
 #: what clients leave as it is in a path
 _URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
-_PARAMETER = re.compile(r"(?i)\b([\w-]*(?:token|auth|secret|api_?key|password|signature)=)[^&\s\"'<>\\]+")
-_EMAIL = re.compile(r"([\w.+-])[\w.+-]*@([\w-]+\.[\w.-]+)")
+# Every repetition is bounded or begins where a word begins: a stranger's 60 KB header must not cost seconds.
+_PARAMETER = re.compile(r"(?i)\b([\w-]{0,40}(?:token|auth|secret|api_?key|password|signature)=)[^&\s\"'<>\\]+")
+_EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]{0,100}@([\w-]{1,63}\.[\w.-]{1,190})")
 
 
 class Masker:

@@ -49,6 +49,10 @@ TEXTS: dict[str, dict[str, str]] = {
         # waits
         "retry": "{why}",
         "rate_limited": "the vendor wants us slower: {why}",
+        "limit": "the vendor wants us slower: {why}",
+        "hold": "the vendor doesn't accept our credentials: {why}",
+        "lost": "another worker took this over",
+        "lease_lost": "another worker took this over",
         "settle": "an earlier try may have taken effect; looking again when a search would surely show it",
         "auth_failed": "the vendor doesn't accept our credentials: {why}",
         "uncertain": "no readable answer came: {why}",
@@ -73,7 +77,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "alert_disk": "the disk is almost full ({why}); new requests are turned away with 503",
         "alert_plugin": "plugin {plugin} could not be loaded: {why}",
         "alert_quiet": "{connection}: nothing has come in since {since}; usually about {usual} a day.",
-    "alert_redis": "Redis is away: slower, nothing is lost",
+        "alert_redis": "Redis is away: slower, nothing is lost",
     },
 }  # fmt: skip
 

@@ -31,13 +31,14 @@ _BATCH = 500
 
 
 class Ticket:
-    """One receipt on its way to disk."""
+    """One receipt on its way to disk. `done` is a lock its request waits for: cheaper to wake than an Event."""
 
     __slots__ = ("done", "error", "fresh", "row")
 
     def __init__(self, row: tuple[Any, ...]) -> None:
         self.row = row
-        self.done = threading.Event()
+        self.done = threading.Lock()
+        self.done.acquire()
         self.error: BaseException | None = None
         self.fresh = False
 
@@ -63,7 +64,7 @@ class GroupCommit:
         ticket = Ticket(row)
         self._waiting.append(ticket)
         self._bell.set()
-        if not ticket.done.wait(PATIENCE):
+        if not ticket.done.acquire(timeout=PATIENCE):
             raise StoreFull("the store did not take the request in time")
         if ticket.error is not None:
             raise ticket.error
@@ -120,12 +121,12 @@ class GroupCommit:
                 log.exception("receipts could not be stored")
             for ticket in batch:
                 ticket.error = StoreFull(str(error))
-                ticket.done.set()
+                ticket.done.release()
             return
         for ticket in batch:
             ticket.fresh = (ticket.row[0], ticket.row[1]) in fresh
             fresh.discard((ticket.row[0], ticket.row[1]))
-            ticket.done.set()
+            ticket.done.release()
         if batch:
             self._ring()
 
@@ -202,7 +203,9 @@ class Receiver:
             {
                 "method": request.method,
                 "path": storable(f"/in/{name[:80]}/***" if request.tail else f"/in/{name[:80]}"),
-                "headers": {storable(header): storable(mask_person(mask(value)))[:500] for header, value in headers},
+                "headers": {
+                    storable(header): storable(mask_person(mask(value[:2000])))[:500] for header, value in headers
+                },
                 "bytes": len(request.body),
                 "remote": request.remote,
             }
