@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from hub.config import Route, Step
@@ -105,7 +105,10 @@ class _Try:
             if step.find.record is None and not action.find:
                 raise Skip("find_empty")
             action.id = known_id(step.find, scope)
-        return self.finished(connector.perform(action), kind)
+        done = connector.perform(action)
+        if step.order and isinstance(done.result.get("rows"), list):
+            done.result["rows"].sort(key=lambda row: str(row.get(step.order) or ""))
+        return self.finished(done, kind)
 
     def find_only(self, connector: Connector, kind: ActionKind, step: Step, action: Action, scope: Scope) -> Outcome:
         """`do: crm.deal.find`: the record itself is the result; an absent one tests as absent later."""
@@ -118,6 +121,8 @@ class _Try:
     def upsert(self, connector: Connector, kind: ActionKind, step: Step, action: Action, scope: Scope) -> Outcome:
         """Update the target if there is one, else join the request to an open record, else create."""
         found = self.targets.of(connector, kind, step, scope)
+        if found and step.several == "all":
+            return [self.update(connector, kind, replace(action), str(record["id"])) for record in found][-1]
         if found:
             record = self.targets.choose(found, step)
             return self.update(connector, kind, action, str(record["id"]))

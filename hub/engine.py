@@ -297,10 +297,10 @@ class Dispatcher(_Loop):
         grants: dict[str, int] = {}
         share = max(1, free // max(1, len(due)))
         for lane in due:
-            connection, _, bulk = lane.partition(":")
+            connection, _, priority = lane.partition(":")
             limits = self.runtime.limits(connection)
             room = limits.parallel - self.in_flight[connection]
-            if bulk:  # slots stay free for what a person waits for
+            if priority == "bulk":  # slots stay free for what a person waits for
                 room = min(room, limits.parallel // 2 - self.in_flight[connection], self.threads // 2)
             if (h := health.get(connection)) is not None and (h.held is not None or h.open_until is not None):
                 room = min(room, 1 - self.in_flight[connection])  # a probe: one call tells whether it works again
@@ -321,11 +321,12 @@ class Dispatcher(_Loop):
                 self.runtime.limiter.spend(limits.key or connection, -calls, limits.per_second, limits.burst)
 
     def _order(self) -> list[str]:
-        """Return all lanes, urgent before bulk, each turn beginning with another connection."""
+        """Return all lanes: urgent, normal, bulk; each turn begins with another connection."""
         if not self._lanes:
             self._lanes.extend(self.runtime.config.connections)
         self._lanes.rotate(-1)
-        return [*self._lanes, *(f"{name}:bulk" for name in self._lanes)]
+        kinds = (":urgent", "", ":bulk")
+        return [f"{name}{kind}" for kind in kinds for name in self._lanes]
 
     @staticmethod
     def _shut(health: dict[str, state.Health], lane: str, now: float) -> str | None:

@@ -323,7 +323,8 @@ class Pipeline:
         assert step.do is not None
         target = step.do.connection
         record = step.do.action.partition(".")[0]
-        lane = f"{target}:bulk" if route.priority == "bulk" else target
+        priority = step.priority or route.priority
+        lane = target if priority == "normal" else f"{target}:{priority}"
         if step.find is not None and (ref := known_id(step.find, scope)):
             return f"{target}>{record}:{ref}", lane
         if event.connection == target and event.kind == record:
@@ -349,7 +350,9 @@ class Pipeline:
         """Return what paths of this event see; `links` give the person's contacts (`person.crm.contact`)."""
         known: dict[str, Any] | None = None
         if person is not None:
-            known = {"id": str(person), "known": True}
+            contact = event.record.get("contact") or {}
+            known = {name: contact[name] for name in ("name", "phone", "email") if contact.get(name)}
+            known |= {"id": str(person), "known": True}
             for connection, kind, ref in links:
                 if kind == "contact":
                     known.setdefault(connection, {"contact": ref})

@@ -136,6 +136,7 @@ def run_web(plan: Plan, blocking_threads: int = BLOCKING_THREADS) -> None:
     """Serve HTTP with granian until SIGTERM."""
     from granian import Granian
     from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
 
     def load() -> Callable[..., Any]:
         # Runs in granian's own child: everything with threads or connections is made here.
@@ -154,7 +155,8 @@ def run_web(plan: Plan, blocking_threads: int = BLOCKING_THREADS) -> None:
         workers=1,
         blocking_threads=blocking_threads,
         backlog=2048,
-        backpressure=blocking_threads * 4,
+        backpressure=2048,  # connections, not requests: idle ones must not keep others out
+        http1_settings=HTTP1Settings(header_read_timeout=10_000),
         websockets=False,
         log_enabled=False,
         respawn_failed_workers=True,

@@ -90,6 +90,8 @@ class Targets:
             name="contact.create", record="contact", verb="create", person=contact, event=self.event,
             marker=marker, fill=self.fill(),
         )  # fmt: skip
+        if len(found) > 1 and several == "park":
+            raise Refused(f"{len(found)} contacts fit this person; people.several: park")
         if found:
             record = found[-1] if several == "newest" else found[0]
             self.contact = str(record["id"])

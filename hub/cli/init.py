@@ -11,8 +11,8 @@ import click
 from hub.cli.context import InputError, WorldError
 
 _LINE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.M)
-#: a secret of our own making, which nobody hands out
-_OWN = "SITE_SECRET"
+#: secrets of our own making, which nobody hands out
+_OWN = re.compile(r"^(SITE_SECRET|\w+_FORM_SECRET|QUESTIONS_SECRET)=$", re.M)
 
 MINIMAL = """\
 # The whole configuration of this hub. After each change: hub check
@@ -68,18 +68,21 @@ def init(folder: Path, recipe: str | None) -> None:
     if (folder / "hub.yaml").exists():
         raise WorldError(f"{folder / 'hub.yaml'} exists already; it is left as it is")
     folder.mkdir(parents=True, exist_ok=True)
-    env = re.sub(rf"^{_OWN}=$", f"{_OWN}={secrets.token_hex(16)}", files.get(".env.example", ""), flags=re.M)
+    env = _OWN.sub(lambda name: f"{name[1]}={secrets.token_hex(16)}", files.get(".env.example", ""))
     made = [_write(folder / name, text) for name, text in files.items()]
     made.append(_write(folder / ".env", env, 0o600))
     made.append(_write(folder / ".gitignore", IGNORE))
     for path, fresh in made:
         click.echo(f"{'wrote' if fresh else 'left '} {path}")
-    open_names = [name for name, value in _LINE.findall(env) if name != _OWN]
+    own = {name for name, value in _LINE.findall(env) if len(value) == 32}
+    open_names = [name for name, _ in _LINE.findall(env) if name not in own]
     where = "" if folder == Path() else f"cd {folder} && "
     click.echo("\nnext:")
     if open_names:
         click.echo(f"  fill in {folder / '.env'}: {', '.join(open_names)}")
-    click.echo(f"  {where}hub check --show")
+    click.echo(f"  {where}hub check --show     reads hub.yaml out, sentence by sentence")
+    click.echo(f"  {where}hub names CONNECTION  prints the codes of your account, to be pasted in")
+    click.echo(f"  {where}hub check --live     asks every vendor whether all is as configured")
     click.echo(f"  {where}hub run")
 
 

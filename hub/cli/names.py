@@ -45,8 +45,13 @@ def names(app: App, connection: str, as_json: bool) -> None:
 
 def block(name: str, found: Mapping[str, Mapping[str, tuple[str, str]]], known: Mapping[str, Mapping[str, str]]) -> str:
     """Return the YAML block: each word with its code, the account's own label as a comment."""
-    lines = ["connections:", f"  {name}:", "    names:"]
-    for kind in [*_KINDS, *(kind for kind in found if kind not in _KINDS)]:
+    lines: list[str] = []
+    if any(found.get(kind) for kind in _KINDS):
+        lines += ["connections:", f"  {name}:", "    names:"]
+    for kind in [kind for kind in found if kind not in _KINDS]:
+        lines.append(f"# {kind} of this account, for the settings of {name}:")
+        lines += [f"#   {code}  {' '.join(label.split())}" for code, label in found[kind].values()]
+    for kind in _KINDS:
         rows = found.get(kind)
         if not rows:
             continue

@@ -23,6 +23,10 @@ _WORD = re.compile(r"^[a-z][a-z_]*[a-z0-9_]*$")
 _BEHIND = frozenset({"stage", "pipeline", "responsible", "by", "contact", "company", "deal", "lead"})
 _LIST = ("rows", "count", "value", "sum")
 
+#: what the hub will know of a person once it counts and merges; until then a condition on it would never hold
+_PERSON_LATER = frozenset({"client", "blocked", "requests", "orders", "order_number", "responsible"})
+
+
 
 @dataclass
 class World:
@@ -163,7 +167,10 @@ class Vocabulary:
         if not rest:
             return
         name = rest[0]
-        if root == "person" and name in (*self.world.connections, *self.world.broken, "order_number"):
+        if root == "person" and name in _PERSON_LATER:
+            self.later.append(f"person.{name}")
+            return
+        if root == "person" and name in (*self.world.connections, *self.world.broken):
             return
         known = known_fields(root) | self._words | (self._event_fields if root not in ("event", "person") else set())
         if root in ("event", "now"):

@@ -204,12 +204,20 @@ PLUGINS = (Source, Sink, Poller)
 class Box:
     """A whole hub in this process: receiver, engine, SQLite (or the store given)."""
 
-    def __init__(self, folder: Path, yaml: str, store: Store | None = None, threads: int = 8, engines: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        yaml: str,
+        store: Store | None = None,
+        threads: int = 8,
+        engines: int = 1,
+        plugins: tuple[type[Connector], ...] = PLUGINS,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "hub.yaml"
         path.write_text(textwrap.dedent(yaml))
         self.folder = folder
-        self.plugins = Plugins.of(*PLUGINS)
+        self.plugins = Plugins.of(*plugins)
         self.config = load(path, self.plugins, {})
         for name in self.config.connections:
             WORLDS[name] = World()

@@ -20,8 +20,12 @@ def test_a_secret_is_hidden_in_each_spelling(text: str) -> None:
     assert "s3cr" not in masked and "***" in masked
 
 
-@pytest.mark.parametrize("text", ["ключ-секрет", "%D0%BA%D0%BB%D1%8E%D1%87-%D1%81%D0%B5%D0%BA%D1%80%D0%B5%D1%82",
-                                  "\\u043a\\u043b\\u044e\\u0447-\\u0441\\u0435\\u043a\\u0440\\u0435\\u0442"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["ключ-секрет",
+     "%D0%BA%D0%BB%D1%8E%D1%87-%D1%81%D0%B5%D0%BA%D1%80%D0%B5%D1%82",
+     "\\u043a\\u043b\\u044e\\u0447-\\u0441\\u0435\\u043a\\u0440\\u0435\\u0442"],
+)  # fmt: skip
 def test_a_secret_of_other_letters_is_hidden_too(text: str) -> None:
     assert Masker(["ключ-секрет"]).mask(f"<{text}>") == "<***>"
 

@@ -96,7 +96,11 @@ def bodies(large: int) -> Iterator[tuple[str, str, bytes]]:
     yield "list of anything", JSON, b'[1,null,[],{},"x"]'
     yield "no boundary", "multipart/form-data", b"--x\r\n\r\nabc"
     yield "broken multipart", "multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\n"
-    yield "many parts", "multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 2000
+    yield (
+        "many parts",
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 2000,
+    )
     yield "xml bomb", "application/xml", b'<!DOCTYPE a [<!ENTITY b "x"><!ENTITY c "&b;&b;">]><a>&c;</a>'
     yield "gzip", JSON, b"\x1f\x8b\x08\x00garbage"
     yield "odd charset", FORM + "; charset=utf-7", b"a=+AGE-&b=\xe0"
@@ -120,11 +124,17 @@ def requests(door: Door, large: int) -> Iterator[tuple[str, bytes]]:
     yield "chunked", chunked(door.path, [door.good[:7], door.good[7:]], door.good_type, door.headers)
     yield "chunked and large", chunked(door.path, [b"x" * 65536] * (large // 16384), JSON, door.headers)
     yield "broken chunks", chunked(door.path, [], JSON, door.headers)[:-5] + b"zz\r\nabc\r\n0\r\n\r\n"
-    yield "both lengths", request(door.path, door.good, door.good_type, (*door.headers, ("Transfer-Encoding", "chunked")))
+    yield (
+        "both lengths",
+        request(door.path, door.good, door.good_type, (*door.headers, ("Transfer-Encoding", "chunked"))),
+    )
     for said in ("-1", "99999999999999", "abc", "1e3", "0"):
         yield f"length {said}", request(door.path, door.good, door.good_type, door.headers, length=said)
     yield "large header", request(door.path, door.good, door.good_type, (*door.headers, ("X-Large", "x" * 60_000)))
-    yield "many headers", request(door.path, door.good, door.good_type, (*door.headers, *(((f"X-{n}", "1")) for n in range(90))))
+    yield (
+        "many headers",
+        request(door.path, door.good, door.good_type, (*door.headers, *(((f"X-{n}", "1")) for n in range(90)))),
+    )
     yield "too many headers", request(door.path, door.good, door.good_type, tuple((f"X-{n}", "1") for n in range(5000)))
     yield "large query", request(f"{door.path}?{'a=b&' * 10_000}", door.good, door.good_type, door.headers)
     yield "odd query", request(f"{door.path}?%00=%ff&[]=1&a[b", door.good, door.good_type, door.headers)
