@@ -87,17 +87,21 @@ class GroupCommit:
             self._bell.clear()
             while self._waiting:
                 self._commit()
-            if self._rejected and time.monotonic() - self._flushed > 0.5:
+            if self._rejected and self._may_flush():
                 self._commit()
             if self._stop and not self._waiting:
                 return
+
+    def _may_flush(self) -> bool:
+        """Return whether traces of rejected requests may be written: a flood of them must not crowd receipts out."""
+        return self._stop or time.monotonic() - self._flushed > 0.5
 
     def _commit(self) -> None:
         batch: list[Ticket] = []
         while self._waiting and len(batch) < _BATCH:
             batch.append(self._waiting.popleft())
         traces = []
-        if time.monotonic() - self._flushed > 0.5:
+        if self._may_flush():
             while self._rejected:
                 traces.append(self._rejected.popleft())
             self._flushed = time.monotonic()

@@ -98,7 +98,7 @@ def _limit(runtime: Runtime, connection: str) -> int:
 def read_request(tail: str, limit: int) -> Request:
     """Return the present Flask request as the hub's own, its body read up to `limit` bytes."""
     incoming = flask.request
-    incoming.max_content_length = limit
+    incoming.max_content_length = limit + 1  # without a told length, what is longer is cut there, not refused
     if (incoming.content_length or 0) > limit:
         raise RequestEntityTooLarge()
     body = incoming.get_data(cache=False, parse_form_data=False)

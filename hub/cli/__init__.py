@@ -41,6 +41,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "pause": ("hub.cli.acts", "pause", "Hold all calls of a connection back."),
     "resume": ("hub.cli.acts", "resume", "Let a connection's calls out again."),
     "names": ("hub.cli.names", "names", "Print the `names:` block of a connection from its live account."),
+    "connect": ("hub.cli.connect", "connect", "Register the hub at a vendor, where its API allows that."),
+    "poll": ("hub.cli.connect", "poll", "Ask a vendor for news now."),
     "plugins": ("hub.cli.plugins", "plugins", "Which vendors this hub can talk to, and how they are set up."),
     "docs": ("hub.cli.docs", "docs", "Where the documentation is; print a page."),
 }

@@ -27,7 +27,6 @@ _LIST = ("rows", "count", "value", "sum")
 _PERSON_LATER = frozenset({"client", "blocked", "requests", "orders", "order_number", "responsible"})
 
 
-
 @dataclass
 class World:
     """All of the configuration that routes refer to."""

@@ -42,7 +42,18 @@ PUBLIC = {
     "hub", "hub.connector", "hub.errors", "hub.events", "hub.hookspecs", "hub.jsonbody", "hub.model", "hub.normal",
     "hub.phpform", "hub.records", "hub.sandbox", "hub.sandbox_tls", "hub.session", "hub.tokens",
 }  # fmt: skip
-PUBLIC_NAMES = {"normal", "phpform", "jsonbody", "records", "events", "hookimpl", "errors", "model", "sandbox", "__version__"}
+PUBLIC_NAMES = {
+    "normal",
+    "phpform",
+    "jsonbody",
+    "records",
+    "events",
+    "hookimpl",
+    "errors",
+    "model",
+    "sandbox",
+    "__version__",
+}
 
 VENDORS = re.compile(
     r"bitrix|amocrm|kommo|nova ?poshta|unisender|calltouch|instagram|suitecrm|telegram|viber|whatsapp", re.I

@@ -6,6 +6,8 @@ reached, so this needs the right to mount, which containers and CI runners have 
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,11 +34,10 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int) -> Path:
-    """Fill the disk up to `leave` bytes."""
+    """Fill the disk up to `leave` bytes; to the last byte for 0."""
     ballast = disk / "ballast"
-    with ballast.open("wb") as file:
-        free = int(subprocess.check_output(["stat", "-f", "-c", "%a", str(disk)])) * 4096
-        for _ in range(max(0, free - leave) // 65536):
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while leave == 0 or shutil.disk_usage(disk).free > leave:
             file.write(bytes(65536))
     return ballast
 
@@ -46,7 +47,9 @@ def test_the_disk_is_full(
     size: int, disk: Path, vendor: Vendor, trees: Callable[..., Tree], figures: Callable[..., None]
 ) -> None:
     """Below the reserve the way in answers 503 while workers finish; on a disk with no room at all nothing is lost."""
-    tree = trees(YAML.format(url=vendor.url), folder=disk / "hub", workers=1).start()
+    tree = trees(YAML.format(url=vendor.url), folder=disk / "hub", workers=1)
+    tree.log = disk.parent / "hub.log"  # what it says must be readable on another disk
+    tree.start()
     # There is work under way when the disk runs low: it must be finished and written down.
     vendor.control(down=True)
     first = send(tree, [[message(str(n), form(n)) for n in range(k, size, 8)] for k in range(8)])

@@ -84,7 +84,7 @@ def test_a_vendor_is_away(
     trees: Callable[..., Tree],
     figures: Callable[..., None],
 ) -> None:
-    """Storm 5: one vendor is down (or hangs). Nothing is parked, all of it arrives later, and the other never notices."""
+    """Storm 5: one vendor is down or hangs. Nothing is parked, all arrives later, and the other never notices."""
     count, kind = size
     crm, erp = vendors(), vendors()
     tree = trees(TWO.format(crm=crm.url, erp=erp.url), workers=1).start()
@@ -114,7 +114,7 @@ def test_a_vendor_is_away(
 def test_lost_answers(
     size: int, vendor: Vendor, trees: Callable[..., Tree], figures: Callable[..., None]
 ) -> None:  # fmt: skip
-    """Storm 6: half of all creates take effect and their answer is lost. Each is found by its marker, none is doubled."""
+    """Storm 6: half of all creates take effect and lose their answer. Each is found by its marker, none is doubled."""
     vendor.control(lose=0.5)
     tree = trees(YAML.format(url=vendor.url)).start()
     queues = [[message(str(n), form(n)) for n in range(k, size, 16)] for k in range(16)]

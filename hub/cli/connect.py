@@ -1,0 +1,61 @@
+"""`hub connect` and `hub poll`: have a vendor tell the hub its news, or ask for it now."""
+
+from __future__ import annotations
+
+import click
+
+from hub.cli import output
+from hub.cli.context import App, InputError, WorldError, pass_app
+from hub.cli.output import count
+from hub.errors import HubError
+
+
+@click.command()
+@click.argument("connection")
+@output.json_option
+@pass_app
+def connect(app: App, connection: str, as_json: bool) -> None:
+    """Register the hub at a vendor, where its API allows that: webhooks and subscriptions are set, none is doubled.
+
+    Where it can't be done by API, the words say what to click.
+    """
+    name = app.connection(connection)
+    base = app.config.hub.base_url
+    if not base.startswith("https://"):
+        raise InputError(
+            f"vendors call by https: set `hub: {{base_url: https://...}}` first (it is {base or 'not set'})"
+        )
+    connector = app.runtime().connector(name)
+    try:
+        findings = connector.connect(f"{base.rstrip('/')}/in/{name}")
+    except HubError as error:
+        raise WorldError(connector.http.masker.mask(str(error))) from None
+    if as_json:
+        output.print_json(
+            [{"level": one.level, "text": one.text, "remedy": one.remedy} for one in findings]
+        )  # fmt: skip
+    elif not findings:
+        click.echo(f"plugin {connector.name} has nothing to register by itself: `hub check --live` says what to click")
+    else:
+        for one in findings:
+            click.echo(f"{one.level:8} {one.text}" + (f"\n         {one.remedy}" if one.remedy else ""))
+    if any(one.level == "problem" for one in findings):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("connection")
+@pass_app
+def poll(app: App, connection: str) -> None:
+    """Have a connection polled now, and every record it watches, instead of at the next turn.
+
+    The running hub does it within a second.
+    """
+    from hub.store import work
+
+    name = app.connection(connection)
+    with app.runtime().store.write() as db:
+        polls = work.poll_now(db, name)
+    if not polls:
+        raise WorldError(f"{name} has no poll (or the hub has never run, or is polling it right now)")
+    click.echo(f"{count(polls, 'poll')} of {name} due now; see them with: hub timers list --connection {name}")

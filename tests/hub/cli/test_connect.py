@@ -1,0 +1,66 @@
+"""`hub connect` and `hub poll` against the Bitrix24 stand-in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hub.cli import main
+from hub.config import load
+from hub.plugins import Plugins
+from hub.polling import ensure_polls
+from hub.runtime import Runtime
+from hub.store import Store
+from plugins.bitrix24.sandbox import Bitrix24Sandbox
+
+YAML = """
+hub: {{base_url: "{base}"}}
+connections:
+  crm: {{plugin: bitrix24, webhook_url: "{hook}", application_token: "{token}"}}
+"""
+
+
+@pytest.fixture
+def portal(tmp_path: Path):
+    with Bitrix24Sandbox(rate_per_second=None).start() as running:
+        yield running
+
+
+def write(folder: Path, portal, base: str) -> list[str]:
+    known = portal.sandbox.credentials()
+    path = folder / "hub.yaml"
+    path.write_text(YAML.format(base=base, hook=known["webhook_url"], token=known["application_token"]))
+    return ["--config", str(path)]
+
+
+def test_without_https_it_says_what_to_set(tmp_path: Path, portal) -> None:
+    result = CliRunner().invoke(main, [*write(tmp_path, portal, "http://127.0.0.1:8080"), "connect", "crm"])
+    assert result.exit_code == 2
+    assert "base_url: https://" in result.output
+
+
+def test_a_webhook_says_what_to_click(tmp_path: Path, portal) -> None:
+    options = write(tmp_path, portal, "https://hub.example.com")
+    result = CliRunner().invoke(main, [*options, "connect", "crm", "--json"])
+    found = json.loads(result.output)
+    assert any("outgoing webhook" in (one["text"] + one["remedy"]).lower() for one in found)
+
+
+def test_poll_makes_every_poll_due(tmp_path: Path, portal) -> None:
+    options = write(tmp_path, portal, "https://hub.example.com")
+    before = CliRunner().invoke(main, [*options, "poll", "crm"])
+    assert before.exit_code == 1
+    assert "no poll" in before.output
+    plugins = Plugins.discover()
+    folder = tmp_path / "data"
+    runtime = Runtime(load(Path(options[1]), plugins, {}), plugins, Store.open(None, folder), folder=folder, environ={})
+    with runtime.store.write() as db:
+        ensure_polls(db, runtime)
+        db.run("UPDATE line SET due = ?", (db.now + 600,))
+    runtime.close()
+    after = CliRunner().invoke(main, [*options, "poll", "crm"])
+    assert after.exit_code == 0
+    assert "3 polls of crm due now" in after.output
