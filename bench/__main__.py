@@ -18,7 +18,6 @@ from bench.sink import Sink
 from bench.tree import Tree
 from hub.processes import BLOCKING_THREADS
 
-
 #: connections that send at the same time in the figures of the acknowledgement, for both servers
 CLIENTS = 64
 

@@ -38,7 +38,10 @@ def body(n: int) -> bytes:
 
 
 def _one(connection: socket.socket, host: str, path: str, payload: bytes) -> int:
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(payload)}\r\n\r\n"
+    )
     connection.sendall(head.encode() + payload)
     data = b""
     while b"\r\n\r\n" not in data:

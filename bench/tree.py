@@ -21,7 +21,12 @@ routes:
     on: site.form.submitted
     when: {{contact.phone: valid}}
     do: out.lead.send
-    set: {{title: "Site: {{{{ contact.name }}}}", phone: contact.phone, n: form.n, a: form.field_1, b: {{from: form.field_2, via: [strip]}}}}
+    set:
+      title: "Site: {{{{ contact.name }}}}"
+      phone: contact.phone
+      n: form.n
+      a: form.field_1
+      b: {{from: form.field_2, via: [strip]}}
 """
 
 

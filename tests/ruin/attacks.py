@@ -109,7 +109,6 @@ def bodies(large: int) -> Iterator[tuple[str, str, bytes]]:
 def requests(door: Door, large: int) -> Iterator[tuple[str, bytes]]:
     """Yield (name, bytes) of the attacks on one door: by strangers, and by someone who holds the secret."""
     stranger = f"/in/{door.connection}"
-    chunks = ("Transfer-Encoding", "chunked")
     many = tuple((f"X-{n}", "1") for n in range(5000))
     for name, kind, body in bodies(large):
         yield f"{name}, no proof", request(stranger, body, kind)

@@ -167,14 +167,17 @@ class Tree:
         if not pids:
             return 0
         pid = (dice or random.Random(0)).choice(pids)
+        self.kills[role] = self.kills.get(role, 0) + 1
+        self.kill_pid(pid)
+        return pid
+
+    def kill_pid(self, pid: int) -> None:
+        """SIGKILL one process, and bury it if it is our own child."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-            self.kills[role] = self.kills.get(role, 0) + 1
-        if role == "supervisor":
-            for part in self.parts:
-                if part.pid == pid:
-                    part.wait(10)
-        return pid
+        for part in self.parts:
+            if part.pid == pid:
+                part.wait(10)
 
     def resurrect(self) -> None:
         """Start the hub again if its supervisor is gone."""

@@ -34,6 +34,8 @@ from plugins.novaposhta.sandbox import (  # noqa: F401 - imported for the method
     people,
     scansheet,
     tracking,
+)
+from plugins.novaposhta.sandbox import (
     waybill as _waybill_methods,
 )
 from plugins.novaposhta.sandbox.directory import KYIV, KYIV_BRANCH_2
