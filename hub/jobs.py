@@ -19,6 +19,8 @@ log = logging.getLogger("hub.jobs")
 
 QUEUE = "hub"
 _BELL = "hub:bell"
+#: bells that may wait at once: more wake nobody faster
+_MOST = 64
 
 _woken: Callable[[], None] | None = None
 
@@ -51,7 +53,8 @@ class Ringer:
             self._wanted.clear()
             try:
                 # Joined for 20 ms: under load that is 50 bells a second at most, whatever comes in.
-                if self._client.set(_BELL, "1", nx=True, px=20):
+                # While nobody listens no more than a few wait: rq keeps their ids long after the bells have expired.
+                if self._client.set(_BELL, "1", nx=True, px=20) and self._client.llen(self._queue.key) < _MOST:
                     self._queue.enqueue("hub.jobs.bell", result_ttl=0, failure_ttl=0, job_timeout=10, ttl=30)
             except redis.RedisError as error:
                 log.debug("no bell: %s", error)

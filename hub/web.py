@@ -11,7 +11,7 @@ from typing import Any
 
 import flask
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from hub.errors import HubError, Rejected
 from hub.metrics import StoreMetrics
@@ -104,6 +104,8 @@ def read_request(tail: str, limit: int) -> Request:
     body = incoming.get_data(cache=False, parse_form_data=False)
     if len(body) > limit:
         raise RequestEntityTooLarge()
+    if len(body) < (incoming.content_length or 0):
+        raise ClientDisconnected("the body broke off")  # granian hands over what came until then
     environ = incoming.environ
     # Straight from the environ: werkzeug's header and argument objects cost a fifth of an acknowledgement.
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}

@@ -226,8 +226,8 @@ def test_keys_that_differ_in_what_cannot_be_stored_are_two_receipts(box: Box, we
 
 
 def test_the_body_is_sealed_and_secrets_are_masked_at_rest(box: Box, web: FlaskClient) -> None:
-    web.post("/in/wild/s3cret-word?t=s3cret-word", data=b"a card number", headers={"Authorization": "Bearer x",
-                                                                                  "X-Other": "has s3cret-word"})  # fmt: skip
+    headers = {"Authorization": "Bearer x", "X-Other": "has s3cret-word"}
+    web.post("/in/wild/s3cret-word?t=s3cret-word", data=b"a card number", headers=headers)
     [row] = rows(box, "SELECT path, query, headers, body FROM receipt")
     assert "s3cret" not in repr(row) and b"card" not in bytes(row[3]) and "Bearer" not in row[2]
 
@@ -235,7 +235,8 @@ def test_the_body_is_sealed_and_secrets_are_masked_at_rest(box: Box, web: FlaskC
 # --- plugins that stumble -------------------------------------------------------------------------
 
 STUMBLES = [
-    ValueError("bad"), KeyError("x"), TypeError("x"), RecursionError("deep"), UnicodeDecodeError("utf-8", b"", 0, 1, "x"),
+    ValueError("bad"), KeyError("x"), TypeError("x"), RecursionError("deep"),
+    UnicodeDecodeError("utf-8", b"", 0, 1, "x"),
     ZeroDivisionError(), MemoryError(), AssertionError(), StopIteration(), OSError("x"), Refused("no"), Retry("later"),
     AuthFailed("x"), Skip("honeypot"), ConfigError(["x"]), NotImplementedError(),
 ]  # fmt: skip
@@ -367,8 +368,8 @@ def test_what_is_turned_away_is_kept_masked(box: Box, web: FlaskClient) -> None:
         raise ValueError("no such phone: +380671234567 s3cret-word")
 
     Wild.acts["verify"] = refuse
-    web.post("/in/wild/s3cret-word?auth=abc", data=b"the body", headers={
-        "X-Signature": "sig", "Cookie": "c", "Referer": "https://x/?access_token=abc", "X-Note": "s3cret-word"})  # fmt: skip
+    headers = {"X-Signature": "sig", "Cookie": "c", "Referer": "https://x/?access_token=abc", "X-Note": "s3cret-word"}
+    web.post("/in/wild/s3cret-word?auth=abc", data=b"the body", headers=headers)
     [(connection, status, reason, request)] = ring(box, web)
     assert (connection, status) == ("wild", 400)
     assert "+380671234567" not in reason and "s3cret" not in reason

@@ -5,6 +5,7 @@ Workers die by SIGKILL; others take their lines over. Statuses stay in order on 
 
 from __future__ import annotations
 
+import base64
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from tests.ruin.vendor import Vendor
 def scaled(tree: Tree, redis_url: str, workers: int = 2) -> Tree:
     """Start the parts apart, as on several machines."""
     tree.env["REDIS_URL"] = redis_url
-    tree.env["HUB_SECRET_KEY"] = "one key for all the parts of this hub"
+    tree.env["HUB_SECRET_KEY"] = base64.urlsafe_b64encode(bytes(range(32))).decode()  # one for all the parts
     tree.launch("serve", "--port", str(tree.port))
     until(tree.ready, 40.0)
     for _ in range(workers):
@@ -98,8 +99,10 @@ def test_a_dead_machine_is_taken_over(
     trees: Callable[..., Tree],
     figures: Callable[..., None],
 ) -> None:
-    """P6: all worker processes of one machine, its supervisor too, are gone in the middle of calls. Nobody frees their
-    leases, so they run out; another machine takes every line over and finds what had been made."""
+    """P6: a whole machine of workers is gone in the middle of calls, its supervisor too, so nobody frees its leases.
+
+    They run out; another machine takes every line over and finds what had been made.
+    """
     tree = scaled(trees(YAML.format(url=vendor.url), database_url=postgresql_url), redis_url, workers=1)
     vendor.control(delay=3.0)
     sent = send(tree, [[message(str(n), form(n)) for n in range(k, size, 8)] for k in range(8)])

@@ -34,9 +34,7 @@ from plugins.novaposhta.sandbox import (  # noqa: F401 - imported for the method
     people,
     scansheet,
     tracking,
-)
-from plugins.novaposhta.sandbox import (
-    waybill as _waybill_methods,
+    waybill_methods,
 )
 from plugins.novaposhta.sandbox.directory import KYIV, KYIV_BRANCH_2
 from plugins.novaposhta.sandbox.envelope import METHODS, Answer, Method, Props, Refusal, refuse
