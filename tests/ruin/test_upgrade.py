@@ -20,7 +20,7 @@ from hub.engine import Engine
 from hub.errors import ConfigError
 from hub.plugins import Plugins
 from hub.runtime import Runtime
-from hub.store import Store, schema
+from hub.store import Store, schema, work
 from tests.ruin.sender import form, message, send
 from tests.ruin.storms import YAML, settled, sizes
 from tests.ruin.tree import HERE, Tree, until
@@ -97,6 +97,9 @@ def test_a_newer_version_finishes_the_work(
     store = Store.open(url or None, tree.data)
     runtime = Runtime(load(tree.folder / "hub.yaml", plugins, {}), plugins, store, folder=tree.data, environ={})
     engine = Engine(runtime)
+    if size < 100:  # the full storm waits until the leases of the dead run out, the small one frees them
+        with store.write() as db:
+            work.free_worker(db, "")
     engine.start()
     try:
         tree.drain(60.0)
