@@ -59,7 +59,8 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
         made_here = bool(own)
         first = event.with_(hop=max(event.hop, hop + 1) if made_here else event.hop)
         events = [first]
-        if verb == "updated" and not made_here and _moved_since(record, since):
+        # The stage a new record stands in has been reached, too: it may have been moved before our first look.
+        if not made_here and _moved_since(record, since):
             events.append(_derived(event, "stage", None))
         return _looped(Look(events, remember))
     fields = differences(before, record, volatile)

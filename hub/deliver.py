@@ -40,12 +40,13 @@ class Deliverer:
         attempt = _Try(self, work)
         try:
             connector = self.runtime.connector(work.connection)
-            with connector.http.work(guard, self._cost(connector, work)) as context:
+            with connector.http.work(guard, self.cost(work.connection, work.action)) as context:
                 try:
                     outcome = attempt.run()
                 except Exception as error:  # noqa: BLE001 (whatever a plugin raises is an outcome)
                     outcome = attempt.judge(error)
             outcome.exchanges = [asdict(exchange) for exchange in context.exchanges]
+            self.runtime.spend(work.connection, -context.budget)
         except KeyError:
             outcome = Outcome(work, "parked", stored("connection_gone", connection=work.connection))
         outcome.started = started
@@ -53,9 +54,10 @@ class Deliverer:
         outcome.called = bool(outcome.exchanges)
         return outcome
 
-    @staticmethod
-    def _cost(connector: Connector, work: Claimed) -> int:
-        return next((kind.cost for kind in connector.actions if kind.name == work.action), 1)
+    def cost(self, connection: str, action: str) -> int:
+        """Return how many vendor calls an action takes at most: so many are reserved before it begins."""
+        kinds = self.runtime.connector(connection).actions
+        return next((max(1, kind.cost) for kind in kinds if kind.name == action), 1)
 
 
 class _Try:
@@ -140,7 +142,9 @@ class _Try:
         if kind.person and action.person:
             action.contact = self.targets.ensure_contact(connector)
         action.verb = "create"
-        return self.finished(connector.perform(action), kind)
+        outcome = self.finished(connector.perform(action), kind)
+        outcome.created = True
+        return outcome
 
     def update(self, connector: Connector, kind: ActionKind, action: Action, id: str) -> Outcome:
         """Write the values into a record that exists."""

@@ -253,6 +253,7 @@ class Dispatcher(_Loop):
                 if item.key in held:  # a lease that another worker took over meanwhile isn't ours to prolong
                     item.extend()
         self.engine.ledger.after_commit()
+        self._reserve_rest(items)
         if any(isinstance(item, PollCall) for item, _ in batch):
             self.engine.intake.bell.set()  # what a poll brought is read at once, not at the next sweep
         for item in items:
@@ -313,12 +314,19 @@ class Dispatcher(_Loop):
                 free -= granted
         return grants
 
+    def _reserve_rest(self, items: list[Item]) -> None:
+        """Reserve what actions take beyond the one call that was granted, now that it is known which they are."""
+        rest = Counter[str]()
+        for item in items:
+            if isinstance(item, Deliver):
+                rest[item.connection] += self.engine.deliverer.cost(item.connection, item.claimed.action) - 1
+        for connection, calls in rest.items():
+            self.runtime.spend(connection, calls)
+
     def _give_back(self, unused: dict[str, int]) -> None:
         for lane, calls in unused.items():
             if calls > 0:
-                connection = lane.partition(":")[0]
-                limits = self.runtime.limits(connection)
-                self.runtime.limiter.spend(limits.key or connection, -calls, limits.per_second, limits.burst)
+                self.runtime.spend(lane.partition(":")[0], -calls)
 
     def _order(self) -> list[str]:
         """Return all lanes: urgent, normal, bulk; each turn begins with another connection."""

@@ -101,8 +101,9 @@ class Ledger:
                 work.add_links(db, [(person, (connection, "contact", done.id))])
         work.add_links(db, [(subject, (connection, link_kind, link_id)) for link_kind, link_id in done.links])
         state.set_watches(db, connection, done.watch)
-        if done.written and done.id and outcome.record:
-            self._own(db, connection, f"{outcome.record}:{done.id}", done.written, event.hop)
+        written = done.written or ({"id": done.id} if outcome.created else {})
+        if written and done.id and outcome.record:
+            self._own(db, connection, f"{outcome.record}:{done.id}", written, event.hop)
 
     @staticmethod
     def _own(db: Db, connection: str, subject: str, written: dict[str, Any], hop: int) -> None:
@@ -132,7 +133,7 @@ class Ledger:
             due = db.now + outcome.after
             record.postpone_deliveries(db, [(claimed.id, claimed.tries, "settle", reason, doubt)])
         elif kind == "uncertain":
-            due = db.now + outcome.after
+            due = db.now + max(outcome.after, next_try(claimed.tries))
             record.postpone_deliveries(db, [(claimed.id, tries, "settle", reason, outcome.started)])
         elif kind == "hold":
             due = db.now + 60.0

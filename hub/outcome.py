@@ -48,6 +48,7 @@ class Outcome:
     verb: str = ""
     alert: str = ""
     gone: str = ""
+    created: bool = False
 
 
 class Settle(HubError):

@@ -83,9 +83,9 @@ def run_worker(plan: Plan) -> None:
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, stop)
-    engine.start()
-    log.info("worker %s is ready", engine.name)
     try:
+        engine.start()
+        log.info("worker %s is ready", engine.name)
         if plan.redis_url:
             # A blocking pop may outlast the short time-out every other use of Redis has.
             client = connect(plan.redis_url)

@@ -77,6 +77,12 @@ class Runtime:
             found = self._limits[name] = self.connector(name).limits()
         return found
 
+    def spend(self, connection: str, calls: int) -> None:
+        """Count calls that go out (negative gives back what was reserved and not used)."""
+        if calls:
+            limits = self.limits(connection)
+            self.limiter.spend(limits.key or connection, calls, limits.per_second, limits.burst)
+
     def needs(self, connection: str, record: str) -> frozenset[str]:
         """Return the record names that routes look at when an event of this record arrives."""
         key = (connection, record)

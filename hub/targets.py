@@ -28,12 +28,17 @@ class Targets:
         self.contact = ""
 
     def of(self, connector: Connector, kind: ActionKind, step: Step, scope: Scope) -> list[Record]:
-        """Return the records this step is about: by link or name where known, else by asking the vendor."""
+        """Return the records this step is about: by link or name where known, else by asking the vendor.
+
+        A link counts between different kinds (this deal, that parcel): a deal copied into another pipeline is linked
+        to its copy, and must not be taken for it.
+        """
+        itself = self.event.connection == connector.connection.name and self.event.kind == kind.record
         if step.find is not None:
             if id := known_id(step.find, scope):
                 return [{"id": id}]
             linked = self.linked(connector.connection.name, kind.record)
-            if linked:
+            if linked and not itself:
                 return [{"id": linked}]
             if step.find.record is not None:
                 return self.person_records(connector, kind.record) if step.find.record.root == "person" else []
@@ -41,10 +46,10 @@ class Targets:
             return connector.find(kind.record, by, 50) if by else []
         if kind.verb == "create":
             return []
+        if itself:
+            return [{"id": self.event.subject.partition(":")[2]}]
         if linked := self.linked(connector.connection.name, kind.record):
             return [{"id": linked}]
-        if self.event.connection == connector.connection.name and self.event.kind == kind.record:
-            return [{"id": self.event.subject.partition(":")[2]}]
         if kind.record == "contact":
             return self.person_records(connector, "contact")
         return []

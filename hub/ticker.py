@@ -101,7 +101,7 @@ class Ticker:
     def tell_broken_plugins(self) -> None:
         """Tell which plugins could not be loaded, and forget those that can be again."""
         with self.store.write() as db:
-            state.close_alerts(db, "plugin:")
+            state.close_alerts_of(db, "alert_plugin")
             for broken in self.runtime.plugins.broken:
                 params = {"plugin": broken.name, "why": str(broken.error)[:300]}
                 state.open_alert(db, f"plugin:{broken.name}", "alert_plugin", None, params)

@@ -143,8 +143,12 @@ class Store:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             store = cls(f"sqlite:///{folder / 'hub.db'}", folder, key)
-        upgrade(store)
-        store.check_key()
+        try:
+            upgrade(store)
+            store.check_key()
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def check_key(self) -> None:

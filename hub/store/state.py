@@ -100,11 +100,14 @@ def open_alert(db: Db, cause: str, kind: str, connection: str | None, params: Ma
     return bool(rows) and rows[0][0] == 1
 
 
-def close_alerts(db: Db, cause_prefix: str) -> int:
-    """Close the open alerts whose cause begins so; return how many."""
-    return db.run(
-        "UPDATE alert SET closed_at = ? WHERE closed_at IS NULL AND cause LIKE ?", (db.now, cause_prefix + "%")
-    )
+def close_alerts(db: Db, cause: str) -> int:
+    """Close the open alert of a cause; return how many that were."""
+    return db.run("UPDATE alert SET closed_at = ? WHERE closed_at IS NULL AND cause = ?", (db.now, cause))
+
+
+def close_alerts_of(db: Db, kind: str) -> int:
+    """Close all open alerts of a kind; return how many."""
+    return db.run("UPDATE alert SET closed_at = ? WHERE closed_at IS NULL AND kind = ?", (db.now, kind))
 
 
 # --- polls ---------------------------------------------------------------------------------------

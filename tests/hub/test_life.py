@@ -267,3 +267,57 @@ def test_a_copy_of_a_hint_that_comes_after_the_look_makes_the_hub_look_again(tmp
         assert len(WORLDS["nova"].of("deal")) == 1
     finally:
         box.close()
+
+
+LOOP = """
+connections:
+  a: {plugin: sink}
+  b: {plugin: sink}
+routes:
+  - {name: there, on: a.deal.created, do: b.deal.create, set: {TITLE: deal.TITLE}}
+  - {name: and back, on: b.deal.created, do: a.deal.create, set: {TITLE: deal.TITLE}}
+"""
+
+
+def test_routes_that_wake_each_other_are_stopped_and_said(tmp_path: Path) -> None:
+    box = Box(tmp_path, LOOP).start()
+    try:
+        for name in ("a", "b"):
+
+            def tell(action: object, name: str = name) -> None:
+                newest = max(int(id) for _, id in WORLDS[name].records)
+                box.send({"type": "deal.created", "subject": f"deal:{newest}", "hint": True}, to=name)
+
+            WORLDS[name].after = tell
+        WORLDS["a"].records[("deal", "1")] = {"id": "1", "TITLE": "round and round"}
+        box.send({"type": "deal.created", "subject": "deal:1", "hint": True}, to="a")
+        box.settle()
+        assert "alert_loop" in box.alerts()
+        assert len(box.deliveries()) < 12
+    finally:
+        box.close()
+
+
+def test_a_copy_of_a_deal_is_not_taken_for_the_deal(tmp_path: Path) -> None:
+    yaml = """
+    connections:
+      crm: {plugin: sink}
+    routes:
+      - name: copy and close
+        on: crm.deal.stage_changed
+        when: {deal.stage: won}
+        steps:
+          - {do: crm.deal.create, set: {TITLE: "copy of {{ deal.id }}"}}
+          - {do: crm.deal.upsert, set: {NOTE: done}}
+    """
+    box = Box(tmp_path, yaml).start()
+    try:
+        crm = WORLDS["crm"]
+        crm.records[("deal", "55")] = {"id": "55", "stage": "won"}
+        box.send({"type": "deal.updated", "subject": "deal:55", "hint": True}, to="crm")
+        box.settle()
+        assert crm.records[("deal", "55")]["NOTE"] == "done"
+        [copy] = [deal for deal in crm.of("deal") if deal["id"] != "55"]
+        assert "NOTE" not in copy
+    finally:
+        box.close()

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.ruin import test_order
 from tests.ruin.sender import form, message, send
 from tests.ruin.storms import YAML, settled, sizes
@@ -90,7 +92,8 @@ def test_shuffled_statuses(
     figures("10 PostgreSQL, order", **test_order.storm(tree, vendor, *size))
 
 
-@sizes(small=20, full=60)
+@pytest.mark.ruin
+@pytest.mark.parametrize("size", [60])
 def test_a_dead_machine_is_taken_over(
     size: int,
     postgresql_url: str,

@@ -1,0 +1,33 @@
+"""A place that is taken down with its test, and tries that follow each other quickly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub import outcome
+from tests.journeys.place import Place
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Place]]:
+    """Build places with options of their own."""
+    monkeypatch.setattr(outcome, "BACKOFF", (0.1, 0.2, 0.4))
+    built: list[Place] = []
+
+    def build(**options: Any) -> Place:
+        built.append(Place(tmp_path / f"place{len(built)}", **options))
+        return built[-1]
+
+    yield build
+    for one in built:
+        one.close()
+
+
+@pytest.fixture
+def place(places: Callable[..., Place]) -> Place:
+    """The usual place, at work."""
+    return places().start()
