@@ -56,13 +56,15 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
     if "status_at" in (seen or {}):  # a status told before stays the measure of what is late
         remember["status_at"] = (seen or {})["status_at"]
     if before is None:
-        made_here = bool(own)
-        first = event.with_(hop=max(event.hop, hop + 1) if made_here else event.hop)
-        events = [first]
-        # The stage a new record stands in has been reached, too: it may have been moved before our first look.
-        if not made_here and _moved_since(record, since):
-            events.append(_derived(event, "stage", None))
-        return _looped(Look(events, remember))
+        made_here = bool((seen or {}).get("made"))
+        shown = bool(own) and all(same(value, _value(record, name)) for name, value in own.items())
+        echo = verb == "updated" and shown and not made_here  # a write of ours to a record never looked at before
+        events = [] if echo else [event.with_(hop=max(event.hop, hop + 1) if made_here else event.hop)]
+        if verb == "updated" and not made_here and _moved_since(record, since):
+            by_hub = any(same(value, record.get("stage")) for value in own.values())
+            derived = _derived(event, "stage", None)
+            events.append(derived.with_(hop=hop + 1, by="hub") if by_hub else derived)
+        return _looped(Look(events, remember, stored("echo") if echo else None))
     fields = differences(before, record, volatile)
     if verb == "created":
         # Seen before its creation was told: another hint was quicker. Only news if it was never told as created.

@@ -13,9 +13,9 @@ from typing import Any
 
 from hub.config import Route, Step
 from hub.connector import ActionKind, Connector
-from hub.errors import Gone, PluginError, Refused, Skip
+from hub.errors import AuthFailed, Gone, PluginError, Refused, Retry, Skip, Uncertain
 from hub.model import PARCEL_EXCEPTIONS, Action, Done, Record
-from hub.outcome import Doubt, Outcome, RouteGone, Settle, judge
+from hub.outcome import Doubt, Outcome, Postponed, RouteGone, Settle, judge
 from hub.paths import Scope
 from hub.pipeline import Pipeline, known_id
 from hub.reasons import stored
@@ -37,7 +37,7 @@ class Deliverer:
         """Try one delivery and return its outcome; nothing is raised but for the end of the process."""
         started = time.time()
         clock = time.monotonic()
-        attempt = _Try(self, work)
+        attempt = _Try(self, work, guard)
         try:
             connector = self.runtime.connector(work.connection)
             with connector.http.work(guard, self.cost(work.connection, work.action)) as context:
@@ -63,7 +63,8 @@ class Deliverer:
 class _Try:
     """The state of one try: which step, what it sees, which records it has looked up."""
 
-    def __init__(self, deliverer: Deliverer, work: Claimed) -> None:
+    def __init__(self, deliverer: Deliverer, work: Claimed, guard: Callable[[], None]) -> None:
+        self.guard = guard
         self.runtime = deliverer.runtime
         self.pipeline = deliverer.pipeline
         self.work = work
@@ -81,7 +82,8 @@ class _Try:
         assert step.do is not None
         connector = self.runtime.connector(step.do.connection)
         kind = self.action_kind(connector, step)
-        if kind.latest and self.work.newest is not None and self.work.newest > self.work.id:
+        mapped = step.stage is not None and bool(step.stage.table)  # whether a newer one moves anything isn't known
+        if kind.latest and not mapped and self.work.newest is not None and self.work.newest > self.work.id:
             raise Skip("superseded", by=self.work.newest)
         self.refresh(route)
         scope = self.scope(route)
@@ -95,6 +97,7 @@ class _Try:
         action = Action(
             name=kind.name, record=kind.record, verb=kind.verb, values=values, marker=marker,
             method=step.do.method or "", limit=step.limit, event=self.event, attempt=self.work.tries + 1,
+            in_doubt_since=self.targets.in_doubt_since(),
             fill=self.targets.fill(), person=dict(self.event.record.get("contact") or {}),
         )  # fmt: skip
         act = _VERBS.get(kind.verb, _Try.plain)
@@ -124,7 +127,9 @@ class _Try:
         """Update the target if there is one, else join the request to an open record, else create."""
         found = self.targets.of(connector, kind, step, scope)
         if found and step.several == "all":
-            return [self.update(connector, kind, replace(action), str(record["id"])) for record in found][-1]
+            *others, last = [self.update(connector, kind, replace(action), str(one["id"])) for one in found]
+            last.also = others
+            return last
         if found:
             record = self.targets.choose(found, step)
             return self.update(connector, kind, action, str(record["id"]))
@@ -254,6 +259,8 @@ class _Try:
         step = find_step(route, self.work.step) if route else None
         if route is None or step is None or step.do is None:
             raise RouteGone(self.work.route)
+        if (step.do.connection, step.do.action) != (self.work.connection, self.work.action):
+            raise RouteGone(self.work.route)  # hub.yaml was edited: this delivery belongs to a step that is no more
         return route, step
 
     def refresh(self, route: Route) -> None:
@@ -269,7 +276,9 @@ class _Try:
             return
         if source.connector.get is Connector.get:
             return
-        fresh = self.runtime.connector(source.name).get(self.event.kind, str(record["id"]))
+        fresh = self.ask(source.name, self.event.kind, str(record["id"]))
+        if fresh is None:
+            raise Skip("record_gone")
         changed = {**self.event.record, self.event.kind: {**record, **fresh}}
         self.event = self.event.with_(record=changed)
         if self.work.step != "0":
@@ -304,10 +313,25 @@ class _Try:
         found = None
         for where, kind, ref in self.work.links:
             if kind == record and where in self.runtime.config.connections:
-                found = {**self.runtime.connector(where).get(record, ref), "_connection": where}
+                brought = self.ask(where, record, ref)
+                found = {**brought, "_connection": where} if brought is not None else None
                 break
         self.loaded[path] = found
         return found
+
+    def ask(self, connection: str, record: str, id: str) -> Record | None:
+        """Read a record, None if it is gone. Another connection's trouble must not be taken for this one's."""
+        connector = self.runtime.connector(connection)
+        if connection == self.work.connection:
+            return connector.get(record, id)
+        try:
+            with connector.http.work(self.guard, 0):
+                return connector.get(record, id)
+        except Gone:
+            return None
+        except (AuthFailed, Retry, Uncertain) as error:
+            why = connector.http.masker.mask(str(error))
+            raise Postponed(f"{record} {id} of {connection} can't be read now: {why}") from None
 
     # --- outcomes -----------------------------------------------------------------------------
 
@@ -321,9 +345,9 @@ class _Try:
         """Return the outcome of what was raised."""
         connector = self.runtime.connector(self.work.connection)
         why = connector.http.masker.mask(str(error))[:500]
-        if isinstance(error, Gone):
-            return self._gone(why)
-        return judge(self.work, error, why, connector.settle)
+        outcome = self._gone(why) if isinstance(error, Gone) else judge(self.work, error, why, connector.settle)
+        outcome.contact = self.targets.contact  # settled before the rest failed: it must not be made again
+        return outcome
 
     def _gone(self, why: str) -> Outcome:
         """The target is no more: forget its link and follow `missing:`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from hub.model import Event
 from hub.normal import storable
 
 #: keys that belong to nobody: placeholders people and forms type in
+#: characters of a key; PostgreSQL indexes no value of over about 2,700 bytes
+LONGEST = 200
 NOBODY = frozenset(
     {"no@no.no", "none@none.com", "noreply@noreply.com", "test@test.test", "+380000000000", "+70000000000"}
 )
@@ -25,10 +28,18 @@ def keys(event: Event, match: Iterable[str], nobody: Iterable[str] = ()) -> list
     nobody = NOBODY | set(nobody)
     found: list[tuple[str, str]] = []
     for kind in match:
-        found.extend((kind, storable(value)) for value in _values(contact, kind) if value not in nobody)
+        found.extend((kind, short(value)) for value in _values(contact, kind) if value not in nobody)
     if contact.get("id"):
-        found.append((f"{event.connection}.contact", storable(str(contact["id"]))))
+        found.append((f"{event.connection}.contact", short(str(contact["id"]))))
     return list(dict.fromkeys(found))
+
+
+def short(value: str) -> str:
+    """Return a value fit for an index: an absurdly long one (from outside) is stood for by its beginning and digest."""
+    value = storable(value)
+    if len(value) <= LONGEST:
+        return value
+    return f"{value[: LONGEST - 40]}~{hashlib.blake2s(value.encode(), digest_size=16).hexdigest()}"
 
 
 def _values(contact: Mapping[str, Any], kind: str) -> Iterable[str]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from hub.errors import AuthFailed, Gone, HubError, LeaseLost, RateLimited, Retry, Uncertain
+from hub.errors import AuthFailed, Gone, LeaseLost, RateLimited, Retry, Uncertain
 from hub.model import Event, Poll
 from hub.outcome import PATIENCE, Outcome, next_try, result_of
 from hub.pipeline import Pipeline
@@ -66,7 +66,7 @@ class Ledger:
             [
                 (o.work.id, o.work.tries + 1, o.started, int(o.took * 1000), o.kind, o.reason, o.exchanges)
                 for o in outcomes
-                if o.called or o.kind not in ("skipped", "settle")
+                if o.called or o.kind not in ("skipped", "settle", "limit", "postponed")
             ],
         )
         counts = Counter((o.work.connection, f"delivery_{o.kind}") for o in outcomes)
@@ -84,6 +84,8 @@ class Ledger:
         """Record what is true whoever holds the lease: links, watches, what was written."""
         event, claimed, done = outcome.work.event, outcome.work, outcome.done
         connection = claimed.connection
+        for other in outcome.also:
+            self._facts(db, other)
         if outcome.gone:
             work.drop_links(db, connection, outcome.record, outcome.gone)
         if outcome.contact and claimed.person is not None:
@@ -96,6 +98,10 @@ class Ledger:
         made = outcome.verb in ("create", "upsert", "find") or bool(done.result.get("attached"))
         if done.id and made and outcome.record and outcome.record not in _UNLINKED:
             work.add_links(db, [(subject, (connection, outcome.record, done.id))])
+            if (event.connection, kind) != (connection, outcome.record):
+                # What is planned for the same subject goes on in the queue of the record it is linked to now.
+                old = f"{connection}>{event.connection}/{event.subject}"
+                work.rekey(db, old, f"{connection}>{outcome.record}:{done.id}", claimed.lane)
             if outcome.record == "contact" and claimed.person is not None:
                 person = ("hub", "person", str(claimed.person))
                 work.add_links(db, [(person, (connection, "contact", done.id))])
@@ -103,14 +109,17 @@ class Ledger:
         state.set_watches(db, connection, done.watch)
         written = done.written or ({"id": done.id} if outcome.created else {})
         if written and done.id and outcome.record:
-            self._own(db, connection, f"{outcome.record}:{done.id}", written, event.hop)
+            self._own(db, connection, f"{outcome.record}:{done.id}", written, event.hop, outcome.created)
 
     @staticmethod
-    def _own(db: Db, connection: str, subject: str, written: dict[str, Any], hop: int) -> None:
+    def _own(db: Db, connection: str, subject: str, written: dict[str, Any], hop: int, made: bool) -> None:
         """Note what the hub wrote, so that its echo is known when it comes."""
+        db.lock([f"seen:{connection}:{subject}"])
         seen = state.seen(db, connection, subject) or {"record": None}
         seen["own"] = {**(seen.get("own") or {}), **written}
         seen["hop"] = max(int(seen.get("hop") or 0), hop)
+        if made:
+            seen["made"] = True
         state.set_seen(db, connection, subject, seen)
 
     def _delivery(self, db: Db, item: Deliver, outcome: Outcome) -> None:
@@ -121,6 +130,8 @@ class Ledger:
         kind, reason, due = outcome.kind, outcome.reason, None
         doubt = claimed.started_at
         if kind in ("retry", "uncertain") and age > PATIENCE:
+            age = db.now - record.first_failure(db, claimed.id, db.now)  # a pause or a hold is nobody's failure
+        if kind in ("retry", "uncertain") and age > PATIENCE:
             kind = "parked"
             reason = stored("exhausted", hours=age / 3600, why=((reason or {}).get("params") or {}).get("why", ""))
         if kind in ("done", "skipped", "refused", "parked"):
@@ -129,12 +140,16 @@ class Ledger:
             due = db.now + outcome.after
             self._pause(claimed.connection, outcome)
             record.postpone_deliveries(db, [(claimed.id, claimed.tries, "limit", reason, doubt)])
+        elif kind == "postponed":
+            due = db.now + outcome.after
+            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "retry", reason, doubt)])
         elif kind == "settle":
             due = db.now + outcome.after
             record.postpone_deliveries(db, [(claimed.id, claimed.tries, "settle", reason, doubt)])
         elif kind == "uncertain":
             due = db.now + max(outcome.after, next_try(claimed.tries))
-            record.postpone_deliveries(db, [(claimed.id, tries, "settle", reason, outcome.started)])
+            first = doubt if doubt is not None else outcome.started
+            record.postpone_deliveries(db, [(claimed.id, tries, "settle", reason, first)])
         elif kind == "hold":
             due = db.now + 60.0
             record.postpone_deliveries(db, [(claimed.id, claimed.tries, "hold", reason, doubt)])
@@ -163,7 +178,7 @@ class Ledger:
             self._bring_forth(db, outcome)
         if kind in ("refused", "parked"):
             final = "parked"
-            if step is not None and step.refused and not inner and route is not None:
+            if step is not None and step.refused and step.refused[0].do and not inner and route is not None:
                 final = "skipped"
                 follow = [self._refused_step(outcome, route, int(main), 0)]
                 result = {"reason": (reason or {}).get("params", {}).get("why", ""), "refused": True}
@@ -337,6 +352,6 @@ def _verdict(error: Exception) -> tuple[float, str]:
         return error.after or 15.0, "retry"
     if isinstance(error, AuthFailed):
         return 60.0, "hold"
-    if isinstance(error, HubError) and not isinstance(error, Uncertain):
-        return 60.0, "refused"
-    return 15.0, "retry"
+    if isinstance(error, Uncertain):
+        return 15.0, "retry"
+    return 60.0, "refused"  # for good, or a plugin's own failure: visible, and no sign that the vendor is ill

@@ -114,7 +114,8 @@ class Action:
     `record` and `verb` come from `do:` (`deal`, `update`); the core turns `upsert` into `create` or `update`
     before it asks. `id` is the target at the vendor, when there is one. `contact` is the vendor's id of the
     person's contact, for records that hang on one. `marker` is to be written where the vendor can be searched
-    by it. `event` is what set it off.
+    by it. `event` is what set it off. `in_doubt_since` is when an earlier try began of which nobody knows whether it
+    took effect: what has no marker looks for its own trace since then before it acts again.
     """
 
     name: str
@@ -131,6 +132,7 @@ class Action:
     method: str = ""
     event: Event | None = None
     attempt: int = 1
+    in_doubt_since: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

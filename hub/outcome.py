@@ -34,7 +34,7 @@ class Outcome:
     """What came of one try; the engine writes it down."""
 
     work: Claimed
-    kind: str  # done | skipped | retry | limit | settle | hold | refused | parked | lost
+    kind: str  # done | skipped | retry | uncertain | limit | settle | postponed | hold | refused | parked | lost
     reason: dict[str, Any] | None = None
     done: Done | None = None
     record: str = ""
@@ -49,6 +49,7 @@ class Outcome:
     alert: str = ""
     gone: str = ""
     created: bool = False
+    also: list[Outcome] = field(default_factory=list)
 
 
 class Settle(HubError):
@@ -61,6 +62,10 @@ class Settle(HubError):
 
 class Doubt(HubError):
     """An earlier try is in doubt and the vendor can't be searched; a person decides."""
+
+
+class Postponed(HubError):
+    """Something else than the target is in the way; try again, without holding it against the target."""
 
 
 class RouteGone(HubError):
@@ -80,6 +85,8 @@ def judge(work: Claimed, error: Exception, why: str, settle: float) -> Outcome:
             return Outcome(work, "parked", stored("uncertain_park", why=why))
         case RouteGone():
             return Outcome(work, "parked", stored("route_gone", route=work.route))
+        case Postponed():
+            return Outcome(work, "postponed", stored("retry", why=why), after=60.0)
         case RateLimited():
             return Outcome(work, "limit", stored("rate_limited", why=why), after=error.after or 1.0, scope=error.scope)
         case Retry():

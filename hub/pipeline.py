@@ -117,7 +117,13 @@ class Pipeline:
         connector = self.runtime.connector(receipt.connection)
         try:
             events = [
-                event.with_(connection=receipt.connection, receipt=receipt.id) for event in connector.parse(receipt)
+                event.with_(
+                    connection=receipt.connection,
+                    receipt=receipt.id,
+                    key=identity.short(event.key),
+                    subject=identity.short(event.subject),
+                )
+                for event in connector.parse(receipt)
             ]
         except Skip as reason:
             return Parsed(receipt, trouble=stored(reason.code, **reason.params), final="skipped")
@@ -145,11 +151,13 @@ class Pipeline:
                 decision.event = event
                 news.append(decision)
                 continue
+            db.lock([f"seen:{event.connection}:{event.subject}"])
             seen = state.seen(db, event.connection, event.subject)
             connector = self.runtime.connector(event.connection)
             found = changes.look(event, seen, connector.volatile, self.runtime.since.get(event.connection, 0.0))
             if event.type.endswith(".deleted"):
                 state.forget_seen(db, event.connection, event.subject)
+                work.drop_links(db, event.connection, event.kind, event.subject.partition(":")[2])
             if found.remember is not None:
                 state.set_seen(db, event.connection, event.subject, found.remember)
             fresh = [one for one in found.events if one.id == 0]
@@ -329,6 +337,8 @@ class Pipeline:
             return f"{target}>{record}:{ref}", lane
         if event.connection == target and event.kind == record:
             return f"{target}>{event.subject}", lane
+        if record == "contact" and person is not None:  # always the person's queue, linked already or not yet
+            return f"{target}>person:{person}", lane
         for connection, kind, ref in links:
             if connection == target and kind == record:
                 return f"{target}>{record}:{ref}", lane

@@ -89,7 +89,8 @@ class Targets:
         several = self.config.people.several
         found = self.person_records(connector, "contact")
         marker = self.runtime.marker(self.work.marker, "contact")
-        if not found and self.work.started_at is not None:
+        unsearchable = not (contact.get("phone") or contact.get("email"))
+        if not found and (unsearchable or self.work.started_at is not None):
             found = connector.find("contact", {"marker": marker}, 5)
         action = Action(
             name="contact.create", record="contact", verb="create", person=contact, event=self.event,

@@ -317,11 +317,18 @@ class Store:
 _TROUBLE = frozenset({"OperationalError", "InterfaceError", "InternalError", "TimeoutError"})
 
 
+#: SQLSTATE classes: connection, rollback (deadlock), resources, operator, system
+_TROUBLE_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
+
+
 def is_trouble(error: BaseException) -> bool:
     """Return whether an error is the store's (away, locked, full) and not that of the data: then waiting helps."""
-    return isinstance(error, OSError | MemoryError | StoreFull) or any(
-        kind.__name__ in _TROUBLE for kind in type(error).__mro__
-    )
+    if isinstance(error, OSError | MemoryError | StoreFull):
+        return True
+    code = getattr(error, "sqlstate", None)
+    if code:  # PostgreSQL says what it is; its class names put "a value too long for an index" under the same roof
+        return str(code)[:2] in _TROUBLE_CLASSES
+    return any(kind.__name__ in _TROUBLE for kind in type(error).__mro__)
 
 
 def _with_driver(url: str) -> str:

@@ -127,7 +127,11 @@ def look_again(db: Db, events: Sequence[Event]) -> list[Event]:
     out = []
     for event in events:
         row = db.one("SELECT state FROM event WHERE connection = ? AND key = ?", (event.connection, event.key))
-        if row is not None and row[0] != "waiting":
+        # A leased line means that the vendor may have been asked already, before this change.
+        leased = db.one(
+            "SELECT 1 FROM line WHERE key = ? AND due > ? AND lease IS NOT NULL", (event_line(event), db.now)
+        )
+        if row is not None and (row[0] != "waiting" or leased is not None):
             out.append(event.with_(key=f"{event.key}~{int(db.now * 1000)}"))
     return add_events(db, out)
 

@@ -20,6 +20,12 @@ def add_attempts(db: Db, rows: Sequence[tuple[int, int, float, int, str, Any, An
         )  # fmt: skip
 
 
+def first_failure(db: Db, delivery: int, default: float) -> float:
+    """Return when the first try of a delivery failed (epoch seconds), or `default` if none has yet."""
+    row = db.one("SELECT min(at) FROM attempt WHERE delivery = ? AND outcome IN ('retry', 'uncertain')", (delivery,))
+    return float(row[0]) if row and row[0] is not None else default
+
+
 def finish_deliveries(db: Db, rows: Sequence[tuple[int, str, int, Any, Any, Any]]) -> None:
     """Close deliveries: (id, state, tries, reason, result, written)."""
     db.many(

@@ -266,6 +266,15 @@ def add_links(db: Db, pairs: Iterable[tuple[tuple[str, str, str], tuple[str, str
         )  # fmt: skip
 
 
+def rekey(db: Db, old: str, new: str, lane: str) -> None:
+    """Move what waits on one line to another, keeping its order; what is under way stays where it is leased."""
+    if db.one("SELECT 1 FROM delivery WHERE line = ? AND state = 'ready' LIMIT 1", (old,)) is None:
+        return
+    moved = db.run("UPDATE delivery SET line = ? WHERE line = ? AND state = 'ready' AND started_at IS NULL", (new, old))
+    if moved:
+        ensure_lines(db, {new: lane})
+
+
 def drop_links(db: Db, connection: str, kind: str, ref: str) -> None:
     """Forget every link of a record that is no more."""
     db.run("DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ?", (connection, kind, ref))

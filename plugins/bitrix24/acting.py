@@ -103,7 +103,7 @@ class Acting:
             self._client.call(f"crm.{action.record}.delete", {"ID": number})
         except Refused as error:
             again = self._reading.gone_or(error, action.record, number)
-            if not (isinstance(again, Gone) and action.attempt > 1):
+            if not (isinstance(again, Gone) and action.in_doubt_since is not None):
                 raise again from None
         return Done({"id": number}, number)
 
@@ -171,7 +171,7 @@ class Acting:
 
     def _comment(self, action: Action) -> Done:
         fields = outgoing.comment(action.values)
-        since = self._since(action) if action.attempt > 1 else None
+        since = self._since(action) if action.in_doubt_since is not None else None
         return self.add_comment(str(fields["ENTITY_TYPE"]), str(fields["ENTITY_ID"]), fields, since)
 
     def add_comment(self, kind: str, number: str, fields: Mapping[str, Any], since: dt.datetime | None) -> Done:
@@ -188,7 +188,7 @@ class Acting:
 
     def _todo(self, action: Action) -> Done:
         return self.add_todo(
-            outgoing.todo(action.values, self._user), self._since(action) if action.attempt > 1 else None
+            outgoing.todo(action.values, self._user), self._since(action) if action.in_doubt_since is not None else None
         )
 
     def add_todo(self, params: Mapping[str, Any], since: dt.datetime | None) -> Done:
@@ -212,7 +212,7 @@ class Acting:
 
     def _create_task(self, action: Action) -> Done:
         fields = outgoing.task(action.values, self._user)
-        if action.attempt > 1:
+        if action.in_doubt_since is not None:
             links = fields.get("UF_CRM_TASK")
             by = {"title": fields.get("TITLE"), "since": self._since(action)} | (
                 {"UF_CRM_TASK": links} if links else {}
@@ -291,5 +291,4 @@ class Acting:
     @staticmethod
     def _since(action: Action) -> dt.datetime:
         """Return since when an earlier try of this action may have written."""
-        at = action.event.occurred_at if action.event else None
-        return (at or dt.datetime.now(dt.UTC) - dt.timedelta(days=4)) - _SLACK
+        return (action.in_doubt_since or dt.datetime.now(dt.UTC) - dt.timedelta(days=4)) - _SLACK

@@ -222,7 +222,7 @@ ERRORS: Mapping[str, Refusal] = {
     "authorization_error": Refusal("auth", f"the employee behind the webhook was dismissed: {_MAKE_ANEW}"),
     "payment_required": Refusal("auth", "the portal's plan or the app's subscription has run out: pay it"),
     "method_confirm_waiting": Refusal("auth", "an administrator must confirm this method in the portal"),
-    "insufficient_scope": Refusal("auth", "tick the missing permission of the webhook or app"),
+    "insufficient_scope": Refusal("refused", "tick the missing permission of the webhook or app"),
     "access_denied": Refusal("auth", "REST needs a commercial plan, and the webhook's owner the right to do this"),
     "user_access_error": Refusal("auth", "the employee behind the token has no access to the app: grant it"),
     "allowed_only_intranet_user": Refusal("auth", "the token belongs to an extranet user: use an employee's"),

@@ -83,11 +83,11 @@ def refusal(
         case "again":
             return Uncertain(reason) if changes else Retry(reason)
         case "auth":
-            if code == "insufficient_scope":
-                reason += f": {codes.scope_of(method)}"
             return AuthFailed(reason)
         case "gone":
             return Gone(reason, vendor_code=code)
+    if code == "insufficient_scope":  # this act can't be done; what needs other permissions goes on
+        reason += f": {codes.scope_of(method)}"
     return Refused(reason, objected(words, sent or {}), vendor_code=code or NO_CODE)
 
 

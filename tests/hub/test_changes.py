@@ -162,7 +162,9 @@ def test_a_look_from_before_the_write_leaves_its_echo_to_come() -> None:
 
 
 def test_a_record_the_hub_made_counts_a_hop_when_it_is_first_seen() -> None:
-    found = look(event("created", stage="s1"), {"record": None, "own": {"STAGE_ID": "1"}, "hop": 2}, (), SINCE)
+    found = look(
+        event("created", stage="s1"), {"record": None, "own": {"STAGE_ID": "1"}, "made": True, "hop": 2}, (), SINCE
+    )
     assert [one.hop for one in found.events] == [3]
 
 

@@ -61,8 +61,8 @@ routes:
       - do: nova.parcel.create
         set:
           {{city: deal.city, branch: deal.branch, name: contact.name, phone: contact.phone, cost: deal.amount,
-          weight: "0.5", seats: "1", description: Cosmetics, CargoType: Parcel, ServiceType: WarehouseWarehouse, PayerType: Recipient,
-          PaymentMethod: Cash}}
+          weight: "0.5", seats: "1", description: Cosmetics, CargoType: Parcel, ServiceType: WarehouseWarehouse,
+          PayerType: Recipient, PaymentMethod: Cash}}
         as: waybill
       - {{do: crm.deal.upsert, find: deal, set: {{ttn: waybill.number}}}}
   - name: the parcel moves the deal
@@ -157,7 +157,7 @@ class Place:
         return answer.status_code
 
     def deal(self, phone: str = "+380671112233") -> str:
-        """A manager makes a deal with its contact."""
+        """A manager makes a deal with its contact, and the hub has seen it."""
         contact = self.crm.act("crm.contact.add", {"fields": {
             "NAME": "Олена", "LAST_NAME": "Коваль", "PHONE": [{"VALUE": phone, "VALUE_TYPE": "MOBILE"}],
         }}, user_id=1)  # fmt: skip
@@ -165,6 +165,7 @@ class Place:
             "TITLE": "Набір", "CATEGORY_ID": "5", "STAGE_ID": "C5:NEW", "CONTACT_ID": contact, "OPPORTUNITY": "1250",
             "CURRENCY_ID": "UAH", "UF_CRM_1730000003": "Київ", "UF_CRM_1730000004": "1",
         }}, user_id=1)  # fmt: skip
+        self.until(lambda: self.rows(f"SELECT 1 FROM seen WHERE subject = 'deal:{made}'"))
         return str(made)
 
     def ship(self, deal: str) -> None:
@@ -172,9 +173,13 @@ class Place:
         self.crm.act("crm.deal.update", {"id": deal, "fields": {"STAGE_ID": "C5:PREPARATION"}}, user_id=1)
 
     def scan(self, number: str, code: str) -> None:
-        """Nova Poshta scans the parcel, and the hub's next poll comes."""
+        """Nova Poshta scans the parcel, and the hub asks."""
         url = f"{self.stands[1].url}/_sandbox/parcels/{number}/status"
         requests.post(url, json={"code": code}, timeout=10).raise_for_status()
+        self.poll()
+
+    def poll(self) -> None:
+        """Let the hub ask Nova Poshta now instead of in a few minutes."""
         with self.store.write() as db:
             work.poll_now(db, "nova")
         self.ring()
@@ -196,7 +201,7 @@ class Place:
 
     def waybills(self) -> list[dict[str, Any]]:
         """Return Nova Poshta's waybills."""
-        return list(self.post.state()["waybills"].values())
+        return list(self.post.state()["waybills"])
 
     def rows(self, sql: str) -> list[Any]:
         """Read the store."""

@@ -58,8 +58,13 @@ def test_an_outage_in_the_middle(place: Place, which: int, match: str) -> None:
     number = waybill_of(place, deal)
     place.fault(which, "outage", match, times=2)
     place.scan(number, "7")
-    place.until(lambda: place.of_deal(deal)["STAGE_ID"] == AT_BRANCH, 40.0)
-    place.settle(40.0)
+
+    def asked_again() -> bool:
+        place.poll()
+        return bool(place.of_deal(deal)["STAGE_ID"] == AT_BRANCH)
+
+    place.until(asked_again)
+    place.settle()
     assert len(place.waybills()) == 1
     assert place.rows("SELECT count(*) FROM delivery WHERE state = 'parked'") == [(0,)]
 

@@ -62,14 +62,20 @@ def test_a_lost_answer_to_the_contact_makes_no_second_one(place: Place) -> None:
     assert (len(contacts(place)), len(leads(place))) == (1, 1)
 
 
-@pytest.mark.parametrize("kind", ["rate_limit", "overload"])
-def test_a_rate_limit_uses_up_no_try(place: Place, kind: str) -> None:
-    place.fault(0, kind, "crm.lead.add", times=2)
+def test_a_rate_limit_uses_up_no_try(place: Place) -> None:
+    place.fault(0, "rate_limit", "crm.lead.add", times=2)
     place.form()
-    place.settle(60.0)
+    place.settle(30.0)
     assert len(leads(place)) == 1
     assert place.rows("SELECT state, tries FROM delivery") == [("done", 1)]
     assert place.rows("SELECT count(*) FROM attempt WHERE outcome = 'limit'")[0][0] >= 1
+
+
+def test_used_up_operating_time_waits_without_a_try(place: Place) -> None:
+    """Bitrix24 locks a method for minutes then; the delivery waits for that, and only that."""
+    place.fault(0, "operating_limit", "crm.lead.add")
+    place.form()
+    place.until(lambda: place.rows("SELECT state, tries, wait FROM delivery") == [("ready", 0, "limit")])
 
 
 def test_an_expired_token_is_refreshed_exactly_once(places: Callable[..., Place]) -> None:

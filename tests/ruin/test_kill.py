@@ -7,11 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.ruin.sender import form, message, send
 from tests.ruin.storms import YAML, settled, sizes
-from tests.ruin.tree import Tree, hammer
+from tests.ruin.tree import Tree, hammer, until
 from tests.ruin.vendor import Vendor
+
+
+def test_the_supervisor_holds_no_database_while_it_forks(vendor: Vendor, trees: Callable[..., Tree]) -> None:
+    """A forked child that inherits an SQLite connection believes in locks it hasn't got, and its commits may vanish."""
+    tree = trees(YAML.format(url=vendor.url)).start()
+    for role in ("worker", "ticker", "web"):
+        gone = tree.kill(role)
+        until(lambda role=role, gone=gone: set(tree.roles()[role]) - {gone}, 20.0)
+    for role in ("supervisor", "web"):
+        for pid in tree.roles()[role]:
+            held = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()}
+            assert not [name for name in held if "hub.db" in name], (role, held)
 
 
 @sizes(small=(200, 40, 0.6, 60.0), full=(2000, 200, 1.0, 70.0))

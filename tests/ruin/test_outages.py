@@ -110,6 +110,20 @@ def test_a_vendor_is_away(
     )  # fmt: skip
 
 
+def test_a_short_outage_is_a_short_wait(vendor: Vendor, trees: Callable[..., Tree]) -> None:
+    """Twenty calls that were under way as the vendor went away are one failure: the breaker opens for seconds."""
+    vendor.control(delay=0.5)
+    tree = trees(YAML.format(url=vendor.url), workers=1).start()
+    send(tree, [[message(str(n), form(n)) for n in range(k, 64, 16)] for k in range(16)])
+    vendor.control(down=True)
+    opened = "SELECT open_until FROM health WHERE open_until IS NOT NULL"
+    [[until_when]] = until(lambda: tree.rows(opened), 10.0)
+    assert until_when - time.time() <= 5.0
+    vendor.control(down=False, delay=0.0)
+    tree.drain(30.0)
+    settled(vendor, {str(n) for n in range(64)})
+
+
 @sizes(small=60, full=600)
 def test_lost_answers(
     size: int, vendor: Vendor, trees: Callable[..., Tree], figures: Callable[..., None]

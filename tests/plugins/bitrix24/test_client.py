@@ -176,7 +176,7 @@ class TestActions:
         answers(web, "crm.timeline.comment.list", {"result": [row]})
         answers(web, "crm.timeline.comment.add", recorded("crm.timeline.comment.add.response.json"))
         values = {"ENTITY_TYPE": "deal", "ENTITY_ID": "10", "COMMENT": "hi there"}
-        again = Action("comment.create", "comment", "create", values, attempt=2)
+        again = Action("comment.create", "comment", "create", values, in_doubt_since=dt.datetime.now(dt.UTC))
         assert by_hook.perform(again).id == "7"
         again.values = {**values, "COMMENT": "other"}
         assert by_hook.perform(again).id == "999"
@@ -313,7 +313,7 @@ class TestBatch:
         answers(web, "batch", recorded("batch-halt0-errors.response.json"))
         batch = by_hook._client.batch({"get_user": ("user.current", {}), "get_department": ("department.get", {})})
         assert sent(web) == {"halt": 0, "cmd": {"get_user": "user.current", "get_department": "department.get"}}
-        with pytest.raises(AuthFailed, match="user"):
+        with pytest.raises(Refused, match="user"):
             batch.take("get_user")
         assert batch.get("get_user") is None
 

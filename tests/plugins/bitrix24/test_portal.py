@@ -115,7 +115,7 @@ class TestRecords:
         ):
             with pytest.raises(Gone):
                 act()
-        assert do(crm, "deal.delete", id=deal, attempt=2).id == deal
+        assert do(crm, "deal.delete", id=deal, in_doubt_since=dt.datetime.now(dt.UTC)).id == deal
         with pytest.raises(Gone):
             crm.attach("deal", deal, "comment", "x", "m")
 
@@ -211,7 +211,7 @@ class TestNotes:
         fault(portal, "lost_reply", "add")
         with pytest.raises(Uncertain):
             do(crm, name, values, event=event)
-        assert do(crm, name, values, event=event, attempt=2).id
+        assert do(crm, name, values, event=event, in_doubt_since=dt.datetime.now(dt.UTC)).id
         assert count(portal, what) == 1
 
     def test_tasks_of_a_lead(self, crm):
@@ -420,7 +420,7 @@ class TestCare:
             crm = build(Bitrix24, {"webhook_url": running.sandbox.credentials()["webhook_url"]})
             texts = [finding.text for finding in crm.check() if finding.level == "warning"]
             assert any("`task`" in text for text in texts)
-            with pytest.raises(AuthFailed, match="task"):
+            with pytest.raises(Refused, match="task"):
                 do(crm, "task.create", {"TITLE": "x", "RESPONSIBLE_ID": "1"})
 
     def test_the_portals_words(self, crm):

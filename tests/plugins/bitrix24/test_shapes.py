@@ -211,7 +211,7 @@ class TestRefusals:
             (401, "rest-expired_token", Expired),
             (401, "rest-NO_AUTH_FOUND", AuthFailed),
             (403, "rest-INVALID_CREDENTIALS", AuthFailed),
-            (403, "rest-insufficient_scope", AuthFailed),
+            (403, "rest-insufficient_scope", Refused),
             (403, "rest-WRONG_AUTH_TYPE", Refused),
             (400, "crm.deal.add", Refused),
             (400, "crm.item.get-lead", Gone),
