@@ -23,7 +23,6 @@ from hub.deliver import Deliverer
 from hub.errors import HubError
 from hub.ledger import Ledger
 from hub.pipeline import Pipeline
-from hub.polling import Poller
 from hub.runtime import Runtime
 from hub.store import state, work
 from hub.store.engine import is_trouble
@@ -45,7 +44,6 @@ class Engine:
         self.name = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
         self.pipeline = Pipeline(runtime)
         self.deliverer = Deliverer(self.pipeline)
-        self.poller = Poller(self.pipeline)
         self.ledger = Ledger(self.pipeline)
         self.ring_others = bell or (lambda: None)
         self.stopping = threading.Event()
@@ -135,28 +133,37 @@ class Intake(_Loop):
             waiting = [name for name in names if _has_new(db, name)]
         read = 0
         for name in waiting:
-            lease = self.engine.lease()
-            key = f"in:{name}"
-            with self.store.write() as db:
-                if name not in self._known:
-                    work.ensure_lines(db, {key: "in"})
-                    self._known.add(name)
-                if not work.claim_one(db, key, lease):
-                    continue
             try:
-                while batch := self.engine.pipeline.process(name, lease):
-                    read += batch
-                    self.engine.dispatcher.bell.set()
-                    if self.engine.stopping.is_set():
-                        break
-                    with self.store.write() as db:
-                        work.renew(db, [lease])
-            finally:
-                with self.store.write() as db:
-                    work.release(db, key, lease, db.now)
+                read += self._read(name)
+            except Exception as error:
+                if is_trouble(error):
+                    raise
+                log.exception("the receipts of %s could not be read; the other connections go on", name)
         if read:
             self.engine.dispatcher.bell.set()
         return read > 0
+
+    def _read(self, name: str) -> int:
+        """Read what a connection has, batch after batch, under its lease; return how many receipts that were."""
+        lease, key, read = self.engine.lease(), f"in:{name}", 0
+        with self.store.write() as db:
+            if name not in self._known:
+                work.ensure_lines(db, {key: "in"})
+                self._known.add(name)
+            if not work.claim_one(db, key, lease):
+                return 0
+        try:
+            while batch := self.engine.pipeline.process(name, lease):
+                read += batch
+                self.engine.dispatcher.bell.set()
+                if self.engine.stopping.is_set():
+                    break
+                with self.store.write() as db:
+                    work.renew(db, [lease])
+        finally:
+            with self.store.write() as db:
+                work.release(db, key, lease, db.now)
+        return read
 
 
 def _has_new(db: Any, connection: str) -> bool:
@@ -178,7 +185,6 @@ class Dispatcher(_Loop):
         self.in_flight: Counter[str] = Counter()
         self._suspects = 0  # so many of the oldest outcomes are written one by one
         self._lanes: deque[str] = deque()
-        self._ensured = False
 
     def finished(self) -> bool:
         """End when told to and nothing is in flight or unwritten."""
@@ -225,7 +231,7 @@ class Dispatcher(_Loop):
 
     def _landed(self, batch: list[tuple[Item, Any]]) -> None:
         for item, _ in batch:
-            self.flying.pop(item.key, None)
+            self.flying.pop(item.lease + item.key, None)
             self.in_flight[item.connection] -= 1
 
     def _turn(self, batch: list[tuple[Item, Any]], claiming: bool) -> bool:
@@ -235,6 +241,7 @@ class Dispatcher(_Loop):
             return False
         items: list[Item] = []
         held: set[str] = set()
+        began = time.monotonic()  # leases count from here: the store's clock is read before the commit, not after
         try:
             with self.store.write() as db:
                 if batch:
@@ -248,16 +255,17 @@ class Dispatcher(_Loop):
             raise
         self._landed(batch)
         if renew:
-            self.renewed = time.monotonic()
+            self.renewed = began
             for item in self.flying.values():
                 if item.key in held:  # a lease that another worker took over meanwhile isn't ours to prolong
-                    item.extend()
+                    item.extend(began)
         self.engine.ledger.after_commit()
         self._reserve_rest(items)
         if any(isinstance(item, PollCall) for item, _ in batch):
             self.engine.intake.bell.set()  # what a poll brought is read at once, not at the next sweep
         for item in items:
-            self.flying[item.key] = item
+            item.extend(began)
+            self.flying[item.lease + item.key] = item
             self.in_flight[item.connection] += 1
             self.pool.submit(self._run, item)
         unused = {lane: grant - sum(item.lane == lane for item in items) for lane, grant in grants.items()}
@@ -293,24 +301,27 @@ class Dispatcher(_Loop):
             return {}
         with self.store.read() as db:
             health = state.healths(db)
+            self._lanes.rotate(-1)
             lanes = [lane for lane in self._order() if not self._shut(health, lane, db.now)]
             due = work.due_lanes(db, lanes)
         grants: dict[str, int] = {}
+        taken = Counter(self.in_flight)  # what is granted in this turn counts for the connection's other lanes
         share = max(1, free // max(1, len(due)))
         for lane in due:
             connection, _, priority = lane.partition(":")
             limits = self.runtime.limits(connection)
-            room = limits.parallel - self.in_flight[connection]
+            room = limits.parallel - taken[connection]
             if priority == "bulk":  # slots stay free for what a person waits for
-                room = min(room, limits.parallel // 2 - self.in_flight[connection], self.threads // 2)
+                room = min(room, max(1, limits.parallel // 2) - taken[connection], max(1, self.threads // 2))
             if (h := health.get(connection)) is not None and (h.held is not None or h.open_until is not None):
-                room = min(room, 1 - self.in_flight[connection])  # a probe: one call tells whether it works again
+                room = min(room, 1 - taken[connection])  # a probe: one call tells whether it works again
             want = min(share, room, free)
             if want <= 0 or self.runtime.limiter.paused(limits.key or connection):
                 continue
             granted = self.runtime.limiter.reserve(limits.key or connection, want, limits.per_second, limits.burst)
             if granted:
                 grants[lane] = granted
+                taken[connection] += granted
                 free -= granted
         return grants
 
@@ -332,7 +343,6 @@ class Dispatcher(_Loop):
         """Return all lanes: urgent, normal, bulk; each turn begins with another connection."""
         if not self._lanes:
             self._lanes.extend(self.runtime.config.connections)
-        self._lanes.rotate(-1)
         kinds = (":urgent", "", ":bulk")
         return [f"{name}{kind}" for kind in kinds for name in self._lanes]
 

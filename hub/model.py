@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -195,8 +195,3 @@ class Reason:
 
     code: str
     params: Mapping[str, Any] = field(default_factory=dict)
-
-
-def records_named(events: Iterable[Event]) -> set[str]:
-    """Return the record names that the events carry."""
-    return {name for event in events for name in event.record}

@@ -52,14 +52,14 @@ class Plan:
         )  # fmt: skip
 
 
-def die_with_parent(parent: int = 0) -> None:
+def die_with_parent(parent: int = 0, signum: int = signal.SIGTERM) -> None:
     """End this process when its parent dies, so that a killed supervisor leaves nothing behind (Linux).
 
     parent: its pid, where known: one that died before this call would never be noticed.
     """
     if sys.platform == "linux":
         PR_SET_PDEATHSIG = 1
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signum)
         if parent and os.getppid() != parent:
             os._exit(1)
 
@@ -138,9 +138,12 @@ def run_web(plan: Plan, blocking_threads: int = BLOCKING_THREADS) -> None:
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
 
+    parent = os.getpid()
+
     def load() -> Callable[..., Any]:
-        # Runs in granian's own child: everything with threads or connections is made here.
-        die_with_parent()
+        # Runs in granian's own child: everything with threads or connections is made here. It is killed if granian
+        # is: until its own handler stands it would take a SIGTERM for granian's, and keep the port for ever.
+        die_with_parent(parent, signal.SIGKILL)
         name_process("hub-web-server")
         from hub.web import create_app
 
@@ -161,6 +164,7 @@ def run_web(plan: Plan, blocking_threads: int = BLOCKING_THREADS) -> None:
         log_enabled=False,
         respawn_failed_workers=True,
         respawn_interval=0.1,
+        workers_kill_timeout=5,
     )
     server.serve(target_loader=load, wrap_loader=False)
 

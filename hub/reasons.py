@@ -76,6 +76,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "alert_loop": "{connection}: {subject} is moved round and round by routes; stopped",
         "alert_disk": "the disk is almost full ({why}); new requests are turned away with 503",
         "alert_plugin": "plugin {plugin} could not be loaded: {why}",
+        "alert_stray": "{connection}: hub.yaml has no such connection any more, but work waits for it ({count} parked).",
         "alert_quiet": "{connection}: nothing has come in since {since}; usually about {usual} a day.",
         "alert_redis": "Redis is away: slower, nothing is lost",
     },
@@ -93,6 +94,7 @@ REMEDIES: dict[str, str] = {
     "alert_loop": "Add a condition on what changed to one of the routes: hub explain {subject}",
     "alert_disk": "Free some disk or shorten `hub: {{keep: ...}}`",
     "alert_plugin": "hub plugins list shows the error",
+    "alert_stray": "Put the connection back under its old name, then: hub retry --all --connection {connection}",
     "alert_quiet": "Look at the vendor whether its webhook is still switched on: hub check --live",
     "alert_redis": "Start Redis again; hub run restarts its own",
 }

@@ -33,7 +33,7 @@ _BATCH = 500
 class Ticket:
     """One receipt on its way to disk. `done` is a lock its request waits for: cheaper to wake than an Event."""
 
-    __slots__ = ("done", "error", "fresh", "row")
+    __slots__ = ("abandoned", "done", "error", "fresh", "row")
 
     def __init__(self, row: tuple[Any, ...]) -> None:
         self.row = row
@@ -41,6 +41,7 @@ class Ticket:
         self.done.acquire()
         self.error: BaseException | None = None
         self.fresh = False
+        self.abandoned = False
 
 
 class GroupCommit:
@@ -65,6 +66,7 @@ class GroupCommit:
         self._waiting.append(ticket)
         self._bell.set()
         if not ticket.done.acquire(timeout=PATIENCE):
+            ticket.abandoned = True  # answered 503: the sender keeps it, so it needs no place here
             raise StoreFull("the store did not take the request in time")
         if ticket.error is not None:
             raise ticket.error
@@ -99,7 +101,9 @@ class GroupCommit:
     def _commit(self) -> None:
         batch: list[Ticket] = []
         while self._waiting and len(batch) < _BATCH:
-            batch.append(self._waiting.popleft())
+            ticket = self._waiting.popleft()
+            if not ticket.abandoned:
+                batch.append(ticket)
         traces = []
         if self._may_flush():
             while self._rejected:

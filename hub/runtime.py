@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Runtime:
         self.limiter = Limiter(redis, workers)
         self._key = load_key(folder, environ if environ is not None else os.environ)
         self._connectors: dict[str, Connector] = {}
-        self._limits: dict[str, Limits] = {}
+        self._limits: dict[str, LimitsOf] = {}
         self._needs: dict[tuple[str, str], frozenset[str]] = {}
         with store.write() as db:
             self.instance = state.instance(db)
@@ -74,8 +75,8 @@ class Runtime:
         """Return the limits of a connection."""
         found = self._limits.get(name)
         if found is None:
-            found = self._limits[name] = self.connector(name).limits()
-        return found
+            found = self._limits[name] = LimitsOf(self.connector(name))
+        return found()
 
     def spend(self, connection: str, calls: int) -> None:
         """Count calls that go out (negative gives back what was reserved and not used)."""
@@ -122,15 +123,34 @@ def build(connection: ConnectionConfig, config: Config, store: Store, key: bytes
         names=connection.names,
     )
     connector = connection.connector(info, connection.settings)
-    limits = connector.limits()
-    bucket = limits.key or connection.name
+    connector.tokens = TokenVault(store, connection.name, key)
+    limits = LimitsOf(connector)
     connector.http = Session(
         connection.name,
         hosts=connector.hosts(),
-        timeout=limits.timeout,
+        timeout=limits().timeout,
         masker=Masker(connection.secrets()),
-        spend=lambda calls: limiter.spend(bucket, calls, limits.per_second, limits.burst),
-        paused=lambda scope: limiter.paused(bucket, scope),
+        spend=lambda calls: limiter.spend(limits.bucket(), calls, limits().per_second, limits().burst),
+        paused=lambda scope: limiter.paused(limits.bucket(), scope),
     )
-    connector.tokens = TokenVault(store, connection.name, key)
     return connector
+
+
+class LimitsOf:
+    """The limits of one connector, asked again once a minute: an app learns its portal only when it is installed."""
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+        self._known: Limits | None = None
+        self._at = 0.0
+
+    def __call__(self) -> Limits:
+        """Return the limits."""
+        now = time.monotonic()
+        if self._known is None or now - self._at > 60:
+            self._known, self._at = self._connector.limits(), now
+        return self._known
+
+    def bucket(self) -> str:
+        """Return the name of the bucket: the account's, shared by its connections, or the connection's own."""
+        return self().key or self._connector.connection.name

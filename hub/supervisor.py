@@ -150,13 +150,13 @@ class Supervisor:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child.pid, signal.SIGTERM)
         deadline = time.monotonic() + 15
+        while any(child.pid for child in self.children) and time.monotonic() < deadline:
+            for child in self.children:
+                if child.pid:
+                    with contextlib.suppress(ChildProcessError):
+                        child.pid = 0 if os.waitpid(child.pid, os.WNOHANG)[0] else child.pid
+            time.sleep(0.02)
         for child in self.children:
-            while child.pid and time.monotonic() < deadline:
-                with contextlib.suppress(ChildProcessError):
-                    if os.waitpid(child.pid, os.WNOHANG)[0]:
-                        child.pid = 0
-                        break
-                time.sleep(0.02)
             if child.pid:
                 log.warning("%s did not end in time and is killed", child.name)
                 with contextlib.suppress(ProcessLookupError, ChildProcessError):

@@ -16,7 +16,7 @@ import redis
 from hub.errors import StoreFull
 from hub.polling import ensure_polls
 from hub.runtime import Runtime
-from hub.store import prune, state, work
+from hub.store import prune, record, state, work
 
 log = logging.getLogger("hub.ticker")
 
@@ -29,11 +29,13 @@ class Ticker:
         self.store = runtime.store
         self.duties: list[tuple[float, Callable[[], None]]] = [
             (2.0, self.store.checkpoint),
+            (60.0, self.store.cut_log),
             (10.0, self.adopt),
             (30.0, self.prune),
             (30.0, self.watch_disk),
             (15.0, self.watch_redis),
             (60.0, self.polls),
+            (60.0, self.watch_strays),
             (600.0, self.watch_silence),
         ]
         self._next = [0.0 for _ in self.duties]
@@ -105,6 +107,23 @@ class Ticker:
             for broken in self.runtime.plugins.broken:
                 params = {"plugin": broken.name, "why": str(broken.error)[:300]}
                 state.open_alert(db, f"plugin:{broken.name}", "alert_plugin", None, params)
+
+    def watch_strays(self) -> None:
+        """Park what waits for a connection that hub.yaml no longer has, and say so once."""
+        known = set(self.runtime.config.connections)
+        with self.store.read() as db:
+            rows = db.rows(
+                "SELECT DISTINCT connection FROM delivery WHERE state = 'ready' "
+                "UNION SELECT DISTINCT connection FROM receipt WHERE state = 'new'"
+            )
+        strays = sorted({row[0] for row in rows} - known)
+        if not strays:
+            return
+        with self.store.write() as db:
+            for name in strays:
+                parked = record.park_strays(db, name)
+                params = {"connection": name, "count": parked}
+                state.open_alert(db, f"stray:{name}", "alert_stray", name, params)
 
     def watch_silence(self) -> None:
         """Tell when a source that brought something nearly every day has brought nothing for a whole day."""

@@ -19,6 +19,7 @@ from hub.model import Reply, Request
 from hub.normal import storable
 from hub.receive import Receiver
 from hub.runtime import Runtime
+from hub.store import state
 
 log = logging.getLogger("hub.web")
 
@@ -144,7 +145,9 @@ def consent(runtime: Runtime, name: str, request: Request) -> Reply:
         if answering:
             if request.method == "GET":
                 _check_state(runtime, name, request.query_value("state") or "")
-            return connector.consent(request)
+            reply = connector.consent(request)
+            lift_hold(runtime, name)
+            return reply
         if request.query_value("state") is None and request.query:
             raise Rejected(400, "this is neither a start nor an answer of a consent")
         target = connector.authorize_url(make_state(runtime, name), redirect)
@@ -160,6 +163,15 @@ def consent(runtime: Runtime, name: str, request: Request) -> Reply:
     if target is None:
         return Reply(404, f"plugin {connector.name} needs no consent")
     return Reply(302, "", headers={"Location": target})
+
+
+def lift_hold(runtime: Runtime, name: str) -> None:
+    """Let a connection's calls out again: it has new credentials."""
+    with runtime.store.write() as db:
+        known = state.healths(db).get(name)
+        if known is not None and known.held is not None:
+            state.set_health(db, name, held=None, fails=0, open_until=None)
+            state.close_alerts(db, f"auth:{name}")
 
 
 _STATE_SECONDS = 900

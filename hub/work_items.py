@@ -23,9 +23,9 @@ class Item:
         self.key, self.lane, self.connection, self.lease = key, lane, connection, lease
         self.extend()
 
-    def extend(self) -> None:
-        """The lease was renewed just now. Kept with the local monotonic clock, shorter than in the store."""
-        self.deadline = time.monotonic() + work.LEASE - 2.0
+    def extend(self, began: float | None = None) -> None:
+        """The lease was taken or renewed at `began` (monotonic seconds, now if None); kept shorter than in the store."""
+        self.deadline = (time.monotonic() if began is None else began) + work.LEASE - 2.0
 
     def guard(self) -> None:
         """Raise LeaseLost if the lease may have run out: called just before each outward call."""

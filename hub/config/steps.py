@@ -273,7 +273,10 @@ class StepReader:
         steps = []
         for place, one in enumerate(inner.each()):
             if one.mapping(what="refused"):
-                steps.append(self.step(one, index * 100 + place, depth=depth + 1))
+                made = self.step(one, index * 100 + place, depth=depth + 1)
+                if made.do is None and not self.later:
+                    one.say("refused takes acts: give it a `do` (the run ends behind it by itself)")
+                steps.append(made)
         self.vocabulary.extras = before
         return tuple(steps)
 

@@ -193,13 +193,6 @@ class Store:
 
         return engine
 
-    def after_fork(self) -> None:
-        """Forget connections opened by the parent process."""
-        self.engine.dispose(close=False)
-        self._lock = threading.Lock()
-        self._urgent_lock = threading.Lock()
-        self._files = {}
-
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
@@ -293,9 +286,12 @@ class Store:
             with self.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
-    def truncate_log(self) -> None:
-        """Fold the log back and cut it to nothing, for when it has grown long and writers allow it."""
-        if not self.postgresql:
+    def cut_log(self, longest: int = 64 * 1024 * 1024) -> None:
+        """Cut SQLite's log to nothing once it has grown long: folding it back alone leaves the file as it is."""
+        if self.postgresql:
+            return
+        log = Path(self.url.removeprefix("sqlite:///") + "-wal")
+        if log.exists() and log.stat().st_size > longest:
             with self._sqlite_turn(), self.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

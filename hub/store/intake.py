@@ -170,7 +170,8 @@ def waiting_events(db: Db, line: str, limit: int = 50) -> list[Event]:
 def update_events(db: Db, rows: Iterable[tuple[Event, str, Any]]) -> None:
     """Write (event, state, reason) of completed or closed events back, content included."""
     db.many(
-        "UPDATE event SET type = ?, content = ?, occurred_at = ?, hop = ?, state = ?, reason = ?, line = NULL WHERE id = ?",
+        "UPDATE event SET type = ?, content = ?, occurred_at = ?, hop = ?, state = ?, reason = ?, line = NULL "
+        "WHERE id = ?",
         [
             (
                 event.type, content_of(event), event.occurred_at.timestamp() if event.occurred_at else None, event.hop,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from hub.store.engine import Store
 
 #: duplicates are recognised at least this long, whatever `keep` says
@@ -9,10 +11,33 @@ MEMORY = 30 * 86400.0
 _BATCH = 500
 
 
+def _prune_state(store: Store, keep: float) -> None:
+    """Forget records not seen for long (their next look counts as the first), closed alerts, old counters."""
+    with store.read() as db:
+        old = db.now - keep
+        day = dt.datetime.fromtimestamp(db.now - 400 * 86400, dt.UTC).date().isoformat()
+        due = db.one(
+            "SELECT EXISTS (SELECT 1 FROM seen WHERE at < ?) OR EXISTS (SELECT 1 FROM alert WHERE closed_at < ?) "
+            "OR EXISTS (SELECT 1 FROM counter WHERE day < ?)",
+            (old, old, day),
+        )
+    if due is None or not due[0]:
+        return
+    with store.write() as db:
+        db.run(
+            "DELETE FROM seen WHERE (connection, subject) IN "
+            "(SELECT connection, subject FROM seen WHERE at < ? LIMIT ?)",
+            (old, _BATCH),
+        )
+        db.run("DELETE FROM alert WHERE closed_at < ?", (old,))
+        db.run("DELETE FROM counter WHERE day < ?", (day,))
+
+
 def prune(store: Store, keep: float, most: int = 20) -> int:
     """Delete finished rows older than `keep` seconds; return how many receipts and events went."""
     keep = max(keep, MEMORY)
     gone = 0
+    _prune_state(store, keep)
     for _ in range(most):
         with store.read() as db:
             before = db.now - keep

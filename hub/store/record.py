@@ -20,6 +20,18 @@ def add_attempts(db: Db, rows: Sequence[tuple[int, int, float, int, str, Any, An
         )  # fmt: skip
 
 
+def park_strays(db: Db, connection: str) -> int:
+    """Park what waits for a connection that is no more; return how many deliveries that were."""
+    reason = dumps({"code": "connection_gone", "params": {"connection": connection}})
+    parked = db.run(
+        "UPDATE delivery SET state = 'parked', reason = ?, wait = NULL, finished_at = ? "
+        "WHERE state = 'ready' AND connection = ?",
+        (reason, db.now, connection),
+    )
+    db.run("DELETE FROM line WHERE lane IN (?, ?, ?)", (connection, f"{connection}:urgent", f"{connection}:bulk"))
+    return parked
+
+
 def first_failure(db: Db, delivery: int, default: float) -> float:
     """Return when the first try of a delivery failed (epoch seconds), or `default` if none has yet."""
     row = db.one("SELECT min(at) FROM attempt WHERE delivery = ? AND outcome IN ('retry', 'uncertain')", (delivery,))

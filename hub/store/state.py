@@ -47,7 +47,6 @@ class Health:
     open_until: float | None = None
     fails: int = 0
     last_ok: float | None = None
-    last_in: float | None = None
     settings: str | None = None
     probe_at: float | None = None
 
@@ -64,13 +63,8 @@ class Health:
 
 def healths(db: Db) -> dict[str, Health]:
     """Return the health of every connection that has any."""
-    rows = db.rows(
-        "SELECT connection, paused, held, open_until, fails, last_ok, last_in, settings, probe_at FROM health"
-    )
-    return {
-        row[0]: Health(row[0], bool(row[1]), loads(row[2]), row[3], row[4], row[5], row[6], row[7], row[8])
-        for row in rows
-    }
+    rows = db.rows("SELECT connection, paused, held, open_until, fails, last_ok, settings, probe_at FROM health")
+    return {row[0]: Health(row[0], bool(row[1]), loads(row[2]), row[3], row[4], row[5], row[6], row[7]) for row in rows}
 
 
 def set_health(db: Db, connection: str, **changes: Any) -> None:

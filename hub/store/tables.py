@@ -39,6 +39,12 @@ sa.Index(
     postgresql_where=receipt.c.state == "new",
 )
 sa.Index("receipt_at", receipt.c.at)
+sa.Index(
+    "receipt_unreadable",
+    receipt.c.connection,
+    sqlite_where=receipt.c.state == "unreadable",
+    postgresql_where=receipt.c.state == "unreadable",
+)
 
 # One thing that happened. `line` is set while it waits to be completed.
 event = sa.Table(
@@ -53,7 +59,7 @@ event = sa.Table(
     sa.Column("occurred_at", _time),
     sa.Column("at", _time, nullable=False),
     sa.Column("content", sa.Text, nullable=False),  # record, text, title, channel, by, was
-    sa.Column("state", sa.Text, nullable=False),  # waiting | planned | joined | echo | gone | dropped
+    sa.Column("state", sa.Text, nullable=False),  # waiting | planned | joined | echo | gone | unreadable | dropped
     sa.Column("reason", sa.Text),
     sa.Column("line", sa.Text),
     sa.Column("person", _id),
@@ -70,6 +76,13 @@ sa.Index(
     postgresql_where=event.c.state == "waiting",
 )
 sa.Index("event_receipt", event.c.receipt)
+sa.Index("event_cause", event.c.cause)
+sa.Index(
+    "event_unreadable",
+    event.c.connection,
+    sqlite_where=event.c.state == "unreadable",
+    postgresql_where=event.c.state == "unreadable",
+)
 sa.Index("event_at", event.c.at)
 sa.Index("event_subject", event.c.connection, event.c.subject)
 
@@ -222,7 +235,6 @@ health = sa.Table(
     sa.Column("open_until", _time),  # breaker
     sa.Column("fails", sa.Integer, nullable=False),
     sa.Column("last_ok", _time),
-    sa.Column("last_in", _time),
     sa.Column("settings", sa.Text),  # digest of the settings that were held: other settings lift the hold
     sa.Column("probe_at", _time),
 )

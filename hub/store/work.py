@@ -160,7 +160,7 @@ def renew(db: Db, leases: Sequence[str]) -> set[str]:
 
 def free_worker(db: Db, worker: str) -> int:
     """Make everything due at once that a dead worker (the beginning of its lease tokens) had leased."""
-    return db.run("UPDATE line SET due = ?, lease = NULL WHERE lease LIKE ?", (db.now, worker + "%"))
+    return db.run("UPDATE line SET due = ?, lease = NULL WHERE substr(lease, 1, ?) = ?", (db.now, len(worker), worker))
 
 
 def release(db: Db, key: str, lease: str, due: float) -> None:

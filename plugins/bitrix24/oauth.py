@@ -19,6 +19,9 @@ from plugins.bitrix24 import codes
 from plugins.bitrix24.refusals import Expired, is_error, refusal
 from plugins.bitrix24.schemas import Tokens
 
+#: seconds a token may take to come: less than the vault waits before another worker may ask
+REFRESH_TIMEOUT = 20.0
+
 
 class OAuth:
     """The authorization server, as one app sees it."""
@@ -75,7 +78,7 @@ class OAuth:
     def _ask(self, path: str, server: str, **params: str) -> dict[str, Any]:
         url = self._server(server) + path
         params |= {"client_id": self._settings["client_id"], "client_secret": self._settings["client_secret"]}
-        answer = self._http().get(url, params=params, scope="oauth")
+        answer = self._http().get(url, params=params, scope="oauth", timeout=REFRESH_TIMEOUT)
         body = answer.json()
         if answer.status != 200 or is_error(body):
             error = refusal(answer.status, body, "oauth/token")

@@ -1,5 +1,6 @@
 """HTTP with the portal: for each call the address, the request, the answer and the refusal; then what may go wrong."""
 
+import datetime as dt
 import time
 
 import orjson

@@ -125,8 +125,17 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("event_at", "event", ["at"], unique=False)
+    op.create_index("event_cause", "event", ["cause"], unique=False)
     op.create_index("event_receipt", "event", ["receipt"], unique=False)
     op.create_index("event_subject", "event", ["connection", "subject"], unique=False)
+    op.create_index(
+        "event_unreadable",
+        "event",
+        ["connection"],
+        unique=False,
+        sqlite_where=sa.text("state = 'unreadable'"),
+        postgresql_where=sa.text("state = 'unreadable'"),
+    )
     op.create_index(
         "event_waiting",
         "event",
@@ -149,7 +158,6 @@ def upgrade() -> None:
         sa.Column("open_until", sa.Double(), nullable=True),
         sa.Column("fails", sa.Integer(), nullable=False),
         sa.Column("last_ok", sa.Double(), nullable=True),
-        sa.Column("last_in", sa.Double(), nullable=True),
         sa.Column("settings", sa.Text(), nullable=True),
         sa.Column("probe_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("connection"),
@@ -217,6 +225,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'new'"),
         postgresql_where=sa.text("state = 'new'"),
+    )
+    op.create_index(
+        "receipt_unreadable",
+        "receipt",
+        ["connection"],
+        unique=False,
+        sqlite_where=sa.text("state = 'unreadable'"),
+        postgresql_where=sa.text("state = 'unreadable'"),
     )
     op.create_table(
         "rejected",
