@@ -76,7 +76,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "alert_loop": "{connection}: {subject} is moved round and round by routes; stopped",
         "alert_disk": "the disk is almost full ({why}); new requests are turned away with 503",
         "alert_plugin": "plugin {plugin} could not be loaded: {why}",
-        "alert_stray": "{connection}: hub.yaml has no such connection any more, but work waits for it ({count} parked).",
+        "alert_stray": "{connection}: no such connection in hub.yaml any more, but work waits for it ({count} parked).",
         "alert_quiet": "{connection}: nothing has come in since {since}; usually about {usual} a day.",
         "alert_redis": "Redis is away: slower, nothing is lost",
     },

@@ -87,11 +87,12 @@ class GroupCommit:
         while True:
             self._bell.wait(1.0)
             self._bell.clear()
+            stopping = self._stop  # asked once a round: what came before the stop is written before the end
             while self._waiting:
                 self._commit()
-            if self._rejected and self._may_flush():
+            if self._rejected and (stopping or self._may_flush()):
                 self._commit()
-            if self._stop and not self._waiting:
+            if stopping and not self._waiting:
                 return
 
     def _may_flush(self) -> bool:

@@ -24,7 +24,7 @@ class Item:
         self.extend()
 
     def extend(self, began: float | None = None) -> None:
-        """The lease was taken or renewed at `began` (monotonic seconds, now if None); kept shorter than in the store."""
+        """The lease was taken or renewed at `began` (monotonic seconds, now if None); kept shorter here."""
         self.deadline = (time.monotonic() if began is None else began) + work.LEASE - 2.0
 
     def guard(self) -> None:
