@@ -21,11 +21,8 @@ def test_everything_behind_the_door_is_down(
     """Storm 1: Redis, workers and vendor are down; hooks are answered 2xx and on disk; all is delivered afterwards."""
     tree = trees(YAML.format(url=vendor.url)).start()
     vendor.control(down=True)
-    # Stopped, not killed: the supervisor can't start them again, it waits for children that never end.
-    frozen = [pid for role in ("worker", "ticker", "redis", "supervisor") for pid in tree.roles()[role]]
-    os.kill(tree.roles()["supervisor"][0], signal.SIGSTOP)
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
+    # Stopped, not killed: the supervisor could start them again.
+    tree.freeze("supervisor", "worker", "ticker", "redis")
     queues = [[message(str(n), form(n)) for n in range(k, size, 16)] for k in range(16)]
     sent = send(tree, queues, once=True)
     assert sent.statuses == {200: size}

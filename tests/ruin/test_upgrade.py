@@ -62,8 +62,7 @@ def cut_off_in_the_middle(tree: Tree, vendor: Vendor, size: int) -> set[str]:
     flying = send(tree, [[message(str(n), form(n)) for n in range(size, 2 * size)]])
     until(lambda: tree.left()["receipts"] == 0, 10.0)
     until(lambda: tree.number("SELECT count(*) FROM line WHERE lease IS NOT NULL AND key LIKE 'crm%'") > 0, 10.0)
-    for pid in tree.roles()["supervisor"] + tree.roles()["worker"]:
-        os.kill(pid, signal.SIGSTOP)
+    tree.freeze("supervisor", "worker", "ticker")
     unread = send(tree, [[message(str(n), form(n)) for n in range(2 * size, 3 * size)]])
     for pid in tree.pids():
         os.kill(pid, signal.SIGKILL)
@@ -120,11 +119,11 @@ def test_a_frozen_worker_wakes_up(vendor: Vendor, trees: Callable[..., Tree], fi
     """A worker sleeps (a suspended machine) longer than its leases; what it still does makes no double."""
     vendor.control(delay=0.2)
     tree = trees(YAML.format(url=vendor.url), workers=2).start()
-    [one, _] = tree.roles()["worker"]
     total = 400
     queues = [[message(str(n), form(n)) for n in range(k, total, 8)] for k in range(8)]
     sent = send(tree, queues, rate=400)
-    os.kill(one, signal.SIGSTOP)
+    [one, other] = tree.freeze("worker")
+    os.kill(other, signal.SIGCONT)
     began = time.monotonic()
     until(lambda: time.monotonic() - began > 20.0 and tree.left()["deliveries"] == 0, 60.0)
     os.kill(one, signal.SIGCONT)
