@@ -176,6 +176,8 @@ class Ledger:
             if outcome.done.written:
                 written = {"written": outcome.done.written, "before": outcome.done.before}
             self._bring_forth(db, outcome)
+            words = {str(result[name]).lower()[:200] for name in ("id", "number") if result.get(name)}
+            state.add_search(db, [(word, claimed.event.id) for word in words])
         if kind in ("refused", "parked"):
             final = "parked"
             if step is not None and step.refused and step.refused[0].do and not inner and route is not None:

@@ -76,6 +76,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "alert_loop": "{connection}: {subject} is moved round and round by routes; stopped",
         "alert_disk": "the disk is almost full ({why}); new requests are turned away with 503",
         "alert_plugin": "plugin {plugin} could not be loaded: {why}",
+        "alert_rejected": "{connection}: {count} requests were turned away in the last hours: {why}",
         "alert_stray": "{connection}: no such connection in hub.yaml any more, but work waits for it ({count} parked).",
         "alert_quiet": "{connection}: nothing has come in since {since}; usually about {usual} a day.",
         "alert_redis": "Redis is away: slower, nothing is lost",
@@ -84,16 +85,17 @@ TEXTS: dict[str, dict[str, str]] = {
 
 #: what to do about an alert: words, and the named command that does it
 REMEDIES: dict[str, str] = {
-    "alert_auth": "Renew the credentials in .env or give consent again, then: hub resume {connection}",
+    "alert_auth": "Put working credentials into .env and restart the hub (a new consent needs no restart)",
     "alert_parked": "Look: hub deliveries list --state parked --connection {connection}; mend the cause; hub retry ID",
     "alert_unrouted": "Add a route `on: {connection}.{type}`, or set `hub: {{unrouted: ignore}}`",
-    "alert_unreadable": "Look: hub receipts list --state unreadable; hub replay ID after the plugin is mended",
+    "alert_unreadable": "Look: hub receipts list --state unreadable. Nonsense: hub drop ID. A plugin at fault: mend it, hub replay ID",
     "alert_breaker": "Nothing to do if the vendor is down; calls go on by themselves. Check: hub check --live",
     "alert_poll": "Check: hub check --live",
     "alert_stage": "Look at the record in the CRM",
     "alert_loop": "Add a condition on what changed to one of the routes: hub explain {subject}",
     "alert_disk": "Free some disk or shorten `hub: {{keep: ...}}`",
     "alert_plugin": "hub plugins list shows the error",
+    "alert_rejected": "Compare the secret at the vendor with .env: hub rejected list --connection {connection}",
     "alert_stray": "Put the connection back under its old name, then: hub retry --all --connection {connection}",
     "alert_quiet": "Look at the vendor whether its webhook is still switched on: hub check --live",
     "alert_redis": "Start Redis again; hub run restarts its own",

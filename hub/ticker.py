@@ -21,6 +21,10 @@ from hub.store import prune, record, state, work
 log = logging.getLogger("hub.ticker")
 
 
+#: so many requests of one connection turned away, and none taken, are worth an alert
+TURNED_AWAY = 3
+
+
 class Ticker:
     """Runs each duty at its own pace."""
 
@@ -36,6 +40,7 @@ class Ticker:
             (15.0, self.watch_redis),
             (60.0, self.polls),
             (60.0, self.watch_strays),
+            (60.0, self.watch_rejected),
             (600.0, self.watch_silence),
         ]
         self._next = [0.0 for _ in self.duties]
@@ -124,6 +129,30 @@ class Ticker:
                 parked = record.park_strays(db, name)
                 params = {"connection": name, "count": parked}
                 state.open_alert(db, f"stray:{name}", "alert_stray", name, params)
+
+    def watch_rejected(self) -> None:
+        """Tell when a known source is turned away again and again and nothing of it is taken: a secret is wrong."""
+        with self.store.read() as db:
+            since = db.now - 6 * 3600
+            rows = db.rows(
+                "SELECT connection, count(*), max(reason) FROM rejected WHERE at > ? AND status IN (401, 403) "
+                "GROUP BY connection",
+                (since,),
+            )
+            taken = {
+                name: db.one("SELECT max(at) FROM receipt WHERE connection = ? AND method <> 'POLL'", (name,))
+                for name in self.runtime.config.connections
+            }
+        with self.store.write() as db:
+            for name, count, why in rows:
+                last = taken.get(name)
+                silent = last is not None and (last[0] is None or last[0] < since)
+                if count >= TURNED_AWAY and silent:
+                    params = {"connection": name, "count": int(count), "why": why}
+                    state.open_alert(db, f"rejected:{name}", "alert_rejected", name, params)
+            for name, last in taken.items():
+                if last is not None and last[0] is not None and last[0] > since:
+                    state.close_alerts(db, f"rejected:{name}")
 
     def watch_silence(self) -> None:
         """Tell when a source that brought something nearly every day has brought nothing for a whole day."""

@@ -205,7 +205,11 @@ def _health(runtime: Runtime, name: str, health: Any, good: bool) -> list[Findin
         return [Finding("warning", "it is paused", f"hub resume {name}")]
     if health.held is not None:
         return [
-            Finding("problem", f"its calls are held: {say_stored(health.held)}", f"mend it, then hub resume {name}")
+            Finding(
+                "problem",
+                f"its calls are held: {say_stored(health.held)}",
+                "put working credentials into .env and restart the hub",
+            )
         ]
     if shut == "breaker":
         return [

@@ -75,7 +75,7 @@ def init(folder: Path, recipe: str | None) -> None:
     for path, fresh in made:
         click.echo(f"{'wrote' if fresh else 'left '} {path}")
     own = {name for name, value in _LINE.findall(env) if len(value) == 32}
-    open_names = [name for name, _ in _LINE.findall(env) if name not in own]
+    open_names = [name for name, value in _LINE.findall(env) if name not in own and value != "later"]
     where = "" if folder == Path() else f"cd {folder} && "
     click.echo("\nnext:")
     if open_names:

@@ -71,6 +71,19 @@ def short(value: Any, most: int = 100) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+#: terminals narrower than this show a block of lines for each row of a wide table
+_NARROW = 120
+
+
+def _blocks(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print each row as a few lines of its own, empty values left out."""
+    for row in rows:
+        first, *rest = [(name, str(row[name])) for name in columns if row.get(name) not in (None, "")]
+        click.echo(bold(first[1]))
+        for name, value in rest:
+            click.echo(f"  {name:<11}{coloured(value) if name == 'state' else value}")
+
+
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str) -> None:
     """Print rows under headings; a cell in a column called `state` has its colour. Says `empty` if there are none."""
     listed = list(rows)
@@ -94,6 +107,9 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str)
             colour = COLOURS.get(text, "") if column in ("state", "level") else ""
             cells.append(Text(text, style=colour))
         shown.add_row(*cells)
+    if console.is_terminal and console.width < _NARROW and len(columns) > 5:
+        _blocks(columns, listed)
+        return
     with console.capture() as captured:
         console.print(shown)
     for line in captured.get().splitlines():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -96,7 +98,8 @@ def verdict(out: Console, results: Iterable[Result]) -> None:
 
 def farewell(out: Console, world: World, place: Place, phone: str) -> None:
     """Say where the hub goes on running and what to try."""
-    hub = f"hub --config {place.config}"
+    program = Path(sys.executable).parent / "hub"
+    hub = f"{program if program.exists() else 'hub'} --config {place.config}"
     out.print(f"The hub goes on running at {world.url} until Ctrl+C. Try in another terminal:")
     form = "-d 'name=Оля' --data-urlencode 'phone=067 123 45 67' -d 'message=Добрий день'"
     for words, line in (
