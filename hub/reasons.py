@@ -88,7 +88,9 @@ REMEDIES: dict[str, str] = {
     "alert_auth": "Put working credentials into .env and restart the hub (a new consent needs no restart)",
     "alert_parked": "Look: hub deliveries list --state parked --connection {connection}; mend the cause; hub retry ID",
     "alert_unrouted": "Add a route `on: {connection}.{type}`, or set `hub: {{unrouted: ignore}}`",
-    "alert_unreadable": "See hub receipts list --state unreadable. Nonsense: hub drop ID. A plugin's fault: mend it, hub replay ID",
+    "alert_unreadable": (
+        "See hub receipts list --state unreadable. Nonsense: hub drop ID. A plugin's fault: mend it, then hub replay ID"
+    ),
     "alert_breaker": "Nothing to do if the vendor is down; calls go on by themselves. Check: hub check --live",
     "alert_poll": "Check: hub check --live",
     "alert_stage": "Look at the record in the CRM",
