@@ -32,6 +32,8 @@ log = logging.getLogger("hub.engine")
 
 #: seconds between two looks at the store when no bell rings
 SWEEP = 1.0
+#: threads each connection has beside the common ones: a vendor that hangs may hold all of those, not these of others
+OWN_THREADS = 4
 #: seconds to let more outcomes come in while many calls are under way: a commit for each would cost more than it gives
 GATHER = 0.003
 
@@ -178,7 +180,8 @@ class Dispatcher(_Loop):
     def __init__(self, engine: Engine, threads: int) -> None:
         super().__init__(engine, "dispatcher")
         self.threads = threads
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
+        own = OWN_THREADS * len(engine.runtime.config.connections)
+        self.pool = ThreadPoolExecutor(threads + own, thread_name_prefix="call")
         self.outcomes: deque[tuple[Item, Any]] = deque()
         self.flying: dict[str, Item] = {}
         self.renewed = time.monotonic()
@@ -296,9 +299,7 @@ class Dispatcher(_Loop):
 
     def _grants(self) -> dict[str, int]:
         """Return lane -> how many lines may be claimed: free threads, caps, limits, health, shared fairly."""
-        free = self.threads - len(self.flying)
-        if free <= 0:
-            return {}
+        free = self.threads - sum(max(0, n - OWN_THREADS) for n in self.in_flight.values())
         with self.store.read() as db:
             health = state.healths(db)
             self._lanes.rotate(-1)
@@ -315,14 +316,15 @@ class Dispatcher(_Loop):
                 room = min(room, max(1, limits.parallel // 2) - taken[connection], max(1, self.threads // 2))
             if (h := health.get(connection)) is not None and (h.held is not None or h.open_until is not None):
                 room = min(room, 1 - taken[connection])  # a probe: one call tells whether it works again
-            want = min(share, room, free)
+            own = max(0, OWN_THREADS - taken[connection])
+            want = min(room, own + max(0, min(share, free)))
             if want <= 0 or self.runtime.limiter.paused(limits.key or connection):
                 continue
             granted = self.runtime.limiter.reserve(limits.key or connection, want, limits.per_second, limits.burst)
             if granted:
                 grants[lane] = granted
                 taken[connection] += granted
-                free -= granted
+                free -= max(0, granted - own)
         return grants
 
     def _reserve_rest(self, items: list[Item]) -> None:

@@ -302,7 +302,8 @@ class Ledger:
         after, kind = _verdict(result)
         why = str(result)[:500]
         self._health(db, health, item.connection, kind, stored(kind, why=why), None)
-        self.poller.failed(db, item, why, after if kind == "limit" else None)
+        told = kind == "retry" and health[item.connection].open_until is not None  # the breaker's alert says it
+        self.poller.failed(db, item, why, after if kind == "limit" else None, told)
 
     # --- health ---------------------------------------------------------------------------------
 
@@ -329,7 +330,7 @@ class Ledger:
             known.probe_at = db.now + 600.0
             state.set_health(db, connection, held=reason, settings=digest, probe_at=known.probe_at)
             state.open_alert(db, f"auth:{connection}", "alert_auth", connection, params)
-        elif kind in ("done", "refused") and (outcome is None or outcome.called):
+        elif kind in ("done", "refused", "skipped", "parked") and (outcome is None or outcome.called):
             if known.fails or known.held is not None or known.open_until is not None:
                 state.close_alerts(db, f"breaker:{connection}")
                 state.close_alerts(db, f"auth:{connection}")

@@ -37,12 +37,12 @@ class Poller:
         work.release(db, item.key, item.lease, db.now + max(0.05, after))
         return len(fresh)
 
-    def failed(self, db: Db, item: PollCall, why: str, after: float | None) -> None:
-        """A poll that failed is tried again; after the third time in a row someone is told."""
+    def failed(self, db: Db, item: PollCall, why: str, after: float | None, told: bool = False) -> None:
+        """A poll that failed is tried again; after the third time in a row someone is told, unless they are already."""
         state.set_cursor(db, item.connection, item.what, None, fails=1, reason={"why": why})
         row = db.one("SELECT fails FROM cursor WHERE connection = ? AND what = ?", (item.connection, item.what))
         fails = int(row[0]) if row else 1
-        if fails >= 3:
+        if fails >= 3 and not told:
             params = {"connection": item.connection, "what": item.what, "why": why}
             state.open_alert(db, f"poll:{item.connection}:{item.what}", "alert_poll", item.connection, params)
         every = self.runtime.connector(item.connection).polls().get(item.what, 600.0)

@@ -62,6 +62,11 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
     def oauth(connection: str) -> flask.Response:
         return respond(consent(runtime, connection, read_request("", 1_000_000)))
 
+    @app.get("/")
+    def front() -> flask.Response:
+        words = "This is a hub: it takes messages at /in/<connection>. `hub explain` tells what became of them.\n"
+        return flask.Response(words, mimetype="text/plain")
+
     @app.get("/healthz")
     def healthz() -> str:
         return "ok"

@@ -117,7 +117,8 @@ def _tell(
     summary = f"{app.path}: {count(len(config.connections), 'connection')}, {count(len(config.routes), 'route')}"
     summary += f" ({off} off)" if off else ""
     summary += f", {count(len(config.notes), 'note')}" if config.notes else ""
-    summary += f", {count(bad, 'problem')} at the vendors" if bad else ". Fine"
+    fine = f". Usable, but {count(off, 'route')} can't run yet" if off else ". Fine"
+    summary += f", {count(bad, 'problem')} at the vendors" if bad else fine
     click.echo(summary + ".")
 
 

@@ -42,7 +42,7 @@ def fill(disk: Path, leave: int) -> Path:
     return ballast
 
 
-@sizes(small=100, full=1000)
+@sizes(small=100, full=400)
 def test_the_disk_is_full(
     size: int, disk: Path, vendor: Vendor, trees: Callable[..., Tree], figures: Callable[..., None]
 ) -> None:
@@ -56,20 +56,22 @@ def test_the_disk_is_full(
     assert len(first.accepted) == size
     ballast = fill(disk, RESERVE // 2)
     until(lambda: send(tree, [[message("probe", form(10**6))]], once=True).statuses[503], 10.0)
-    refused = send(tree, [[message(str(n), form(n)) for n in range(size, 2 * size)]], once=True)
+    refused = send(
+        tree, [[message(str(n), form(n)) for n in range(size + k, 2 * size, 8)] for k in range(8)], once=True
+    )
     assert refused.statuses == {503: size}
     vendor.control(down=False)
     tree.drain()
     assert {str(n) for n in range(size)} <= {one["NUMBER"] for one in vendor.state()["creates"]}
     # Space returns: the same senders come again.
     ballast.unlink()
-    again = send(tree, [[message(str(n), form(n)) for n in range(size, 2 * size)]], within=30.0)
+    again = send(tree, [[message(str(n), form(n)) for n in range(size + k, 2 * size, 8)] for k in range(8)])
     tree.drain()
     # No room at all, reserve or not, in the middle of work: the store refuses, and what was done isn't forgotten.
     vendor.control(delay=0.3)
     more = send(tree, [[message(str(n), form(n)) for n in range(2 * size + k, 3 * size, 8)] for k in range(8)])
     ballast = fill(disk, 0)
-    until(lambda: "disk is full" in tree.log.read_text(errors="replace"), 30.0)
+    until(lambda: "disk is full" in tree.log.read_text(errors="replace") or not any(tree.left().values()), 60.0)
     full = send(tree, [[message(f"late{n}", form(10**6 + n)) for n in range(20)]], once=True)
     assert not full.accepted
     ballast.unlink()
@@ -78,5 +80,6 @@ def test_the_disk_is_full(
     accepted = first.accepted | again.accepted | more.accepted
     figures(
         "7 disk full", **settled(vendor, accepted), answered_503=refused.statuses[503] + full.statuses[503],
+        commits_refused=tree.log.read_text(errors="replace").count("a turn failed"),
         found_by_marker=tree.number("SELECT count(*) FROM delivery WHERE reason LIKE '%found_by_marker%'"),
     )  # fmt: skip
