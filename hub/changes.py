@@ -60,7 +60,8 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
         shown = bool(own) and all(same(value, _value(record, name)) for name, value in own.items())
         echo = verb == "updated" and shown and not made_here  # a write of ours to a record never looked at before
         events = [] if echo else [event.with_(hop=max(event.hop, hop + 1) if made_here else event.hop)]
-        if verb == "updated" and not made_here and _moved_since(record, since):
+        moved = _moved_since(record, since) if verb == "updated" else _moved_since_made(record)
+        if moved and not made_here:
             by_hub = any(same(value, record.get("stage")) for value in own.values())
             derived = _derived(event, "stage", None)
             events.append(derived.with_(hop=hop + 1, by="hub") if by_hub else derived)
@@ -116,6 +117,16 @@ def _derived(event: Event, name: str, before: Any) -> Event:
         id=0,
         incomplete=False,
     )
+
+
+def _moved_since_made(record: Mapping[str, Any]) -> bool:
+    """A record that was moved on before the hub first looked at it has reached its stage, and was not made in it."""
+    try:
+        made = dt.datetime.fromisoformat(str(record.get("created_at")))
+        moved = dt.datetime.fromisoformat(str(record.get("moved_at")))
+        return record.get("stage") is not None and (moved - made).total_seconds() > 1
+    except (TypeError, ValueError):
+        return False
 
 
 def _moved_since(record: Mapping[str, Any], since: float) -> bool:

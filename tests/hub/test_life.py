@@ -321,3 +321,18 @@ def test_a_copy_of_a_deal_is_not_taken_for_the_deal(tmp_path: Path) -> None:
         assert "NOTE" not in copy
     finally:
         box.close()
+
+
+def test_a_deal_moved_on_before_the_first_look_has_reached_its_stage(tmp_path: Path) -> None:
+    box = Box(tmp_path, STEPS).start()
+    try:
+        made = {"created_at": "2026-11-23T09:00:00+00:00"}
+        crm = WORLDS["crm"]
+        crm.records[("deal", "1")] = {"id": "1", "stage": "to_ship", **made, "moved_at": "2026-11-23T09:00:05+00:00"}
+        crm.records[("deal", "2")] = {"id": "2", "stage": "to_ship", **made, "moved_at": made["created_at"]}
+        for id in ("1", "2"):
+            box.send({"type": "deal.created", "subject": f"deal:{id}", "hint": True}, to="crm")
+        box.settle()
+        assert [one["FOR"] for one in WORLDS["nova"].of("deal")] == ["1"]
+    finally:
+        box.close()
