@@ -166,7 +166,11 @@ class Place:
                 self.process.wait(5)
         self._stack.close()
         if not self.keep and self.folder != Path():
-            shutil.rmtree(self.folder, ignore_errors=True)
+            for _ in range(30):  # a process that is just ending may still write into it
+                shutil.rmtree(self.folder, ignore_errors=True)
+                if not self.folder.exists():
+                    break
+                time.sleep(0.1)
 
 
 # --- the configuration ------------------------------------------------------------------------------------------------
