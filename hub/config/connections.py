@@ -42,7 +42,7 @@ def read_connections(view: View, plugins: Plugins, world: World) -> None:
 def _connector(view: View, plugins: Plugins) -> type[Connector] | None:
     inner = view.get("plugin")
     if inner is None:
-        view.say("which plugin? for example plugin: bitrix24")
+        view.say("which plugin? `hub plugins list` names them")
         return None
     name = inner.word("plugin")
     if name is None or name in plugins.connectors:

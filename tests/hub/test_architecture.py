@@ -61,7 +61,6 @@ VENDORS = re.compile(
 #: places that may name a vendor, and why
 NAMED = {
     "phpform.py": "says whose forms are written in PHP's way",
-    "config/connections.py": "an example in an error text",
     "cli/init.py": "an example in the file it writes",
 }
 

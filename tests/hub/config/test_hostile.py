@@ -208,14 +208,14 @@ def test_bombs(tmp_path, text, message):
     began = time.monotonic()
     found = problems(tmp_path, text)
     assert any(message in one for one in found), found
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # a guard against hanging, not a figure
 
 
 def test_many_mistakes_of_syntax_end_soon(tmp_path):
     began = time.monotonic()
     found = problems(tmp_path, HEAD + "".join(f"k{n}: *.a.b\n" for n in range(2000)))
     assert 'quote "*.a.b"' in found[0]
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30  # a guard against hanging, not a figure
 
 
 def test_deep_conditions_and_refusals(tmp_path):
