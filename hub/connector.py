@@ -42,10 +42,13 @@ class EventKind:
 class ActionKind:
     """An action the connector offers in `do:`.
 
-    required: values that must be there. idempotent: repeating it does no harm. marker: the vendor field that
-    holds our marker, searchable through `find(record, {"marker": ...})`; empty = can't be searched, then `uncertain`
-    decides (`repeat | park | assume_done`). cost: vendor calls one perform takes at most. latest: a newer one for
-    the same target makes an older waiting one superfluous. person: hangs on a contact, which the hub makes first.
+    required: values that must be there. idempotent: repeating it does no harm, whatever became of the earlier try
+    (reading, or writing the same values again). marker: the vendor field that holds our marker, searchable through
+    `find(record, {"marker": ...})`; empty = can't be searched, then `uncertain` decides (`repeat | park |
+    assume_done`). cost: vendor calls one perform takes at most. latest: a newer one for the same target makes an
+    older waiting one superfluous. person: hangs on a contact, which the hub makes first. linked: what it makes or
+    finds is remembered as a Link of the event's subject; False for what only hangs on another record (a comment) or
+    belongs to nobody (a branch, an employee).
     fields: the values known to exist, for `hub check`; None = anything goes.
     """
 
@@ -57,6 +60,7 @@ class ActionKind:
     cost: int = 1
     latest: bool = False
     person: bool = False
+    linked: bool = True
     fields: tuple[str, ...] | None = None
     stage_fields: tuple[str, ...] = ()
     note: str = ""

@@ -237,7 +237,7 @@ class _Try:
 
         Returns what the earlier try made, None if it may safely be done (again).
         """
-        if self.work.started_at is None or kind.idempotent or kind.verb in _REPEATABLE:
+        if self.work.started_at is None or kind.idempotent:
             return None
         wait = self.work.started_at + connector.settle - time.time()
         if wait > 0:
@@ -338,7 +338,7 @@ class _Try:
     def finished(self, done: Done, kind: ActionKind, code: str = "", **params: Any) -> Outcome:
         """Return the outcome of an act that took effect."""
         outcome = Outcome(self.work, "done", stored(code, **params) if code else None, done, kind.record)
-        outcome.contact, outcome.verb = self.targets.contact, kind.verb
+        outcome.contact, outcome.verb, outcome.linked = self.targets.contact, kind.verb, kind.linked
         return outcome
 
     def judge(self, error: Exception) -> Outcome:
@@ -360,8 +360,6 @@ class _Try:
         return Outcome(self.work, "skipped" if missing == "skip" else "refused", reason, gone=linked, record=record)
 
 
-#: verbs that may be repeated without harm whatever became of the earlier try
-_REPEATABLE = frozenset({"find", "list", "get", "update", "set_stage", "delete", "price", "date", "track", "complete"})
 _VERBS = {
     "upsert": _Try.upsert,
     "update": _Try.upsert,

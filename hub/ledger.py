@@ -96,7 +96,7 @@ class Ledger:
         kind, _, ref = event.subject.partition(":")
         subject = (event.connection, kind, ref)
         made = outcome.verb in ("create", "upsert", "find") or bool(done.result.get("attached"))
-        if done.id and made and outcome.record and outcome.record not in _UNLINKED:
+        if done.id and made and outcome.record and outcome.linked:
             work.add_links(db, [(subject, (connection, outcome.record, done.id))])
             if (event.connection, kind) != (connection, outcome.record):
                 # What is planned for the same subject goes on in the queue of the record it is linked to now.
@@ -339,10 +339,6 @@ class Ledger:
             elif known.last_ok is None or db.now - known.last_ok > 30:
                 known.last_ok = db.now
                 state.set_health(db, connection, last_ok=db.now)
-
-
-#: records that are not worth a link: they hang on another
-_UNLINKED = frozenset({"comment", "todo", "task", "activity", "note", "http", "event", "api", "notify"})
 
 
 def _verdict(error: Exception) -> tuple[float, str]:

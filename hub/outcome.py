@@ -49,6 +49,7 @@ class Outcome:
     alert: str = ""
     gone: str = ""
     created: bool = False
+    linked: bool = False
     also: list[Outcome] = field(default_factory=list)
 
 

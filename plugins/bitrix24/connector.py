@@ -109,23 +109,26 @@ class Bitrix24(Connector):
             note="makes contact and deal (the result), marks the lead; each part is searched by marker first",
         ),
         ActionKind(
-            "comment.create", ("ENTITY_TYPE", "ENTITY_ID", "COMMENT"), uncertain="repeat", cost=2,
+            "comment.create", ("ENTITY_TYPE", "ENTITY_ID", "COMMENT"), uncertain="repeat", cost=2, linked=False,
             note="a repetition first looks for the same text on the record",
         ),
         ActionKind(
-            "todo.create", ("ownerTypeId", "ownerId", "deadline"), uncertain="repeat", cost=2,
+            "todo.create", ("ownerTypeId", "ownerId", "deadline"), uncertain="repeat", cost=2, linked=False,
             note="a repetition first looks for the same to-do on the record",
         ),
         ActionKind(
             "activity.create", ("OWNER_TYPE_ID", "OWNER_ID", "TYPE_ID", "SUBJECT", "COMMUNICATIONS"),
-            marker="ORIGIN_ID",
+            marker="ORIGIN_ID", linked=False,
         ),
-        ActionKind("task.create", ("TITLE",), uncertain="repeat", cost=2, note="a repetition first looks by title"),
+        ActionKind(
+            "task.create", ("TITLE",), uncertain="repeat", cost=2, linked=False,
+            note="a repetition first looks by title",
+        ),
         ActionKind("task.update", idempotent=True),
         ActionKind("task.complete", idempotent=True),
-        ActionKind("task.find", idempotent=True),
+        ActionKind("task.find", idempotent=True, linked=False),
         ActionKind("task.list", idempotent=True, cost=10),
-        ActionKind("user.find", idempotent=True),
+        ActionKind("user.find", idempotent=True, linked=False),
         ActionKind("notify.send", ("MESSAGE",), uncertain="repeat", note="USER_ID, or the connection's `user`"),
         ActionKind("api", uncertain="park", note="any method: give `method`"),
     )  # fmt: skip

@@ -92,11 +92,17 @@ _TABLE: tuple[tuple[ActionKind, Handler], ...] = (
         ),
         services.address_create,
     ),
-    (ActionKind("settlement.find", idempotent=True, fields=("name",)), services.settlement_find),
+    (ActionKind("settlement.find", idempotent=True, linked=False, fields=("name",)), services.settlement_find),
     (ActionKind("city.list", idempotent=True, fields=("name",)), services.city_list),
-    (ActionKind("warehouse.find", idempotent=True, cost=2, fields=("city", "number", "text")), services.warehouse_list),
+    (
+        ActionKind("warehouse.find", idempotent=True, linked=False, cost=2, fields=("city", "number", "text")),
+        services.warehouse_list,
+    ),
     (ActionKind("warehouse.list", idempotent=True, cost=2, fields=("city", "number", "text")), services.warehouse_list),
-    (ActionKind("street.find", idempotent=True, cost=2, fields=("city", "settlement", "name")), services.street_find),
+    (
+        ActionKind("street.find", idempotent=True, linked=False, cost=2, fields=("city", "settlement", "name")),
+        services.street_find,
+    ),
     (ActionKind("api", note="any method: `method: Model.method`, values verbatim"), services.api),
 )
 

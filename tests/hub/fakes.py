@@ -113,7 +113,7 @@ class Sink(Source):
         ActionKind("deal.set_stage", idempotent=True),
         ActionKind("deal.find", idempotent=True),
         ActionKind("contact.upsert", marker="MARK"),
-        ActionKind("comment.create"),
+        ActionKind("comment.create", linked=False),
         ActionKind("letter.create", uncertain="assume_done"),
         ActionKind("ping.send", uncertain="repeat"),
     )
