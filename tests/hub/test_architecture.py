@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("paths", "conditions", "mapping", "tables", "templates", "identity", "changes"),
     ("plugins", "config"),
     ("runtime",),
-    ("receive", "pipeline", "metrics", "polling", "work_items", "outcome", "targets", "deliver", "ledger", "engine"),
+    ("group_commit", "receive", "front", "pipeline", "metrics", "polling", "work_items", "outcome", "targets", "deliver", "ledger", "engine"),
     ("web", "jobs", "ticker", "processes", "redis_server", "supervisor"),
     ("explain", "handwork", "testing", "trying", "cli", "demo", "recipes", "console"),
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +16,11 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from hub import receive
+from hub import group_commit
 from hub.connector import Connector, Settings
 from hub.errors import AuthFailed, ConfigError, Refused, Rejected, Retry, Skip, StoreFull
 from hub.model import Event, Receipt, Reply, Request
-from hub.store import Store
+from hub.store import Store, state
 from hub.web import create_app, make_state
 from tests.hub.fakes import PLUGINS, Box, form
 
@@ -126,7 +125,7 @@ def test_a_request_that_could_not_be_stored_gets_503_and_never_2xx(
         raise sa.exc.OperationalError("INSERT", {}, Exception("disk I/O error"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(receive.intake, "add_receipts", broken)
+        patch.setattr(group_commit.intake, "add_receipts", broken)
         answer = web.post("/in/wild", data=b"one")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert receipts(box) == 0
@@ -141,7 +140,7 @@ def test_a_commit_that_fails_at_its_very_end_is_no_2xx(
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(receive.state, "count", count)
+        patch.setattr(group_commit.state, "count", count)
         assert web.post("/in/wild", data=b"one").status_code == 503
     assert receipts(box) == 0
 
@@ -156,7 +155,7 @@ def test_a_full_disk_answers_503(box: Box, web: FlaskClient, monkeypatch: pytest
 
 
 def test_a_store_that_hangs_answers_503_in_time(box: Box, web: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receive, "PATIENCE", 0.1)
+    monkeypatch.setattr(group_commit, "PATIENCE", 0.1)
     with box.store.write():  # somebody holds the store
         assert web.post("/in/wild", data=b"one").status_code == 503
 
@@ -449,7 +448,7 @@ def test_the_metrics_can_be_read_and_add_up(box: Box, web: FlaskClient) -> None:
 
 def test_a_paused_connection_is_seen_in_the_metrics(box: Box, web: FlaskClient) -> None:
     with box.store.write() as db:
-        receive.state.set_health(db, "wild", paused=True)
+        state.set_health(db, "wild", paused=True)
     assert metrics(web)[("hub_connection_shut", "wild", "paused")] == 1
 
 
@@ -475,9 +474,9 @@ def test_a_forged_an_old_and_anothers_state_are_turned_away(box: Box, web: Flask
         make_state(box.runtime, "wild", now + 600), make_state(box.runtime, "wild2"), f"{now + 1}{good[10:]}",
         "١٢٣.x", f"-{good}", f"{'9' * 400}.x", "\x00", good.replace(".", ".."),
     ]  # fmt: skip
-    for state in bad:
-        answer = web.get("/oauth/wild", query_string={"code": "1", "state": state})
-        assert (answer.status_code, "begin again" in answer.text) == (403, True), state
+    for given in bad:
+        answer = web.get("/oauth/wild", query_string={"code": "1", "state": given})
+        assert (answer.status_code, "begin again" in answer.text) == (403, True), given
     assert web.get("/oauth/wild", query_string={"error": "access_denied"}).status_code == 403
 
 
@@ -507,41 +506,3 @@ def test_consent_is_for_connections_that_have_one(box: Box, web: FlaskClient) ->
     assert web.post("/oauth/site", data=b"x").status_code == 404
     assert web.get("/oauth/wild?x=1").status_code == 400
     assert web.post("/oauth/wild", data=b"x" * 1_000_001).status_code == 413
-
-
-# --- the group commit -----------------------------------------------------------------------------
-
-
-def test_the_bell_rings_once_a_commit_and_only_after_it(tmp_path: Path, sqlite_store: Store) -> None:
-    rung: list[int] = []
-
-    def bell() -> None:
-        with sqlite_store.read() as db:
-            rung.append(db.one("SELECT count(*) FROM receipt")[0])  # type: ignore[index]
-
-    commit = receive.GroupCommit(sqlite_store, bell)
-    request = Request("POST", "/in/x", body=b"x")
-    with sqlite_store.write():  # so that all of them gather behind one commit
-        threads = [
-            threading.Thread(
-                target=commit.put, args=(receive.intake.receipt_row("x", str(n), request, sqlite_store.sealer),)
-            )
-            for n in range(20)
-        ]
-        for thread in threads:
-            thread.start()
-        while len(commit._waiting) < 19:
-            threading.Event().wait(0.001)
-    for thread in threads:
-        thread.join()
-    commit.stop()
-    assert rung[-1] == 20 and len(rung) <= 3
-
-
-def test_stopping_writes_what_is_waiting(sqlite_store: Store) -> None:
-    commit = receive.GroupCommit(sqlite_store, lambda: None)
-    for n in range(5):
-        commit.note_rejected("x", 403, "no", str(n))
-    commit.stop()
-    with sqlite_store.read() as db:
-        assert [row[0] for row in db.rows("SELECT request FROM rejected ORDER BY id")] == [str(n) for n in range(5)]
