@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import flask
+from granian.rsgi import ProtocolClosed, ProtocolError
 
 from hub.model import Reply
 from hub.receive import Accepted
@@ -58,6 +59,10 @@ class _TooMuch(Exception):
     """More bodies are held than there is room for."""
 
 
+class _Broken(Exception):
+    """A body broke off, or was no HTTP."""
+
+
 class Later:
     """Lets a view leave its answer open until the receipt is on disk."""
 
@@ -91,6 +96,8 @@ class Front:
             await self._serve(scope, proto, body)
         except _TooSlow:
             _answer(proto, Reply(408, f"the body did not come within {BODY_SECONDS:.0f} s", headers=_CLOSE))
+        except _Broken:
+            _answer(proto, Reply(400, "the body broke off", headers=_CLOSE))
         except _TooMuch:
             _answer(proto, Reply(503, "too much at once: try again later", headers={"Retry-After": "5", **_CLOSE}))
         except Exception:
@@ -124,6 +131,8 @@ class Front:
             self.held -= size
             if isinstance(error, TimeoutError):
                 raise _TooSlow from None
+            if isinstance(error, ProtocolClosed | ProtocolError):
+                raise _Broken from None
             raise
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -131,12 +140,12 @@ class Front:
         environ = _environ(scope, body)
         loop = asyncio.get_running_loop()
         if not scope.path.startswith("/in/") or len(body) > INLINE:
-            proto.response_bytes(*await loop.run_in_executor(self.pool, self._flask, environ))
+            _respond(proto, *await loop.run_in_executor(self.pool, self._flask, environ))
             return
         later = environ[LATER] = Later(loop.create_future())
         answer = self._flask(environ)
         if later.accepted is None:
-            proto.response_bytes(*answer)
+            _respond(proto, *answer)
             return
         reply = await later.accepted.arrive()
         later.told()
@@ -199,4 +208,11 @@ def _environ(scope: Any, body: bytes) -> dict[str, Any]:
 def _answer(proto: Any, reply: Reply) -> None:
     body = reply.body.encode() if isinstance(reply.body, str) else reply.body
     headers = [("content-type", reply.content_type), *((name.lower(), value) for name, value in reply.headers.items())]
-    proto.response_bytes(reply.status, headers, body)
+    _respond(proto, reply.status, headers, body)
+
+
+def _respond(proto: Any, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    try:
+        proto.response_bytes(status, headers, body)
+    except ProtocolClosed:
+        log.debug("the sender was gone before its answer (%s)", status)
