@@ -120,6 +120,7 @@ class Pipeline:
                 event.with_(
                     connection=receipt.connection,
                     receipt=receipt.id,
+                    again=receipt.again,
                     key=identity.short(event.key),
                     subject=identity.short(event.subject),
                 )
@@ -284,7 +285,7 @@ class Pipeline:
                     continue
             if step.do is not None:
                 line, lane = self.line_for(event, route, step, scope, person, links)
-                marker = self.runtime.marker(event.connection, event.key, route.name, index, step.do.connection)
+                marker = self.runtime.marker(event.connection, event.origin, route.name, index, step.do.connection)
                 rows.append(
                     work.NewDelivery(
                         event.id, route.name, str(index), step.do.connection, step.do.action, line, lane, marker

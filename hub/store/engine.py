@@ -28,6 +28,11 @@ RESERVE = 64 * 1024 * 1024
 _CHUNK = 400
 
 
+def side_file(folder: Path, name: str) -> Path:
+    """Return the file whose lock writers queue on: `queue` among themselves, `lock` before the transaction itself."""
+    return folder / f"hub.db.{name}"
+
+
 class Db:
     """One transaction. SQL is written with `?`; `now` is the store's clock in epoch seconds.
 
@@ -259,8 +264,7 @@ class Store:
         try:
             file = files.pop()
         except IndexError:
-            path = f"{self.url.removeprefix('sqlite:///')}.{name}"
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = os.open(side_file(self.folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield

@@ -276,9 +276,15 @@ def rekey(db: Db, old: str, new: str, lane: str) -> None:
 
 
 def drop_links(db: Db, connection: str, kind: str, ref: str) -> None:
-    """Forget every link of a record that is no more."""
-    db.run("DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ?", (connection, kind, ref))
-    db.run("DELETE FROM link WHERE to_connection = ? AND to_kind = ? AND to_ref = ?", (connection, kind, ref))
+    """Forget every link of a record that is no more; the rows that lead back are named by those that lead away."""
+    end = (connection, kind, ref)
+    away = db.rows("SELECT to_connection, to_kind, to_ref FROM link WHERE connection = ? AND kind = ? AND ref = ?", end)
+    db.run("DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ?", end)
+    db.many(
+        "DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ? "
+        "AND to_connection = ? AND to_kind = ? AND to_ref = ?",
+        [(*other, *end) for other in away],
+    )
 
 
 def held_leases(db: Db, pairs: Sequence[tuple[str, str]]) -> set[str]:
