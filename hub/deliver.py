@@ -218,14 +218,16 @@ class _Try:
     ) -> None:
         """Raise Skip unless this move is allowed: from a listed stage, and forward."""
         if current == wanted:
-            raise Skip("stage_same", stage=current)
+            raise Skip("stage_same", stage=in_words(connector, current))
         if step.only_from and current not in step.only_from:
-            raise Skip("stage_not_from", current=current, allowed=", ".join(step.only_from))
+            allowed = ", ".join(in_words(connector, stage) for stage in step.only_from)
+            raise Skip("stage_not_from", current=in_words(connector, current), allowed=allowed)
         if wanted in step.back or (status in PARCEL_EXCEPTIONS):
             return
         order = connector.stage_order(record, current)
         if current in order and wanted in order and order.index(wanted) < order.index(current):
-            raise Skip("stage_backward", current=current, wanted=wanted)
+            words = {"current": in_words(connector, current), "wanted": in_words(connector, wanted)}
+            raise Skip("stage_backward", **words)
 
     def status(self) -> str | None:
         """Return the neutral status the event brings (a parcel's, an order's)."""
@@ -367,6 +369,12 @@ _VERBS = {
     "find": _Try.find_only,
     "set_stage": _Try.set_stage,
 }
+
+
+def in_words(connector: Connector, stage: str) -> str:
+    """Return a stage with the admin's own word for it, where `names` has one: `shipped (C5:EXECUTING)`."""
+    words = connector.connection.names.get("stages", {})
+    return next((f"{word} ({code})" for word, code in words.items() if code == stage), stage)
 
 
 def find_step(route: Route, path: str) -> Step | None:
