@@ -11,7 +11,6 @@ from hub.masking import Masker
 from hub.session import Session
 from tests.hub.vendor import Talk, Vendor, close, free_port, half, reply, stall
 
-SECRET = "s3cr/et key"
 SPELLINGS = ("s3cr/et key", "s3cr%2Fet%20key", "s3cr%2fet%20key", "s3cr/et%20key", "s3cr%2Fet+key", "s3cr\\/et key")
 
 
