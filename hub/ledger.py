@@ -101,10 +101,6 @@ class Ledger:
         made = outcome.verb in ("create", "upsert", "find") or bool(done.result.get("attached"))
         if done.id and made and outcome.record and outcome.linked:
             work.add_links(db, [(subject, (connection, outcome.record, done.id))])
-            if (event.connection, kind) != (connection, outcome.record):
-                # What is planned for the same subject goes on in the queue of the record it is linked to now.
-                old = f"{connection}>{event.connection}/{event.subject}"
-                work.rekey(db, old, f"{connection}>{outcome.record}:{done.id}", claimed.lane)
             if outcome.record == "contact" and claimed.person is not None:
                 person = ("hub", "person", str(claimed.person))
                 work.add_links(db, [(person, (connection, "contact", done.id))])
@@ -229,8 +225,9 @@ class Ledger:
         line, lane = self.pipeline.line_for(claimed.event, route, inner, scope, claimed.person, claimed.links)
         marker = self.runtime.marker(claimed.event.connection, claimed.event.origin, route.name, path)
         return work.NewDelivery(
-            claimed.event.id, route.name, path, inner.do.connection, inner.do.action, line, lane, marker
-        )
+            claimed.event.id, route.name, path, inner.do.connection, inner.do.action, line, lane, marker,
+            former=self.pipeline.former_lines(claimed.event, inner, claimed.person),
+        )  # fmt: skip
 
     def _bring_forth(self, db: Db, outcome: Outcome) -> None:
         """Store and settle the events an act brought with it, one hop further."""

@@ -146,13 +146,13 @@ class Pipeline:
     ) -> None:
         """Compare stored, complete events with what was last seen, and plan those that are news."""
         news: list[Decision] = []
+        db.lock([f"seen:{event.connection}:{event.subject}" for event in events if not self._plain(event)])
         for event in events:
             if self._plain(event):
                 decision = (decided or {}).get((event.connection, event.key)) or self.decide(event)
                 decision.event = event
                 news.append(decision)
                 continue
-            db.lock([f"seen:{event.connection}:{event.subject}"])
             seen = state.seen(db, event.connection, event.subject)
             connector = self.runtime.connector(event.connection)
             found = changes.look(event, seen, connector.volatile, self.runtime.since.get(event.connection, 0.0))
@@ -288,7 +288,15 @@ class Pipeline:
                 marker = self.runtime.marker(event.connection, event.origin, route.name, index, step.do.connection)
                 rows.append(
                     work.NewDelivery(
-                        event.id, route.name, str(index), step.do.connection, step.do.action, line, lane, marker
+                        event.id,
+                        route.name,
+                        str(index),
+                        step.do.connection,
+                        step.do.action,
+                        line,
+                        lane,
+                        marker,
+                        former=self.former_lines(event, step, person),
                     )
                 )
                 return rows
@@ -346,6 +354,19 @@ class Pipeline:
         if person is not None:
             return f"{target}>person:{person}", lane
         return f"{target}>{event.connection}/{event.subject}", lane
+
+    @staticmethod
+    def former_lines(event: Event, step: Step, person: int | None) -> tuple[str, ...]:
+        """Return the lines on which this subject's deliveries went before its record or its person was known.
+
+        None for a contact: its person's queue comes first, or one human would get two.
+        """
+        assert step.do is not None
+        if step.do.action.startswith("contact."):
+            return ()
+        target = step.do.connection
+        subject = f"{target}>{event.connection}/{event.subject}"
+        return (subject, f"{target}>person:{person}") if person is not None else (subject,)
 
     # --- small parts ----------------------------------------------------------------------------
 
