@@ -19,10 +19,10 @@ def _app() -> flask.Flask:
 
 
 def _serve(port: int) -> None:
-    from hub.front import Front
+    from hub.front import Front, Rules
     from hub.processes import serve
 
-    serve(lambda: Front(_app(), lambda path: 1_000_000, lambda: None), "127.0.0.1", port)
+    serve(lambda: Front(_app(), lambda path: Rules(1_000_000, inline=True), lambda: None), "127.0.0.1", port)
 
 
 class Echo:

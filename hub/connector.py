@@ -160,6 +160,11 @@ class Connector:
 
     # --- the way in ----------------------------------------------------------------------------
 
+    @property
+    def verify_waits(self) -> bool:
+        """Whether `verify` looks into `self.tokens`: the store may keep it waiting, so it is called in a thread."""
+        return False
+
     def handshake(self, request: Request) -> Reply | None:
         """Answer a vendor's challenge or test ping; None if this request isn't one. Nothing is stored then."""
         return None

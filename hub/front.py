@@ -13,6 +13,7 @@ import logging
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import flask
@@ -63,6 +64,14 @@ class _Broken(Exception):
     """A body broke off, or was no HTTP."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How requests to a path are treated: the largest body, and whether all that is done for one is computing."""
+
+    limit: int
+    inline: bool = False
+
+
 class Later:
     """Lets a view leave its answer open until the receipt is on disk."""
 
@@ -77,10 +86,10 @@ class Later:
 class Front:
     """What granian serves: `await front(scope, proto)` for each request (RSGI 1.5)."""
 
-    def __init__(self, app: flask.Flask, limit: Callable[[str], int], close: Callable[[], None]) -> None:
-        """`limit` says how large a body to a path may be; `close` is called when the server has ended."""
+    def __init__(self, app: flask.Flask, rules: Callable[[str], Rules], close: Callable[[], None]) -> None:
+        """`rules` says how requests to a path are treated; `close` is called when the server has ended."""
         self.app = app
-        self.limit = limit
+        self.rules = rules
         self.close = close
         self.held = 0
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
@@ -90,10 +99,10 @@ class Front:
         if scope.proto != "http":
             proto.close(403)
             return
-        body = b""
+        body, rules = b"", self.rules(scope.path)
         try:
-            body = await self._body(scope, proto)
-            await self._serve(scope, proto, body)
+            body = await self._body(scope, proto, rules.limit)
+            await self._serve(scope, proto, body, rules.inline)
         except _TooSlow:
             _answer(proto, Reply(408, f"the body did not come within {BODY_SECONDS:.0f} s", headers=_CLOSE))
         except _Broken:
@@ -106,9 +115,9 @@ class Front:
         finally:
             self.held -= len(body)
 
-    async def _body(self, scope: Any, proto: Any) -> bytes:
+    async def _body(self, scope: Any, proto: Any, limit: int) -> bytes:
         """Read the body, cut where it is longer than it may be; it counts as held from here on."""
-        told, limit = _length(scope), self.limit(scope.path)
+        told = _length(scope)
         if told > limit or (not told and "transfer-encoding" not in scope.headers):
             return b""  # what is too long Flask refuses by its length alone
         size, chunks = 0, []
@@ -136,10 +145,10 @@ class Front:
             raise
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def _serve(self, scope: Any, proto: Any, body: bytes) -> None:
+    async def _serve(self, scope: Any, proto: Any, body: bytes, inline: bool) -> None:
         environ = _environ(scope, body)
         loop = asyncio.get_running_loop()
-        if not scope.path.startswith("/in/") or len(body) > INLINE:
+        if not inline or len(body) > INLINE:
             _respond(proto, *await loop.run_in_executor(self.pool, self._flask, environ))
             return
         later = environ[LATER] = Later(loop.create_future())

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from hub.errors import HubError, Rejected
-from hub.front import BODY, LATER, Front, Later
+from hub.front import BODY, LATER, Front, Later, Rules
 from hub.metrics import StoreMetrics
 from hub.model import Reply, Request
 from hub.normal import storable
@@ -122,15 +122,29 @@ def create_front(runtime: Runtime, ring: Callable[[], None]) -> Front:
     """Return what granian serves in one web process."""
     app = create_app(runtime, ring)
 
-    def limit(path: str) -> int:
+    other = Rules(OTHER_BODY)
+    known = {
+        name: Rules(body_limit(runtime, name), inline=not _waits(runtime, name)) for name in runtime.config.connections
+    }
+
+    def rules(path: str) -> Rules:
         parts = path.split("/", 3)
-        return body_limit(runtime, parts[2]) if parts[:2] == ["", "in"] and len(parts) > 2 else OTHER_BODY
+        return known.get(parts[2], other) if parts[:2] == ["", "in"] and len(parts) > 2 else other
 
     def close() -> None:
         app.extensions["receiver"].commit.stop()
         runtime.close()
 
-    return Front(app, limit, close)
+    return Front(app, rules, close)
+
+
+def _waits(runtime: Runtime, connection: str) -> bool:
+    """Return whether a connection's `verify` may have to wait; a plugin that stumbles here must not stop the others."""
+    try:
+        return runtime.connector(connection).verify_waits
+    except Exception:
+        log.exception("connection %s can't be set up; its messages are looked at one by one", connection)
+        return True
 
 
 def body_limit(runtime: Runtime, connection: str) -> int:

@@ -26,6 +26,8 @@ from hub.sealing import Sealer
 #: below this much free disk the way in answers 503, so that workers can still record
 RESERVE = 64 * 1024 * 1024
 _CHUNK = 400
+#: a database that is gone must be noticed while a sender still waits
+_PG = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 def side_file(folder: Path, name: str) -> Path:
@@ -174,7 +176,7 @@ class Store:
 
     def _open(self) -> sa.Engine:
         if self.postgresql:
-            return sa.create_engine(self.url, pool_size=8, max_overflow=16, pool_pre_ping=True)
+            return sa.create_engine(self.url, pool_size=8, max_overflow=16, pool_pre_ping=True, connect_args=_PG)
         engine = sa.create_engine(
             self.url,
             poolclass=sa.pool.QueuePool,
