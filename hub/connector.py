@@ -98,15 +98,32 @@ class Settings(ma.Schema):
         unknown = ma.RAISE
 
 
+@dataclass(frozen=True)
+class Mention:
+    """A code of the vendor's that a route names, so that `check` can tell whether the account has it.
+
+    kind: `stage` (of `record`; read, compared with or written) or `field` (a vendor field of `record`). place: where
+    in hub.yaml it stands, for people. beside: the other stages of the same route and record: a stage of another
+    pipeline than all of them is a likely mistake.
+    """
+
+    kind: str
+    record: str
+    code: str
+    place: str
+    beside: tuple[str, ...] = ()
+
+
 @dataclass
 class ConnectionInfo:
-    """What a connector knows of its own connection."""
+    """What a connector knows of its own connection. `mentions`: codes of the vendor's that routes name."""
 
     name: str
     region: str = ""
     timezone: str = "UTC"
     base_url: str = ""
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    mentions: tuple[Mention, ...] = ()
 
 
 class Connector:
