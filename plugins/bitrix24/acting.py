@@ -52,7 +52,7 @@ class Acting:
     # --- leads, deals, contacts, companies -----------------------------------------------------------
 
     def _create(self, action: Action) -> Done:
-        fields = outgoing.creation(action, self._user)
+        fields = outgoing.creation(action, self._user, self._region)
         number = self._add(action.record, fields)
         return outgoing.made(action.record, number, fields, self._portal, self._region)
 
@@ -60,19 +60,24 @@ class Acting:
         return outgoing.new_id(self._client.call(f"crm.{kind}.add", {"fields": fields}))
 
     def _update(self, action: Action) -> Done:
-        """Read, then write only what differs. Explicit values win; the person's own fill what the policy allows."""
+        """Read, then write only what differs. What the person said of themselves fills what `people.fill` allows.
+
+        That holds for a value of the route's `set` too if it only repeats the person's; constants and texts of the
+        administrator's own are written as they stand.
+        """
         kind = action.record
         current = self._reading.raw(kind, self._target(action))
-        wrote = outgoing.changes(kind, outgoing.fields(kind, action.values), current, self._region)
-        if kind == "contact" and action.person:
-            person = {
-                name: given
-                for name, given in outgoing.contact_values(action.person).items()
-                if name not in action.values
-            }
-            only_empties = action.fill != "newest"
-            wrote = outgoing.changes(kind, person, current, self._region, only_empties) | wrote
-        return self._write(kind, current, wrote)
+        wanted = outgoing.fields(kind, action.values, self._region)
+        said: dict[str, Any] = {}
+        if kind in ("contact", "lead") and action.person:
+            theirs = outgoing.typed(action.person)
+            said = outgoing.contact_values(action.person, self._region) if kind == "contact" else {}
+            said = {name: given for name, given in said.items() if name not in wanted}
+            said |= {name: given for name, given in wanted.items() if outgoing.as_typed(given) in theirs}
+        willed = {name: given for name, given in wanted.items() if name not in said}
+        only_empties = action.fill != "newest"
+        wrote = outgoing.changes(kind, said, current, self._region, only_empties)
+        return self._write(kind, current, wrote | outgoing.changes(kind, willed, current, self._region))
 
     def _write(self, kind: str, current: Mapping[str, Any], wrote: Mapping[str, Any]) -> Done:
         number = str(current["ID"])
@@ -135,7 +140,7 @@ class Acting:
         bound = str(lead.get("CONTACT_ID") or "0")
         contact = action.contact or (bound if bound != "0" else "") or made["contact"]
         if not contact:
-            contact = self._add("contact", outgoing.contact_of_lead(lead, action, self._user))
+            contact = self._add("contact", outgoing.contact_of_lead(lead, action, self._user, self._region))
         deal_fields = outgoing.deal_of_lead(lead, contact, action, self._user)
         deal = made["deal"] or self._add("deal", deal_fields)
         marks = {"STATUS_ID": "CONVERTED"} | ({"CONTACT_ID": contact} if bound == "0" else {})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from hub.connector import ConnectionInfo
@@ -12,6 +12,7 @@ from hub.errors import AuthFailed, HubError, Refused
 from hub.model import Finding
 from plugins.bitrix24 import codes
 from plugins.bitrix24.client import Client
+from plugins.bitrix24.mentioned import Mentioned, guess
 
 _CYRILLIC = {
     "а": "a", "б": "b", "в": "v", "г": "g", "ґ": "g", "д": "d", "е": "e", "є": "ie", "ё": "e", "ж": "zh", "з": "z",
@@ -34,8 +35,9 @@ class Checking:
         try:
             found = [self._who()]
         except AuthFailed as error:
-            return [Finding("problem", error.reason, 'README, part "Connect": make a new webhook or install the app')]
-        for ask in (self._scopes, self._fields, self._stages, self._events):
+            remedy = 'the plugin\'s README, part "Set up": make a new webhook or install the app'
+            return [Finding("problem", error.reason, remedy)]
+        for ask in (self._scopes, self._fields, self._stages, self._mentions, self._events):
             try:
                 found += ask()
             except HubError as error:
@@ -69,7 +71,7 @@ class Checking:
         wanted = self._connection.names.get("fields", {})
         if not wanted:
             return []
-        known = self.fields()
+        known = self.fields
         found = []
         for word, code in wanted.items():
             homes = [f"{kind} ({row.get('type', '?')})" for kind, rows in known.items() if (row := rows.get(code))]
@@ -77,7 +79,7 @@ class Checking:
                 found.append(Finding("ok", f"field {word} = {code}: {', '.join(homes)}"))
                 continue
             every = {name for rows in known.values() for name in rows}
-            found.append(Finding("problem", f"field {word} = {code} doesn't exist in the portal", _guess(code, every)))
+            found.append(Finding("problem", f"field {word} = {code} doesn't exist in the portal", guess(code, every)))
         return found
 
     def _stages(self) -> list[Finding]:
@@ -89,13 +91,19 @@ class Checking:
         for word, code in wanted.items():
             plain = codes.plain_stage(code)
             if plain not in known:
-                found.append(Finding("problem", f"stage {word} = {code} doesn't exist", _guess(code, known)))
+                found.append(Finding("problem", f"stage {word} = {code} doesn't exist", guess(code, known)))
             elif plain != code:
                 remedy = f"write {word}: {plain}, or conditions on {word} will never hold"
                 found.append(Finding("warning", f"stage {word} = {code}: pipeline 0 has no prefix", remedy))
             else:
                 found.append(Finding("ok", f"stage {word} = {code}: {known[code].get('NAME')}"))
         return found
+
+    def _mentions(self) -> list[Finding]:
+        wanted = self._connection.mentions
+        if not wanted:
+            return []
+        return Mentioned(self.fields, self._statuses, self._connection.names).findings(wanted)
 
     def _events(self) -> list[Finding]:
         address = f"{self._connection.base_url.rstrip('/')}/in/{self._connection.name}"
@@ -126,7 +134,7 @@ class Checking:
     def names(self) -> dict[str, dict[str, tuple[str, str]]]:
         """Return fields, stages and employees by a readable word: {word: (code, label)}."""
         fields: list[tuple[str, str]] = []
-        for rows in self.fields().values():
+        for rows in self.fields.values():
             fields += [(code, _label(code, row)) for code, row in rows.items() if code.startswith("UF_")]
         pipelines = self._pipelines()
         stages = []
@@ -142,14 +150,19 @@ class Checking:
         ]
         return {"fields": _worded(fields), "stages": _worded(stages), "users": _worded(users)}
 
+    @cached_property
     def fields(self) -> dict[str, dict[str, Any]]:
         """Return the fields of each kind of record with their types (crm.deal.fields and its likes)."""
         batch = self._client.batch({kind: (f"crm.{kind}.fields", {}) for kind in codes.ENTITIES})
         return {kind: batch.take(kind) for kind in codes.ENTITIES}
 
+    @cached_property
+    def _statuses(self) -> list[dict[str, Any]]:
+        return list(self._client.call("crm.status.list", {"order": {"SORT": "ASC"}}))
+
     def _stage_rows(self) -> list[dict[str, Any]]:
-        rows = self._client.call("crm.status.list", {"order": {"SORT": "ASC"}})
-        stages = [row for row in rows if row.get("ENTITY_ID") == "STATUS" or is_deal_stage(row.get("ENTITY_ID"))]
+        lists = ("lead", "deal")
+        stages = [row for row in self._statuses if codes.record_of_directory(str(row.get("ENTITY_ID"))) in lists]
         return sorted(stages, key=_board)  # sorted is stable: within a board the portal's order stays
 
     def _pipelines(self) -> dict[str, str]:
@@ -196,20 +209,10 @@ class Checking:
 # --- words -------------------------------------------------------------------------------------------
 
 
-def is_deal_stage(directory: Any) -> bool:
-    """Tell `DEAL_STAGE` and `DEAL_STAGE_5`."""
-    return re.fullmatch(r"DEAL_STAGE(_\d+)?", str(directory)) is not None
-
-
 def _board(row: Mapping[str, Any]) -> int:
     """Return where a stage's board stands: leads, then the pipelines by their number."""
     directory = str(row.get("ENTITY_ID"))
     return -1 if directory == "STATUS" else int(directory.removeprefix("DEAL_STAGE").strip("_") or 0)
-
-
-def _guess(code: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(code, list(known), n=1, cutoff=0.7)
-    return f"did you mean {near[0]}? `hub names` prints them all" if near else "`hub names` prints those there are"
 
 
 def _label(code: str, row: Any) -> str:

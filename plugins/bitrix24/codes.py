@@ -5,6 +5,7 @@ Pages are under https://apidocs.bitrix24.ru/ (English twin: https://apidocs.bitr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -261,3 +262,12 @@ def stage_directory(record: str, stage: str) -> str:
         return "STATUS"
     pipeline = pipeline_of(stage)
     return "DEAL_STAGE" if pipeline == "0" else f"DEAL_STAGE_{pipeline}"
+
+
+def record_of_directory(directory: str) -> str:
+    """Return whose stages a directory lists: `DEAL_STAGE_5` -> deal, `DYNAMIC_177_STAGE_7` -> item, else ""."""
+    if directory == "STATUS":
+        return "lead"
+    if re.fullmatch(r"DEAL_STAGE(_\d+)?", directory):
+        return "deal"
+    return "item" if re.fullmatch(r"(DYNAMIC_\d+|SMART_INVOICE)_STAGE_\d+", directory) else ""

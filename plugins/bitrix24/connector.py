@@ -259,7 +259,7 @@ class Bitrix24(Connector):
 
     def contact_values(self, contact: Record) -> dict[str, Any]:
         """Return the fields that make a contact."""
-        return outgoing.contact_values(contact)
+        return outgoing.contact_values(contact, self.connection.region)
 
     def stage_order(self, record: str, stage: str) -> list[str]:
         """Return the board's columns from left to right; asked at most every ten minutes."""

@@ -1,0 +1,120 @@
+"""What routes name of the portal, held against the portal: does each field and stage exist, is the pipeline right?
+
+Pure. Bitrix24 ignores fields it doesn't know when a record is written (crm.deal.add and its likes answer as if all was
+well), so nobody else would tell.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hub.connector import Mention
+from hub.model import Finding
+from plugins.bitrix24 import codes
+
+#: what crm.<kind>.add takes beside the fields that crm.<kind>.fields lists (the pages of those methods)
+_TAKEN = {
+    "lead": frozenset({"CONTACT_IDS"}),
+    "deal": frozenset({"CONTACT_IDS"}),
+    "contact": frozenset({"COMPANY_IDS", "TRACE"}),
+    "company": frozenset({"TRACE"}),
+}
+#: how alike two codes must be to be taken for a slip of the pen (0 to 1)
+_NEAR = 0.7
+_PREFIXES = "!=<>@%"
+_ALL = "`hub names` prints those there are"
+
+
+def guess(code: str, known: Iterable[str], words: Mapping[str, str] | None = None) -> str:
+    """Return a remedy: the nearest of the known codes, with the word hub.yaml has for it (words: word -> code)."""
+    named = {codes.plain_stage(one) for one in (words or {}).values()}
+    order = sorted(known, key=lambda one: one not in named)  # of two as near, the one that hub.yaml knows
+    like = {one: difflib.SequenceMatcher(None, one, code).ratio() for one in order}
+    near = max(like, key=lambda one: like[one], default="")
+    if not near or like[near] < _NEAR:
+        return _ALL
+    return f"did you mean {worded(near, words or {})}? `hub names` prints them all"
+
+
+def worded(code: str, words: Mapping[str, str]) -> str:
+    """Return `C5:WON (names: shop_won)`, or the code alone where hub.yaml has no word for it."""
+    word = next((word for word, known in words.items() if codes.plain_stage(known) == code), "")
+    return f"{code} (names: {word})" if word else code
+
+
+class Mentioned:
+    """One portal's fields and stages, to hold mentions against.
+
+    fields: record -> field -> description. stages: rows of crm.status.list. names: those of the connection.
+    """
+
+    def __init__(
+        self,
+        fields: Mapping[str, Mapping[str, Any]],
+        stages: Iterable[Mapping[str, Any]],
+        names: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self._fields, self._words = fields, names
+        self._stages: dict[str, list[str]] = {}
+        for row in stages:
+            if record := codes.record_of_directory(str(row.get("ENTITY_ID"))):
+                self._stages.setdefault(record, []).append(str(row["STATUS_ID"]))
+
+    def findings(self, mentions: Iterable[Mention]) -> list[Finding]:
+        """Return what is wrong with them, each text beginning with the place in hub.yaml."""
+        judge = {"field": self._field, "stage": self._stage}
+        found = [judge[one.kind](one) for one in mentions if one.kind in judge]
+        return list(dict.fromkeys(one for one in found if one is not None))
+
+    def _field(self, mention: Mention) -> Finding | None:
+        record, code = mention.record, mention.code.lstrip(_PREFIXES)
+        known = self._fields.get(record)
+        if known is None or code in known or code in _TAKEN.get(record, ()):
+            return None
+        words = self._words.get("fields", {})
+        if record == "lead" and code in self._fields.get("deal", {}):
+            return self._of_a_deal(mention, f"field {code}")
+        homes = [other for other, rows in self._fields.items() if code in rows]
+        elsewhere = f" (it is one of {' and '.join(homes)})" if homes else ""
+        text = f"{mention.place}: {record} has no field {worded(code, words)}{elsewhere}: what is written is lost"
+        return Finding("problem", text, guess(code, known, words))
+
+    def _stage(self, mention: Mention) -> Finding | None:
+        record, code = mention.record, codes.plain_stage(mention.code)
+        known = self._stages.get(record)
+        if not known:
+            return None
+        words = self._words.get("stages", {})
+        if code not in known:
+            if record == "lead" and code in self._stages.get("deal", ()):
+                return self._of_a_deal(mention, f"stage {code}")
+            text = f"{mention.place}: there is no stage {worded(code, words)} of a {record}"
+            return Finding("problem", text, guess(code, known, words))
+        return self._pipeline(mention, code, known) if record != "lead" else None
+
+    def _pipeline(self, mention: Mention, code: str, known: list[str]) -> Finding | None:
+        """Tell a stage of another pipeline than all stages beside it."""
+        beside = [stage for one in mention.beside if (stage := codes.plain_stage(one)) in known and stage != code]
+        theirs, ours = list(dict.fromkeys(map(codes.pipeline_of, beside))), codes.pipeline_of(code)
+        if not theirs or ours in theirs:
+            return None
+        where = f"pipeline{'s' if len(theirs) > 1 else ''} {' and '.join(theirs)}"
+        tail = code.rpartition(":")[2]
+        meant = [stage for stage in known if codes.pipeline_of(stage) in theirs and stage.rpartition(":")[2] == tail]
+        words = self._words.get("stages", {})
+        text = (
+            f"{mention.place}: {worded(code, words)} is the stage of pipeline {ours}; "
+            f"the {mention.record}s this route meets are in {where}"
+        )
+        remedy = " or ".join(worded(stage, words) for stage in meant)
+        moved = f"nothing to do if a move to pipeline {ours} is meant"
+        return Finding("warning", text, f"did you mean {remedy}? {moved}" if meant else moved)
+
+    def _of_a_deal(self, mention: Mention, what: str) -> Finding | None:
+        """`lead.convert` fills the deal it makes; anywhere else a deal's code on a lead is a slip."""
+        if "lead.convert" in mention.place:
+            return None
+        text = f"{mention.place}: {what} is a deal's, leads have none such"
+        return Finding("warning", text, "right in lead.convert, which fills the deal it makes; wrong anywhere else")
