@@ -10,6 +10,7 @@ from hub.errors import Gone, Refused
 from hub.model import Action, Done
 from plugins.bitrix24 import codes, outgoing, records
 from plugins.bitrix24.client import Client
+from plugins.bitrix24.items import Items
 from plugins.bitrix24.reading import Reading
 from plugins.bitrix24.search import Search
 
@@ -30,18 +31,22 @@ class Acting:
 
     def perform(self, action: Action) -> Done:
         """Do it. The core has turned `upsert` into `create` or `update`."""
+        outgoing.refuse_empty(action, self._user)
         if action.record in codes.ENTITIES:
             crm: dict[str, Callable[[Action], Done]] = {
                 "create": self._create, "update": self._update, "set_stage": self._set_stage, "find": self._find,
                 "list": self._list, "delete": self._delete, "convert": self._convert,
-                "set_products": self._set_products,
+                "set_products": self._set_products, "products": self._products,
             }  # fmt: skip
             if (act := crm.get(action.verb)) is not None:
                 return act(action)
+        if action.record == "item":
+            return Items(self._client, self._portal, self._user).perform(action)
         others: dict[str, Callable[[Action], Done]] = {
             "comment.create": self._comment, "todo.create": self._todo, "activity.create": self._activity,
             "task.create": self._create_task, "task.update": self._update_task, "task.complete": self._complete_task,
             "task.list": self._list, "task.find": self._find, "user.find": self._find, "notify.send": self._notify,
+            "comment.list": self._list, "field.list": self._fields,
             "api": self._api, "api.call": self._api,
         }  # fmt: skip
         do = others.get(action.name) or others.get(f"{action.record}.{action.verb}")
@@ -127,6 +132,28 @@ class Acting:
             raise Refused("set_products needs `rows`, a list of PRODUCT_NAME, PRICE, QUANTITY", {"rows": "not a list"})
         self._client.call(f"crm.{action.record}.productrows.set", {"id": number, "rows": rows})
         return Done({"id": number, "goods": records.goods(rows)}, number)
+
+    def _products(self, action: Action) -> Done:
+        """Read the product rows. https://apidocs.bitrix24.ru/api-reference/crm/deals/crm-deal-productrows-get.html"""
+        number = self._target(action)
+        try:
+            rows = records.goods(self._client.call(f"crm.{action.record}.productrows.get", {"id": number}))
+        except Refused as error:
+            raise self._reading.gone_or(error, action.record, number) from None
+        return Done({"rows": rows, "count": len(rows)}, number)
+
+    def _fields(self, action: Action) -> Done:
+        """List the user fields of a kind of record, with the ids of their values.
+
+        https://apidocs.bitrix24.ru/api-reference/crm/deals/user-defined-fields/crm-deal-userfield-list.html; labels
+        come only when a language is asked for.
+        """
+        kind = str(action.values.get("record") or action.find.get("record") or "").lower()
+        if kind not in codes.ENTITIES:
+            raise Refused(f"field.list needs `record`: {', '.join(codes.ENTITIES)}", {"record": "not one of them"})
+        asked = {"order": {"SORT": "ASC"}, "filter": {"LANG": str(action.values.get("language") or "ru")}}
+        rows = [records.user_field(row) for row in self._client.call(f"crm.{kind}.userfield.list", asked) or []]
+        return Done({"rows": rows, "count": len(rows)})
 
     def _convert(self, action: Action) -> Done:
         """Make a contact and a deal of a lead and mark it converted. The result is the deal, the id the lead's.

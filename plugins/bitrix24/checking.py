@@ -21,6 +21,10 @@ _CYRILLIC = {
     "э": "e", "ю": "iu", "я": "ia", "ь": "", "ъ": "",
 }  # fmt: skip
 
+_OF_ITEM = re.compile(r"ufCrm|parentId")
+#: where the boards of smart processes stand among the others
+_AFTER_DEALS = 1_000_000
+
 
 class Checking:
     """Questions to a portal that change nothing, and the one act of subscribing to events."""
@@ -71,7 +75,7 @@ class Checking:
         wanted = self._connection.names.get("fields", {})
         if not wanted:
             return []
-        known = self.fields
+        known = self.fields | self._item_fields
         found = []
         for word, code in wanted.items():
             homes = [f"{kind} ({row.get('type', '?')})" for kind, rows in known.items() if (row := rows.get(code))]
@@ -103,7 +107,7 @@ class Checking:
         wanted = self._connection.mentions
         if not wanted:
             return []
-        return Mentioned(self.fields, self._statuses, self._connection.names).findings(wanted)
+        return Mentioned(self.fields | self._item_fields, self._statuses, self._connection.names).findings(wanted)
 
     def _events(self) -> list[Finding]:
         address = f"{self._connection.base_url.rstrip('/')}/in/{self._connection.name}"
@@ -140,8 +144,8 @@ class Checking:
         stages = []
         for row in self._stage_rows():
             code = str(row["STATUS_ID"])
-            lead = row.get("ENTITY_ID") == "STATUS"
-            home = "lead" if lead else pipelines.get(codes.pipeline_of(code), "deal")
+            record = codes.record_of_directory(str(row.get("ENTITY_ID")))
+            home = pipelines.get(codes.pipeline_of(code), "deal") if record == "deal" else record
             stages.append((code, f"{home}: {row.get('NAME')}"))
         users = [
             (str(row["ID"]), " ".join(str(row.get(key) or "") for key in ("NAME", "LAST_NAME")).strip())
@@ -157,12 +161,29 @@ class Checking:
         return {kind: batch.take(kind) for kind in codes.ENTITIES}
 
     @cached_property
+    def _item_fields(self) -> dict[str, dict[str, Any]]:
+        """Return {"item": the fields of all smart processes and invoices}; {} where nothing in hub.yaml is theirs."""
+        named = [code for code in self._connection.names.get("fields", {}).values() if _OF_ITEM.match(code)]
+        if not named and not any(one.record == "item" for one in self._connection.mentions):
+            return {}
+        kinds = [
+            str(row["ID"])
+            for row in self._client.call("crm.enum.ownertype") or []
+            if str(row.get("SYMBOL_CODE")).startswith(codes.ITEM_KINDS)
+        ][: codes.PAGE]
+        batch = self._client.batch({f"t{kind}": ("crm.item.fields", {"entityTypeId": kind}) for kind in kinds})
+        found: dict[str, Any] = {"entityTypeId": {"type": "integer"}}
+        for kind in kinds:
+            result = batch.get(f"t{kind}")
+            found |= result.get("fields", {}) if isinstance(result, Mapping) else {}
+        return {"item": found}
+
+    @cached_property
     def _statuses(self) -> list[dict[str, Any]]:
         return list(self._client.call("crm.status.list", {"order": {"SORT": "ASC"}}))
 
     def _stage_rows(self) -> list[dict[str, Any]]:
-        lists = ("lead", "deal")
-        stages = [row for row in self._statuses if codes.record_of_directory(str(row.get("ENTITY_ID"))) in lists]
+        stages = [row for row in self._statuses if codes.record_of_directory(str(row.get("ENTITY_ID")))]
         return sorted(stages, key=_board)  # sorted is stable: within a board the portal's order stays
 
     def _pipelines(self) -> dict[str, str]:
@@ -170,9 +191,8 @@ class Checking:
         rows = result.get("categories") if isinstance(result, Mapping) else None
         return {str(row["id"]): str(row["name"]) for row in rows or []}
 
-    def stage_order(self, record: str, stage: str) -> list[str]:
-        """Return the stages of one pipeline in the order of the board."""
-        directory = codes.stage_directory(record, codes.plain_stage(stage))
+    def stage_order(self, directory: str) -> list[str]:
+        """Return the stages of one pipeline (its directory: DEAL_STAGE_5) in the order of the board."""
         rows = self._client.call("crm.status.list", {"filter": {"ENTITY_ID": directory}, "order": {"SORT": "ASC"}})
         ordered = sorted(rows or [], key=lambda row: int(row.get("SORT") or 0))
         return [str(row["STATUS_ID"]) for row in ordered]
@@ -210,8 +230,10 @@ class Checking:
 
 
 def _board(row: Mapping[str, Any]) -> int:
-    """Return where a stage's board stands: leads, then the pipelines by their number."""
+    """Return where a stage's board stands: leads, then the pipelines by their number, then smart processes."""
     directory = str(row.get("ENTITY_ID"))
+    if codes.record_of_directory(directory) == "item":
+        return _AFTER_DEALS
     return -1 if directory == "STATUS" else int(directory.removeprefix("DEAL_STAGE").strip("_") or 0)
 
 

@@ -7,6 +7,7 @@ well), so nobody else would tell.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -42,6 +43,12 @@ def worded(code: str, words: Mapping[str, str]) -> str:
     """Return `C5:WON (names: shop_won)`, or the code alone where hub.yaml has no word for it."""
     word = next((word for word, known in words.items() if codes.plain_stage(known) == code), "")
     return f"{code} (names: {word})" if word else code
+
+
+def _pipeline_of(stage: str) -> str:
+    """Return a deal's pipeline, for an item its kind and pipeline: `C5:NEW` -> `5`, `DT177_7:NEW` -> `177_7`."""
+    item = re.match(r"DT(\d+_\d+):", stage)
+    return item[1] if item else codes.pipeline_of(stage)
 
 
 class Mentioned:
@@ -97,12 +104,12 @@ class Mentioned:
     def _pipeline(self, mention: Mention, code: str, known: list[str]) -> Finding | None:
         """Tell a stage of another pipeline than all stages beside it."""
         beside = [stage for one in mention.beside if (stage := codes.plain_stage(one)) in known and stage != code]
-        theirs, ours = list(dict.fromkeys(map(codes.pipeline_of, beside))), codes.pipeline_of(code)
+        theirs, ours = list(dict.fromkeys(map(_pipeline_of, beside))), _pipeline_of(code)
         if not theirs or ours in theirs:
             return None
         where = f"pipeline{'s' if len(theirs) > 1 else ''} {' and '.join(theirs)}"
         tail = code.rpartition(":")[2]
-        meant = [stage for stage in known if codes.pipeline_of(stage) in theirs and stage.rpartition(":")[2] == tail]
+        meant = [stage for stage in known if _pipeline_of(stage) in theirs and stage.rpartition(":")[2] == tail]
         words = self._words.get("stages", {})
         text = (
             f"{mention.place}: {worded(code, words)} is the stage of pipeline {ours}; "

@@ -25,6 +25,34 @@ _TYPED = (
 _OWNER_TYPES = {kind: str(entity.type_id) for kind, entity in codes.ENTITIES.items()}
 
 
+#: what the vendor refuses to go without, by action
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "company.create": ("TITLE",),
+    "comment.create": ("ENTITY_TYPE", "ENTITY_ID", "COMMENT"),
+    "todo.create": ("ownerTypeId", "ownerId", "deadline"),
+    "activity.create": ("OWNER_TYPE_ID", "OWNER_ID", "TYPE_ID", "SUBJECT", "COMMUNICATIONS"),
+    "task.create": ("TITLE",),
+    "notify.send": ("MESSAGE",),
+    "item.create": ("entityTypeId",),
+}
+#: whom it is for: the vendor insists, the route or the connection's `user` says it
+_FOR_WHOM = {"task.create": "RESPONSIBLE_ID", "notify.send": "USER_ID"}
+
+
+def refuse_empty(action: Action, user: str = "") -> None:
+    """Raise `Refused` naming what came out empty; the vendor would say it in the portal's language."""
+    name = f"{action.record}.{action.verb}"
+    given = {key.lower() for key, value in action.values.items() if value not in (None, "", [], {})}
+    missing = {word: "empty" for word in REQUIRED.get(name, ()) if word.lower() not in given}
+    words = list(missing)
+    whom = _FOR_WHOM.get(name, "")
+    if whom and not user and whom.lower() not in given:
+        missing[whom] = "empty"
+        words.append(f"{whom} (or `user` in the connection's settings)")
+    if missing:
+        raise Refused(f"{name} needs {', '.join(words)}: not given, or came out empty", missing)
+
+
 # --- values ------------------------------------------------------------------------------------------
 
 

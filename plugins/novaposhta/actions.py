@@ -16,7 +16,7 @@ _TABLE: tuple[tuple[ActionKind, Handler], ...] = (
     (
         ActionKind(
             "parcel.create",
-            required=("city", "name", "phone", "cost"),
+            required=("city", "phone", "cost"),
             marker=outgoing.MARKER,
             cost=6,
             fields=outgoing.WAYBILL_WORDS,
@@ -27,7 +27,7 @@ _TABLE: tuple[tuple[ActionKind, Handler], ...] = (
     (
         ActionKind(
             "parcel.update",
-            required=("city", "name", "phone", "cost"),
+            required=("city", "phone", "cost"),
             idempotent=True,
             cost=7,
             latest=True,
