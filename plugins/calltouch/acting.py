@@ -253,7 +253,11 @@ def _own(row: Mapping[str, Any], name: str) -> str:
 def api(desk: Desk, action: Action) -> Done:
     """Any method of lead-service by its path, the values as they are: `method: client-order/update`."""
     path = (action.method or "").strip("/")
-    if not path or ".." in path or not all(part.replace("-", "").replace("_", "").isalnum() for part in path.split("/")):
+    if (
+        not path
+        or ".." in path
+        or not all(part.replace("-", "").replace("_", "").isalnum() for part in path.split("/"))
+    ):
         raise Refused("method is a path of lead-service, like client-order/update", {"method": "missing"})
     return Done(desk.client.lead(path, action.values), written=dict(action.values))
 

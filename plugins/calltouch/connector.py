@@ -30,12 +30,8 @@ class Calltouch(Connector):
     docs_url: ClassVar[str] = "https://www.calltouch.ru/support/"
     Settings: ClassVar[type[ma.Schema]] = CalltouchSettings
     events: ClassVar[tuple[EventKind, ...]] = (
-        EventKind(
-            "call.started", "call", "lead.call-started.reconstructed.webhook.txt", "the phone rings", source.OWN
-        ),
-        EventKind(
-            "call.answered", "call", note="`event.by` answered; known when the call is over", fields=source.OWN
-        ),
+        EventKind("call.started", "call", "lead.call-started.reconstructed.webhook.txt", "the phone rings", source.OWN),
+        EventKind("call.answered", "call", note="`event.by` answered; known when the call is over", fields=source.OWN),
         EventKind(
             "call.finished", "call", "lead.call-completed.reconstructed.webhook.txt", "over, was answered", source.OWN
         ),

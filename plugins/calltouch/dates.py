@@ -1,10 +1,10 @@
 """The vendor's writings of time. None carries a zone: they are local to the cabinet.
 
-    hook                        yyyy-mm-dd hh:mm:ss
-    lead-service                dd-mm-yyyy hh:mm:ss
-    journal of calls            dd/mm/yyyy (asked), dd/mm/yyyy hh:mm:ss (answered)
-    journal of requests         mm/dd/yyyy (asked: month first!), dd/mm/yyyy hh:mm:ss and ms since 1970 (answered)
-    `timestamp` of a hook       seconds since 1970, presumably; the unit is told by its size
+hook                        yyyy-mm-dd hh:mm:ss
+lead-service                dd-mm-yyyy hh:mm:ss
+journal of calls            dd/mm/yyyy (asked), dd/mm/yyyy hh:mm:ss (answered)
+journal of requests         mm/dd/yyyy (asked: month first!), dd/mm/yyyy hh:mm:ss and ms since 1970 (answered)
+`timestamp` of a hook       seconds since 1970, presumably; the unit is told by its size
 """
 
 from __future__ import annotations

@@ -176,9 +176,7 @@ def parse(receipt: Receipt, settings: Mapping[str, Any], zone: ZoneInfo, region:
     return list(events.values())
 
 
-def _events(
-    lead: Lead, phases: Mapping[str, str], zone: ZoneInfo, region: str, now: dt.datetime
-) -> Iterator[Event]:
+def _events(lead: Lead, phases: Mapping[str, str], zone: ZoneInfo, region: str, now: dt.datetime) -> Iterator[Event]:
     if not lead.raw:
         raise ValueError("the hook has no fields: tick some in its settings")
     if lead.kind == "call":
@@ -321,9 +319,7 @@ def _unticked(lead: Lead) -> dict[str, Any]:
         wanted -= {"calltime", "status"}
     elif not any(lead.get(name) for name in codes.END_ONLY):
         wanted -= {"duration", "status"}
-    missing = sorted(
-        name for name in wanted if name not in lead.values and not lead.told & set(codes.SPELLINGS[name])
-    )
+    missing = sorted(name for name in wanted if name not in lead.values and not lead.told & set(codes.SPELLINGS[name]))
     return {"not_ticked": missing} if missing else {}
 
 

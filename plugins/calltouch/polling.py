@@ -85,7 +85,9 @@ def find(
     `email`, `since` (the beginning of the search; a week ago if it is left out).
     """
     if odd := set(by) - _CRITERIA:
-        raise Refused(f"a {record} can't be looked for by {', '.join(sorted(odd))}, only by {', '.join(sorted(_CRITERIA))}")
+        raise Refused(
+            f"a {record} can't be looked for by {', '.join(sorted(odd))}, only by {', '.join(sorted(_CRITERIA))}"
+        )
     since = _since(by.get("since"), zone) or now - dt.timedelta(days=7)
     first, last = since.astimezone(zone).date(), now.astimezone(zone).date()
     journal = CALLS if record == "call" else REQUESTS
