@@ -192,8 +192,9 @@ def _call_events(lead: Lead, phase: str, zone: ZoneInfo, region: str, now: dt.da
     call = _call(lead, at, region)
     records = {"call": call, "source": source.of(lead, "phone"), **_contact(lead, region)}
     by = lead.get("manager")
+    text = _call_words(lead, call)
     event = Event(
-        "call.started", f"call:{name}", f"call:{name}:{STARTED}", records, at, _call_words(lead, call), channel="phone", by=by
+        "call.started", f"call:{name}", f"call:{name}:{STARTED}", records, at, text, channel="phone", by=by
     )  # fmt: skip
     late = at is not None and now - at > _RETELL
     if not (changed(lead) and late):

@@ -23,7 +23,8 @@ from plugins.calltouch import codes, dates, matching
 DEAL_WORDS = (
     "orderNumber", "orderDate", "status", "statusDate", "updateDate", "funnel", "revenue", "margin", "currency",
     "manager", "leadManager", "orderLink", "orderName", "comment", "tags", "lead_tags", "fields", "lead_fields",
-    "products", "contacts", "matching", "reMatching", "call", "request", "chat", "phone", "email", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term", "overwrite", "without_source",
+    "products", "contacts", "matching", "reMatching", "call", "request", "chat", "phone", "email", "utm_source",
+    "utm_medium", "utm_campaign", "utm_content", "utm_term", "overwrite", "without_source",
 )  # fmt: skip
 REQUEST_WORDS = (
     "requestNumber", "subject", "phone", "name", "email", "comment", "page", "session", "tags", "date", "utm_source",
@@ -101,7 +102,7 @@ class Writer:
         return found
 
     def _nested(self, values: Mapping[str, Any], new: bool) -> dict[str, Any]:
-        """Return what the vendor nests; a deal's comment and tags are written one way when it is made, another later."""
+        """Return what the vendor nests; comment and tags are written one way when a deal is made, another later."""
         overwrite = is_yes(values.get("overwrite"))
         body: dict[str, Any] = {}
         if comment := cut(text(values.get("comment")), codes.COMMENT):
@@ -115,7 +116,8 @@ class Writer:
         if fields := field_rows(values.get("lead_fields")):
             body["addCustomFieldsToLead"] = {"overwrite": overwrite, "customFields": fields}
         if manager := values.get("leadManager"):
-            body["leadManager"] = manager if isinstance(manager, Mapping) else {"manager": text(manager), "overwrite": overwrite}  # fmt: skip
+            named = isinstance(manager, Mapping)
+            body["leadManager"] = dict(manager) if named else {"manager": text(manager), "overwrite": overwrite}
         if products := product_rows(values.get("products")):
             body["products"] = products
         if contacts := self._contacts(values):

@@ -1,7 +1,7 @@
 """Back-fill: the journals are read again and again, with overlap, so that a lost hook is healed.
 
 There is no other way to a lost hook: whether Calltouch repeats one isn't published. What a journal says is stored as a
-receipt like a hook, under the key that the hook has (or the event under the hook's), so that only what was lost is news.
+receipt like a hook. Its receipt has the hook's key or its event has the hook's, so that only what was lost is news.
 """
 
 from __future__ import annotations
@@ -85,9 +85,8 @@ def find(
     `email`, `since` (the beginning of the search; a week ago if it is left out).
     """
     if odd := set(by) - _CRITERIA:
-        raise Refused(
-            f"a {record} can't be looked for by {', '.join(sorted(odd))}, only by {', '.join(sorted(_CRITERIA))}"
-        )
+        known = ", ".join(sorted(_CRITERIA))
+        raise Refused(f"a {record} can't be looked for by {', '.join(sorted(odd))}, only by {known}")
     since = _since(by.get("since"), zone) or now - dt.timedelta(days=7)
     first, last = since.astimezone(zone).date(), now.astimezone(zone).date()
     journal = CALLS if record == "call" else REQUESTS

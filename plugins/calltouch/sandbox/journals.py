@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from plugins.calltouch.sandbox import CalltouchSandbox
 
 _DAY_FIRST, _MONTH_FIRST = "%d/%m/%Y", "%m/%d/%Y"
-_FLAGS = {"uniqueOnly": "uniqueCall", "targetOnly": "targetCall", "uniqTargetOnly": "uniqTargetCall", "callbackOnly": "callbackCall"}  # fmt: skip
+_FLAGS = {
+    "uniqueOnly": "uniqueCall",
+    "targetOnly": "targetCall",
+    "uniqTargetOnly": "uniqTargetCall",
+    "callbackOnly": "callbackCall",
+}
 PAGE = 1000
 
 

@@ -37,9 +37,8 @@ def routes(sandbox: CalltouchSandbox) -> None:
         sandbox.app.add_url_rule(
             f"/lead-service/v1/api/{path}", path, lambda handler=handler: handler(sandbox), methods=["POST"]
         )
-    sandbox.app.add_url_rule(
-        "/widget-service/v1/api/widget-request/user-form/create", "callback", lambda: _callback(sandbox), methods=["POST"]
-    )  # fmt: skip
+    widget = "/widget-service/v1/api/widget-request/user-form/create"
+    sandbox.app.add_url_rule(widget, "callback", lambda: _callback(sandbox), methods=["POST"])
 
 
 # --- reading ------------------------------------------------------------------------------------------
