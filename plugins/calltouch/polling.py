@@ -58,7 +58,7 @@ def _records(client: Client, journal: str, first: dt.date, last: dt.date) -> Ite
 def stored(record: Mapping[str, Any], journal: str, now: dt.datetime) -> Request:
     """Return a record as a request to be kept."""
     headers = {"content-type": "application/json"}
-    return Request(POLL, f"poll/{journal}", headers=headers, body=orjson.dumps(record), tail=journal, at=now)
+    return Request(POLL, f"poll/{journal}", headers=headers, body=orjson.dumps(record), at=now)
 
 
 def _instant(cursor: Any) -> dt.datetime | None:

@@ -18,7 +18,7 @@ from hub.errors import Rejected
 from hub.model import Request
 from plugins.calltouch import codes, dates
 
-#: method of the requests that the plugin's own polls store; their tail names the journal
+#: method of the requests that the plugin's own polls store; the end of their path names the journal
 POLL = "POLL"
 CALLS, REQUESTS = "calls", "requests"
 #: parameters of the address that are the hub's, not the vendor's
@@ -107,7 +107,7 @@ def _bodies(request: Request) -> list[dict[str, Any]]:
 def leads(request: Request, renamed: Mapping[str, str]) -> list[Lead]:
     """Return what a stored request tells of. `renamed` is the setting `read`. Raises `Rejected`."""
     if request.method == POLL:
-        return [journal_record(jsonbody.loads(request.body), request.tail)]
+        return [journal_record(jsonbody.loads(request.body), request.path.rpartition("/")[2])]
     kind = _kind_in_address(request)
     return [lead(message, renamed, kind) for message in messages(request)]
 

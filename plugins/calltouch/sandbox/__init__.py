@@ -56,7 +56,7 @@ class CalltouchSandbox(Sandbox):
         self.quirks: dict[str, Any] = {"refusals": "items", "bare_list": False}
         self.numbers = {"call": 300_000_000, "request": 700_000_000, "session": 400_000_000, "log": 1_000_000}
         self.data.update(
-            calls=[], requests=[], orders={}, comments=[], tags=[], fields=[], imported={}, callbacks=[], hooks=[],
+            diary=[], requests=[], orders={}, comments=[], tags=[], fields=[], imported={}, callbacks=[], hooks=[],
             sent=[],
         )  # fmt: skip
 
@@ -119,7 +119,7 @@ class CalltouchSandbox(Sandbox):
         if not lost:
             hooks.send(self, hooks.call_message(record, started=True), "start")
         with self.lock:
-            self.data["calls"].append(record)
+            self.data["diary"].append(record)
         if not lost:
             hooks.send(self, hooks.call_message(record, started=False), "end")
         return record

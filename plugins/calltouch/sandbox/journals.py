@@ -62,7 +62,7 @@ def _calls(sandbox: CalltouchSandbox) -> Any:
     first, last = period
     day = lambda row: dt.datetime.strptime(row["date"], "%d/%m/%Y %H:%M:%S").replace(tzinfo=dt.UTC).date()  # noqa: E731
     with sandbox.lock:
-        rows = [row for row in sandbox.data["calls"] if first <= day(row) <= last]
+        rows = [row for row in sandbox.data["diary"] if first <= day(row) <= last]
     for flag, member in _FLAGS.items():
         if request.args.get(flag) == "true":
             rows = [row for row in rows if row[member]]

@@ -75,7 +75,7 @@ def _violations(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _match(sandbox: CalltouchSandbox, matching: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the lead that the first fitting attempt finds, {} without a source, None if none fits."""
-    calls = {row["callId"]: row for row in sandbox.data["calls"]}
+    calls = {row["callId"]: row for row in sandbox.data["diary"]}
     requests = {row["requestId"]: row for row in sandbox.data["requests"]}
     for one in matching:
         kind = one["type"]

@@ -159,8 +159,9 @@ def test_a_journal_that_is_no_journal(client: Client, name: str, body: str) -> N
 @responses.activate
 @pytest.mark.parametrize("name", SURFACES)
 @pytest.mark.parametrize(
-    ("status", "error"), [(401, AuthFailed), (403, AuthFailed), (429, RateLimited), (404, Refused), (422, Refused), (410, Gone)]
-)  # fmt: skip
+    ("status", "error"),
+    [(401, AuthFailed), (403, AuthFailed), (429, RateLimited), (404, Refused), (422, Refused), (410, Gone)],
+)
 @pytest.mark.parametrize("body", ["", "<html>no</html>", '{"data": {"apiErrorData": {"errorMessage": "nope"}}}'])
 def test_what_a_status_means(client: Client, name: str, status: int, error: type[Exception], body: str) -> None:
     method, url, call = SURFACES[name]

@@ -92,7 +92,7 @@ class TestJournals(ReceiptContract):
 
     def request(self, connector: Connector, sample: str) -> Request:
         journal = "calls" if sample.startswith("calls") else "requests"
-        return replace(super().request(connector, sample), method="POLL", path=f"poll/{journal}", tail=journal)
+        return replace(super().request(connector, sample), method="POLL", path=f"poll/{journal}")
 
     def test_every_sample_is_expected(self) -> None:
         assert all((self.samples / sample).exists() for sample in self.expected)

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -45,9 +46,8 @@ def test_a_deal_as_the_vendors_page_makes_it() -> None:
 def test_an_update_as_the_vendors_page_makes_it() -> None:
     [wanted] = sample("lead-service.client-order-update.request")["orders"]
     values = {
-        **{name: wanted[name] for name in ("orderNumber", "funnel", "status", "currency", "revenue", "margin", "manager")},
-        "orderLink": wanted["orderLink"],
-        "orderName": wanted["orderName"],
+        **{name: wanted[name] for name in ("orderNumber", "funnel", "status", "currency", "revenue", "margin")},
+        **{name: wanted[name] for name in ("manager", "orderLink", "orderName")},
         "leadManager": "Тест Тестов",
         "statusDate": "1695674116",
         "updateDate": "1695674176000",
@@ -90,8 +90,6 @@ def test_a_form_as_a_site_sends_it() -> None:
         "comment": "Комментарий",
     }
     text = (SAMPLES / "requests-register.request.txt").read_text("utf-8").split("\n\n", 1)[1].strip()
-    from urllib.parse import parse_qsl
-
     assert WRITER.form(values, "form-42") == dict(parse_qsl(text))
 
 
@@ -234,16 +232,21 @@ def test_the_recipes_short_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "nothing", [None, "", {}, {"call": ""}, {"call": None}, {"call": "abc"}, {"request": "-5"}, {"leadContact": "no phone"},
-                {"leadContact": []}, {"callContact": "a@example.com"}, {"customSources": {"medium": "x"}}, {"withoutSource": "no"}]
+    "nothing",
+    [
+        None, "", {}, {"call": ""}, {"call": None}, {"call": "abc"}, {"request": "-5"}, {"leadContact": "no phone"},
+        {"leadContact": []}, {"callContact": "a@example.com"}, {"customSources": {"medium": "x"}},
+        {"withoutSource": "no"},
+    ],
 )  # fmt: skip
 def test_what_is_empty_drops_out(nothing: Any) -> None:
     assert matching.of([nothing, {"call": 5}], PRESENT, "RU") == [{"type": "call", "callParams": {"callId": 5}}]
 
 
 def test_contacts_of_every_kind() -> None:
-    [one] = matching.of({"leadContact": {"phone": ["+79000000001", "8 900 000 00 01"], "email": "A@Example.com",
-                                         "searchDepth": 120, "tags": ["a"], "tagsLogic": "or"}}, PRESENT, "RU")  # fmt: skip
+    people = {"phone": ["+79000000001", "8 900 000 00 01"], "email": "A@Example.com"}
+    asked = {"leadContact": {**people, "searchDepth": 120, "tags": ["a"], "tagsLogic": "or"}}
+    [one] = matching.of(asked, PRESENT, "RU")
     params = one["leadContactParams"]
     assert (params["phones"], params["emails"]) == (["79000000001"], ["a@example.com"])
     assert (params["searchDepth"], params["tags"], params["tagsLogic"]) == (120, ["a"], "or")
@@ -328,7 +331,9 @@ def test_a_route_may_write_a_time_in_any_way(value: Any, wanted: str) -> None:
     assert WRITER.time(value, "orderDate") == wanted
 
 
-@pytest.mark.parametrize("value", ["", None, "tomorrow", "99999999999999999999", "0001-01-01", "2026-13-45", True, [], "٢٠٢٦"])
+@pytest.mark.parametrize(
+    "value", ["", None, "tomorrow", "99999999999999999999", "0001-01-01", "2026-13-45", True, [], "٢٠٢٦"]
+)
 def test_what_is_no_time(value: Any) -> None:
     assert dates.epoch(value) is None
     assert dates.wall(value) is None
