@@ -21,6 +21,8 @@ from plugins.calltouch.reading import CALLS, POLL, REQUESTS, Lead
 
 #: longest stretch asked for at once after the hub was away; a loader of others' uses 90 days
 _LONGEST_DAYS = 31
+#: seconds after which nobody waits for an answer any more
+_RINGS = 600.0
 
 
 def look(
@@ -40,11 +42,17 @@ def look(
         except ValueError:
             continue  # a row without its id: nothing that could be told from others
         began = lead.began(zone)
-        if began is not None and began < start:
+        if began is not None and (began < start or _too_fresh(lead, began, now)):
             continue
         receipts[incoming.lead_key(lead, settings["phases"], zone)] = stored(record, journal, now)
     behind = until < now
     return Poll(list(receipts.items()), until.isoformat(), next_in=1.0 if behind else None)
+
+
+def _too_fresh(lead: Lead, began: dt.datetime, now: dt.datetime) -> bool:
+    """Return whether a call looks missed but may be under way: the journal doesn't say its phase. It is read again."""
+    untold = lead.kind == "call" and not lead.get("callphase") and not incoming.succeeded(lead)
+    return untold and (now - began).total_seconds() < _RINGS
 
 
 def _records(client: Client, journal: str, first: dt.date, last: dt.date) -> Iterable[dict[str, Any]]:

@@ -110,6 +110,13 @@ def test_a_call_under_way_is_told_again_when_it_is_over() -> None:
     assert (first, then) == ("call:1:started", "call:1:ended")
 
 
+def test_a_call_that_may_still_be_ringing_is_not_missed_yet() -> None:
+    ringing = {"duration": 0, "successful": False}
+    assert seen(Journal(row(1, 1, **ringing)), None).receipts == []
+    for over in (row(1, 11, **ringing), row(1, 1, **ringing, callphase="calldone"), row(1, 1)):
+        assert [key for key, _ in seen(Journal(over), None).receipts] == ["call:1:ended"]
+
+
 def test_what_is_stored_never_comes_from_outside() -> None:
     [(_, request)] = seen(Journal(row(1, 1)), None).receipts
     assert (request.method, request.path) == ("POLL", "poll/calls")
