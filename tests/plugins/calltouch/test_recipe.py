@@ -99,9 +99,15 @@ def test_the_route_back_writes_nothing_the_plugin_does_not_know(config: Config) 
 def test_the_values_of_the_route_back_become_the_vendors_deal(cabinet: Any) -> None:
     call = cabinet.sandbox.call("79000000001", lost=True)
     values = {
-        "orderNumber": "55", "orderDate": "2026-03-04T10:00:00+00:00", "status": "Успех", "funnel": "Игры", "revenue": "3500.00", "currency": "rub", "manager": "Анна",
+        "orderNumber": "55",
+        "orderDate": "2026-03-04T10:00:00+00:00",
+        "status": "Успех",
+        "funnel": "Игры",
+        "revenue": "3500.00",
+        "currency": "rub",
+        "manager": "Анна",
         "matching": [{"call": str(call["callId"])}, {"leadContact": "+79000000001"}, "withoutSource"],
-    }  # fmt: skip
+    }
     done = cabinet.connector.perform(Action("deal.upsert", "deal", "create", values=values))
     assert done.id == "55"
     kept = cabinet.state()["orders"]["55"]
