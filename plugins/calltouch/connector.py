@@ -21,6 +21,9 @@ from plugins.calltouch.outgoing import Writer
 from plugins.calltouch.reading import CALLS, REQUESTS
 from plugins.calltouch.schemas import CalltouchSettings
 
+#: what may stand in a path beside the neutral fields: `source.medium`, `call.not_ticked`
+_MORE = (*source.OWN, "not_ticked")
+
 
 class Calltouch(Connector):
     """One cabinet (site) of Calltouch."""
@@ -30,15 +33,15 @@ class Calltouch(Connector):
     docs_url: ClassVar[str] = "https://www.calltouch.ru/support/"
     Settings: ClassVar[type[ma.Schema]] = CalltouchSettings
     events: ClassVar[tuple[EventKind, ...]] = (
-        EventKind("call.started", "call", "lead.call-started.reconstructed.webhook.txt", "the phone rings", source.OWN),
-        EventKind("call.answered", "call", note="`event.by` answered; known when the call is over", fields=source.OWN),
+        EventKind("call.started", "call", "lead.call-started.reconstructed.webhook.txt", "the phone rings", _MORE),
+        EventKind("call.answered", "call", note="`event.by` answered; known when the call is over", fields=_MORE),
         EventKind(
-            "call.finished", "call", "lead.call-completed.reconstructed.webhook.txt", "over, was answered", source.OWN
+            "call.finished", "call", "lead.call-completed.reconstructed.webhook.txt", "over, was answered", _MORE
         ),
-        EventKind("call.missed", "call", note="over, nobody answered", fields=source.OWN),
-        EventKind("form.submitted", "form", "lead.request.reconstructed.webhook.txt", "a request", source.OWN),
-        EventKind("vendor.call_changed", "call", note="tags or marks of a call were changed", fields=source.OWN),
-        EventKind("vendor.request_changed", "form", note="the same of a request", fields=source.OWN),
+        EventKind("call.missed", "call", note="over, nobody answered", fields=_MORE),
+        EventKind("form.submitted", "form", "lead.request.reconstructed.webhook.txt", "a request", _MORE),
+        EventKind("vendor.call_changed", "call", note="tags or marks of a call were changed", fields=_MORE),
+        EventKind("vendor.request_changed", "form", note="the same of a request", fields=_MORE),
         EventKind("vendor.chat", note="a hook about a chat, kept as it came"),
         EventKind("vendor.deal", note="a hook about a deal, kept as it came"),
         EventKind("vendor.hook", note="a hook that does not say what it is about"),

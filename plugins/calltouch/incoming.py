@@ -243,7 +243,7 @@ def _call(lead: Lead, at: dt.datetime | None, region: str) -> dict[str, Any]:
         "recording": lead.get("recordlink"),
         "at": at.isoformat() if at else "",
     }
-    return _filled(call) | {"extra": {**lead.raw, **_unticked(lead)}}
+    return _filled(call) | _unticked(lead) | {"extra": lead.raw}
 
 
 def _call_words(lead: Lead, call: Mapping[str, Any]) -> str:
@@ -266,7 +266,7 @@ def _request_events(lead: Lead, zone: ZoneInfo, region: str, now: dt.datetime) -
         "comment": lead.get("comment"),
         "page": lead.get("requestUrl") or lead.get("callUrl") or lead.get("url"),
     }
-    form = _filled(form) | {"extra": {**lead.raw, **_unticked(lead)}}
+    form = _filled(form) | _unticked(lead) | {"extra": lead.raw}
     text = "; ".join(part for part in (lead.get("subject"), lead.get("comment"), source.words(lead)) if part)
     records = {"form": form, "source": source.of(lead, "form"), **contact}
     event = Event(
@@ -312,7 +312,7 @@ def e164(text: str, region: str) -> str | None:
 
 
 def _unticked(lead: Lead) -> dict[str, Any]:
-    """Return the needed fields that a hook doesn't have, so that `hub try` and `hub explain` show them."""
+    """Return the needed fields that a hook doesn't have, as `not_ticked`: `hub try` shows it, a route may test it."""
     if lead.polled:
         return {}
     wanted = set(codes.NEEDED) - ({"requestId"} if lead.kind == "call" else {"callId", "callphase", "duration"})

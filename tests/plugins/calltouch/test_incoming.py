@@ -368,11 +368,11 @@ def test_the_note_has_no_placeholders_either(offline: Any) -> None:
 
 
 def test_needed_fields_that_are_not_ticked_are_named(offline: Any) -> None:
-    missing = only(offline, form(without(CALL, "callId", "sessionId"))).record["call"]["extra"]["not_ticked"]
+    missing = only(offline, form(without(CALL, "callId", "sessionId"))).record["call"]["not_ticked"]
     assert missing == ["callId", "sessionId"]
-    assert "not_ticked" not in only(offline, form({**CALL, "sessionId": ""})).record["call"]["extra"]  # ticked, empty
-    assert "not_ticked" not in only(offline, form(STARTED)).record["call"]["extra"]
-    assert "not_ticked" not in only(offline, form(REQUEST)).record["form"]["extra"]
+    assert "not_ticked" not in only(offline, form({**CALL, "sessionId": ""})).record["call"]  # ticked, empty
+    assert "not_ticked" not in only(offline, form(STARTED)).record["call"]
+    assert "not_ticked" not in only(offline, form(REQUEST)).record["form"]
 
 
 @pytest.mark.parametrize(
