@@ -107,6 +107,9 @@ USEFUL = (
 #: what stands in a field that has no value (receivers, warehouse loaders); compared without regard to case
 PLACEHOLDERS = frozenset(("", "<не указано>", "<не заполнено>", "(not set)", "(none)", "offline", "null", "none"))
 
+#: a field that was not filled in: the cabinet's test of a hook sends `{callerphone}` (MrLasha/calltouch-webhook)
+MACRO = re.compile(r"\{+\s*[\w.]{1,60}\s*\}+")
+
 #: differs between two sendings of one hook
 VOLATILE = frozenset(("sendingtimestamp",))
 

@@ -14,7 +14,7 @@ import marshmallow as ma
 from hub.connector import ActionKind, ConnectionInfo, Connector, EventKind, Limits
 from hub.errors import PluginError, Refused, Rejected
 from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request, Watch
-from plugins.calltouch import checkup, incoming, polling, source
+from plugins.calltouch import checkup, incoming, polling, reading, source
 from plugins.calltouch.acting import ACTIONS, HANDLERS, Desk
 from plugins.calltouch.client import Client
 from plugins.calltouch.outgoing import Writer
@@ -82,13 +82,15 @@ class Calltouch(Connector):
     # --- the way in ----------------------------------------------------------------------------
 
     def handshake(self, request: Request) -> Reply | None:
-        """Tell an admin who opens the address in a browser that it is right."""
+        """Answer an admin who opens the address in a browser, and the cabinet's test of a hook; neither is kept."""
         try:
             self.verify(request)
-            empty = incoming.is_empty(request)
+            empty, test = incoming.is_empty(request), reading.is_test(request)
         except Rejected:
             return None
-        return Reply(200, "The hub is listening here. Paste this address into the hook's settings.") if empty else None
+        if empty:
+            return Reply(200, "The hub is listening here. Paste this address into the hook's settings.")
+        return Reply(200, "ok") if test else None
 
     def verify(self, request: Request) -> None:
         """The secret in the address, and the sender's network if `addresses` names any."""

@@ -94,6 +94,8 @@ def receipt_key(request: Request, settings: Mapping[str, Any], zone: ZoneInfo) -
         found = leads(request, settings["read"])
     except Rejected:  # genuine and unintelligible: it is kept, parse() will say why
         return "raw:" + hashlib.sha256(request.body + repr(sorted(request.query)).encode()).hexdigest()[:40]
+    if not any(lead.raw for lead in found):
+        return "empty:" + hashlib.sha256(request.body).hexdigest()[:40]
     if len(found) > 1:
         return f"several:{_digest([_lasting(lead) for lead in found])}"
     return lead_key(found[0], settings["phases"], zone)

@@ -88,6 +88,16 @@ def messages(request: Request) -> list[dict[str, Any]]:
     return found
 
 
+def is_test(request: Request) -> bool:
+    """Return whether this is the cabinet's test of a hook: who, which or when is still the name of a field."""
+    wanted = {word for name in ("callerphone", "callId", "requestId", "timestamp") for word in codes.SPELLINGS[name]}
+    return any(
+        isinstance(value, str) and name.lower() in wanted and codes.MACRO.fullmatch(value.strip())
+        for message in messages(request)
+        for name, value in message.items()
+    )
+
+
 def _bodies(request: Request) -> list[dict[str, Any]]:
     if not request.body.strip():
         return [{}]
@@ -168,7 +178,8 @@ def clean(value: Any) -> Any:
     """Return a value without placeholders: None for "<не указано>", "(not set)" and the like, "" and empty lists."""
     if isinstance(value, str):
         text = value.strip()
-        return None if text.lower() in codes.PLACEHOLDERS else text[:_LONGEST_TEXT]
+        nothing = text.lower() in codes.PLACEHOLDERS or codes.MACRO.fullmatch(text)
+        return None if nothing else text[:_LONGEST_TEXT]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list):

@@ -416,6 +416,22 @@ def test_a_browser_at_the_address_is_told_that_it_is_right(offline: Any) -> None
     assert offline.handshake(hook(method="POST")) is None
 
 
+@pytest.mark.parametrize("make", [form, by_json, by_get])
+def test_the_cabinets_test_of_a_hook_is_answered_and_not_kept(offline: Any, make: Any) -> None:
+    test = {name: f"{{{name}}}" for name in CALL}
+    reply = offline.handshake(make(test))
+    assert reply is not None and (reply.status, reply.body) == (200, "ok")
+    assert offline.handshake(make({**CALL, "callerphone": "{callerphone}"})) is not None
+    assert offline.handshake(make(test, tail="wrong")) is None
+    assert offline.handshake(make({**CALL, "subject": "{brackets}"})) is None
+    assert "{" not in json.dumps(only(offline, make({**CALL, "manager": "{manager}"})).record["call"]["extra"])[1:-1]
+
+
+def test_two_bodies_without_sense_are_two_receipts(offline: Any) -> None:
+    keys = {offline.receipt_key(hook(body)) for body in (b"\xff=&", b"=&&", b"&&&", b"%00=")}
+    assert len(keys) == 4
+
+
 # --- genuine -------------------------------------------------------------------------------------------
 
 
