@@ -236,10 +236,11 @@ def callback(desk: Desk, action: Action) -> Done:
 
 
 def _number(action: Action, name: str) -> str:
-    number = outgoing.text(action.values.get(name)) or action.marker
-    if not number:
+    """Return the route's own number, else the hub's mark: by its beginning the echo is known."""
+    number = outgoing.text(action.values.get(name))
+    if not number and not action.marker:
         raise Refused(f"{name} is missing", {name: "missing"})
-    return number
+    return number or f"{codes.OURS}{action.marker}"
 
 
 def _own(row: Mapping[str, Any], name: str) -> str:

@@ -32,6 +32,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "status": ("status", "successful"),
     "statusDetails": ("statusDetails",),
     "recordlink": ("recordlink", "record", "recordLink"),
+    "callReferenceId": ("callReferenceId", "referenceId"),
     "manager": ("manager",),
     # a request
     "requestId": ("requestId", "request_id", "id"),
@@ -89,6 +90,7 @@ NEEDED: Mapping[str, str] = {
     "leadtype": "whether it is a call or a request",
     "callId": "the call's number: the deal can't be tied to the call without it",
     "requestId": "the request's number: the deal can't be tied to the request without it",
+    "requestNumber": "whether the hub has registered the request itself",
     "callphase": "whether the call begins or is over",
     "callerphone": "who called",
     "calltime": "when the call began",
@@ -99,7 +101,7 @@ NEEDED: Mapping[str, str] = {
 }
 #: what else is worth ticking
 USEFUL = (
-    "siteId", "requestNumber", "requestDate", "subject", "fio", "email", "comment", "phonenumber", "waiting_time",
+    "siteId", "requestDate", "subject", "fio", "email", "comment", "phonenumber", "waiting_time",
     "manager", "source", "medium", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term", "url",
     "ref", "ctClientId", "ctGlobalId", "yaClientId", "changedFields",
 )  # fmt: skip
@@ -109,6 +111,9 @@ PLACEHOLDERS = frozenset(("", "<не указано>", "<не заполнено
 
 #: a field that was not filled in: the cabinet's test of a hook sends `{callerphone}` (MrLasha/calltouch-webhook)
 MACRO = re.compile(r"\{+\s*[\w.]{1,60}\s*\}+")
+
+#: how a requestNumber or referenceId of our own begins: what the hub has registered comes back and is no news
+OURS = "hub-"
 
 #: differs between two sendings of one hook
 VOLATILE = frozenset(("sendingtimestamp",))

@@ -42,6 +42,8 @@ class Calltouch(Connector):
         EventKind("form.submitted", "form", "lead.request.reconstructed.webhook.txt", "a request", _MORE),
         EventKind("vendor.call_changed", "call", note="tags or marks of a call were changed", fields=_MORE),
         EventKind("vendor.request_changed", "form", note="the same of a request", fields=_MORE),
+        EventKind("vendor.request_registered", "form", note="the hub's own request, come back", fields=_MORE),
+        EventKind("vendor.call_imported", "call", note="the same of a call it imported", fields=_MORE),
         EventKind("vendor.chat", note="a hook about a chat, kept as it came"),
         EventKind("vendor.deal", note="a hook about a deal, kept as it came"),
         EventKind("vendor.hook", note="a hook that does not say what it is about"),

@@ -206,9 +206,12 @@ def _call_events(lead: Lead, phase: str, zone: ZoneInfo, region: str, now: dt.da
             yield _answered(event, name, lead)
         else:
             good = succeeded(lead)
-            if good and by:  # who answered is known only now: the one moment a route can make him responsible
+            if (
+                good and by and not ours(lead)
+            ):  # who answered is known only now: the one moment a route can make him responsible
                 yield _answered(event, name, lead)
-            yield event.with_(type="call.finished" if good else "call.missed", key=f"call:{name}:{ENDED}")
+            kind = "vendor.call_imported" if ours(lead) else "call.finished" if good else "call.missed"
+            yield event.with_(type=kind, key=f"call:{name}:{ENDED}")
     if changed(lead):
         yield event.with_(type="vendor.call_changed", key=f"call:{name}:{_digest(_lasting(lead))}")
 
@@ -217,6 +220,12 @@ def _answered(event: Event, name: str, lead: Lead) -> Event:
     waited = whole(lead.get("waiting_time"))
     at = event.occurred_at + dt.timedelta(seconds=waited) if event.occurred_at and waited else event.occurred_at
     return event.with_(type="call.answered", key=f"call:{name}:{ANSWERED}", occurred_at=at)
+
+
+def ours(lead: Lead) -> bool:
+    """Return whether the hub has made this request, or imported this call, itself: its echo is no news."""
+    number = lead.get("requestNumber" if lead.kind == "request" else "callReferenceId")
+    return number.startswith(codes.OURS)
 
 
 def succeeded(lead: Lead) -> bool:
@@ -276,7 +285,7 @@ def _request_events(lead: Lead, zone: ZoneInfo, region: str, now: dt.datetime) -
         lead.get("manager"),
     )  # fmt: skip
     if not (changed(lead) and at is not None and now - at > _RETELL):
-        yield event
+        yield event.with_(type="vendor.request_registered") if ours(lead) else event
     if changed(lead):
         yield event.with_(type="vendor.request_changed", key=f"form:{name}:{_digest(_lasting(lead))}")
 
@@ -317,7 +326,9 @@ def _unticked(lead: Lead) -> dict[str, Any]:
     """Return the needed fields that a hook doesn't have, as `not_ticked`: `hub try` shows it, a route may test it."""
     if lead.polled:
         return {}
-    wanted = set(codes.NEEDED) - ({"requestId"} if lead.kind == "call" else {"callId", "callphase", "duration"})
+    wanted = set(codes.NEEDED) - (
+        {"requestId", "requestNumber"} if lead.kind == "call" else {"callId", "callphase", "duration"}
+    )
     if lead.kind == "request":
         wanted -= {"calltime", "status"}
     elif not any(lead.get(name) for name in codes.END_ONLY):

@@ -15,7 +15,7 @@ import orjson
 
 from hub.errors import Refused
 from hub.model import Poll, Request
-from plugins.calltouch import dates, incoming, reading
+from plugins.calltouch import codes, dates, incoming, reading
 from plugins.calltouch.client import Client
 from plugins.calltouch.reading import CALLS, POLL, REQUESTS, Lead
 
@@ -118,16 +118,19 @@ def _since(value: Any, zone: ZoneInfo) -> dt.datetime | None:
 
 def _fits(lead: Lead, by: Mapping[str, Any], region: str) -> bool:
     said = {
-        "marker": lead.get("requestNumber") or str(lead.raw.get("callReferenceId") or ""),
         "callId": lead.get("callId"),
         "requestId": lead.get("requestId"),
         "requestNumber": lead.get("requestNumber"),
-        "referenceId": str(lead.raw.get("callReferenceId") or ""),
+        "referenceId": lead.get("callReferenceId"),
         "id": incoming.own_id(lead),
         "email": lead.get("email").lower(),
     }
     for name, wanted in by.items():
-        if name == "phone":
+        if name == "marker":
+            number = lead.get("requestNumber" if lead.kind == "request" else "callReferenceId")
+            if number not in (str(wanted), f"{codes.OURS}{wanted}"):
+                return False
+        elif name == "phone":
             if incoming.e164(lead.get("callerphone"), region) != incoming.e164(str(wanted), region):
                 return False
         elif name in said and said[name] != (str(wanted).lower() if name == "email" else str(wanted)):

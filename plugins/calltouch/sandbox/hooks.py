@@ -44,11 +44,11 @@ def send(sandbox: CalltouchSandbox, message: dict[str, Any], moment: str) -> Non
         wanted = {name.lower() for name in one["fields"]}
         told = {name: value for name, value in message.items() if not wanted or name.lower() in wanted}
         if one["method"] == "GET":
-            carried: dict[str, Any] = {"params": {name: str(value) for name, value in told.items()}}
+            carried: dict[str, Any] = {"params": {name: _text(value) for name, value in told.items()}}
         elif one["format"] == "json":
             carried = {"json": told}
         else:
-            carried = {"data": {name: "" if value is None else str(value) for name, value in told.items()}}
+            carried = {"data": {name: _text(value) for name, value in told.items()}}
         try:
             answer = requests.request(one["method"], one["url"], timeout=5, allow_redirects=False, **carried)
             status: int | str = answer.status_code
@@ -56,6 +56,11 @@ def send(sandbox: CalltouchSandbox, message: dict[str, Any], moment: str) -> Non
             status = type(error).__name__
         with sandbox.lock:
             sandbox.data["sent"].append({"moment": moment, "fields": told, "status": status})
+
+
+def _text(value: Any) -> str:
+    """Return a value as forms carry it: nothing for none, `true` and `false` for switches."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 # --- records of the journals --------------------------------------------------------------------------
@@ -164,6 +169,8 @@ def call_message(record: Mapping[str, Any], started: bool) -> dict[str, Any]:
     told |= {"leadtype": "call", "callphase": STARTED if started else ENDED, "calltime": f"{date:%Y-%m-%d %H:%M:%S}"}
     if not started:
         told["status"] = "successful" if record["successful"] else "unsuccessful"
+        flags = {"unique": "uniqueCall", "targetcall": "targetCall", "uniqtargetcall": "uniqTargetCall"}
+        told |= {name: record[member] for name, member in {**flags, "callback": "callbackCall"}.items()}
     return told
 
 

@@ -200,10 +200,10 @@ def test_a_request_of_a_visit_without_a_token(cabinet: Any) -> None:
     )
     person = {"name": "Тест", "phone": "+79000000001", "email": "a@example.com"}
     cabinet.connector.settings["access_token"] = ""
-    done = cabinet.do("request.register", {"subject": "Запись"}, marker="hub-1", event=event, person=person)
+    done = cabinet.do("request.register", {"subject": "Запись"}, marker="m-1", event=event, person=person)
     [kept] = cabinet.state()["requests"]
-    assert (done.id, done.result["number"]) == (str(kept["requestId"]), "hub-1")
-    assert (kept["session"]["sessionId"], kept["requestNumber"], kept["subject"]) == (400000777, "hub-1", "Запись")
+    assert (done.id, done.result["number"]) == (str(kept["requestId"]), "hub-m-1")
+    assert (kept["session"]["sessionId"], kept["requestNumber"], kept["subject"]) == (400000777, "hub-m-1", "Запись")
     assert kept["client"]["phones"][0]["phoneNumber"] == "79000000001"
     assert kept["requestUrl"] == "https://x.example/"
 
@@ -212,12 +212,12 @@ def test_a_request_of_a_visit_without_a_token(cabinet: Any) -> None:
 def test_a_lost_reply_is_found_by_the_requests_number(cabinet: Any, name: str) -> None:
     cabinet.fault("lost_reply", "re")
     with pytest.raises(Uncertain):
-        cabinet.do(name, {"phone": "+79000000001"}, marker="hub-7")
+        cabinet.do(name, {"phone": "+79000000001"}, marker="m-7")
     since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
-    [record] = cabinet.connector.find("request", {"marker": "hub-7", "since": since.timestamp()})
+    [record] = cabinet.connector.find("request", {"marker": "m-7", "since": since.timestamp()})
     done = cabinet.connector.found(cabinet.connector.action(name), record)
     assert done.id == str(cabinet.state()["requests"][0]["requestId"])
-    assert cabinet.connector.find("request", {"marker": "hub-8", "since": since}) == []
+    assert cabinet.connector.find("request", {"marker": "m-8", "since": since}) == []
 
 
 def test_requests_in_a_batch_with_one_that_is_not_taken(cabinet: Any) -> None:
@@ -232,10 +232,10 @@ def test_requests_in_a_batch_with_one_that_is_not_taken(cabinet: Any) -> None:
 
 def test_calls_are_imported_once_for_ever(cabinet: Any) -> None:
     values = {"phone": "+79000000001", "line": "+74950000001", "at": "2026-03-04T10:00:00+00:00", "duration": "65"}
-    done = cabinet.do("call.import", values, marker="hub-9")
-    assert (done.id, done.result["log"]) == ("hub-9", "1000001")
-    assert cabinet.do("call.import", values, marker="hub-9").id == "hub-9"  # a repeat is as good as done
-    assert list(cabinet.state()["imported"]) == ["hub-9"]
+    done = cabinet.do("call.import", values, marker="m-9")
+    assert (done.id, done.result["log"]) == ("hub-m-9", "1000001")
+    assert cabinet.do("call.import", values, marker="m-9").id == "hub-m-9"  # a repeat is as good as done
+    assert list(cabinet.state()["imported"]) == ["hub-m-9"]
     rows = [{**values, "referenceId": "a"}, {**values, "referenceId": "b"}]
     assert cabinet.do("call.import", {"calls": rows}).result["taken"] == 2
     with pytest.raises(Refused, match="already imported"):

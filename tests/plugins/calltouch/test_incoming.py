@@ -325,6 +325,16 @@ def test_a_row_without_its_id_is_unreadable(offline: Any, record: Any) -> None:
         told(offline, journal(record))
 
 
+def test_what_the_hub_has_registered_itself_is_no_news(offline: Any) -> None:
+    echo = only(offline, form({**REQUEST, "requestNumber": "hub-381bfb49-f3a3"}))
+    assert (echo.type, echo.key) == ("vendor.request_registered", only(offline, form(REQUEST)).key)
+    polled = journal({**REQUEST_RECORD, "requestNumber": "hub-381bfb49-f3a3"}, "requests")
+    assert only(offline, polled).type == "vendor.request_registered"
+    imported = journal({**RECORD, "callReferenceId": "hub-381bfb49-f3a3", "manager": "Анна"})
+    assert only(offline, imported).type == "vendor.call_imported"
+    assert only(offline, journal({**RECORD, "callReferenceId": "pbx-5"})).type == "call.finished"
+
+
 # --- source --------------------------------------------------------------------------------------------
 
 

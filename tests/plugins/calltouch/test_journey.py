@@ -27,6 +27,7 @@ from hub.web import create_app
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
 from plugins.calltouch.sandbox import CalltouchSandbox
 
+SITE = "a-secret-of-the-site"
 EVENTS = ["ONCRMDEALADD", "ONCRMDEALUPDATE"]
 YAML = """
 hub: {{timezone: Europe/Moscow, region: RU, unrouted: ignore}}
@@ -41,7 +42,12 @@ connections:
       stages: {{new: "C5:NEW", won: "C5:WON"}}
   calls: {{plugin: calltouch, site_id: "{site_id}", client_api_id: "{client_api_id}", access_token: "{access_token}",
            secret: "{secret}", base_url: "{base_url}", timezone: Europe/Moscow, poll: 5m}}
+  site: {{plugin: form, secret: "{site_secret}"}}
 routes:
+  - name: the site's requests to Calltouch
+    on: site.form.submitted
+    do: calls.request.register
+    set: {{subject: Site, phone: contact.phone, name: contact.name, session: source.session_id}}
   - name: every call and request ends in the CRM
     on: [calls.call.finished, calls.call.missed, calls.form.submitted]
     do: crm.deal.upsert
@@ -72,7 +78,7 @@ class Company:
         self.calltouch = CalltouchSandbox(calls_per_second=0)
         self.stands = [self.crm.start(), self.calltouch.start()]
         crm, calls = self.crm.credentials(), self.calltouch.credentials()
-        text = YAML.format(webhook_url=crm["webhook_url"], token=crm["application_token"], **calls)
+        text = YAML.format(webhook_url=crm["webhook_url"], token=crm["application_token"], site_secret=SITE, **calls)
         (folder / "hub.yaml").write_text(text)
         plugins = Plugins.discover(None, {})
         self.config = load(folder / "hub.yaml", plugins, {})
@@ -239,6 +245,20 @@ def test_a_bad_day_of_calltouch_loses_and_doubles_nothing(company: Company, faul
     company.until(lambda: company.orders()[deal["ID"]].get("status") == "C5:WON")
     assert len(company.orders()) == 1
     assert company.rows("SELECT count(*) FROM delivery WHERE state = 'parked'") == [(0,)]
+
+
+def test_a_request_the_hub_has_registered_comes_back_as_no_news(company: Company) -> None:
+    company.hook()
+    form = {"name": "Тест", "phone": "+79000000001", "session_id": "400000777"}
+    assert requests.post(f"{company.url}/in/site/{SITE}", json=form, timeout=5).ok
+    company.until(lambda: company.types() == ["vendor.request_registered"])
+    company.poll()
+    company.until(lambda: company.calltouch.calls.get("requests", 0) > 1)
+    company.settle()
+    assert company.types() == ["vendor.request_registered"]
+    assert company.deals() == []
+    [kept] = company.calltouch.data["requests"]
+    assert kept["session"]["sessionId"] == 400000777
 
 
 def test_a_wrong_secret_stores_nothing(company: Company) -> None:
