@@ -166,7 +166,8 @@ def request_register(desk: Desk, action: Action) -> Done:
     """Register a request without a token: the visit (`session`) ties it to its source."""
     number = _number(action, "requestNumber")
     said = desk.client.register(desk.writer.form(outgoing.known(action), number))
-    data = said.get("data") if isinstance(said.get("data"), dict) else said
+    inner = said.get("data")
+    data = inner if isinstance(inner, dict) else said
     name = next((str(data[key]) for key in ("requestId", "id") if data.get(key)), "")
     return _request_done(number, name, data)
 

@@ -73,6 +73,19 @@ class Client:
         query = {"siteId": self._settings["site_id"], **days, "withRequestTags": "true"}
         return _rows(self._journal("calls-service/RestAPI/requests", query, "requests"))
 
+    def deals(self, first: dt.date, last: dt.date) -> list[Row]:
+        """Return the deals made on these days; only cabinets with a CRM's integration have this journal.
+
+        Page "api-metod-vygruzki-zhurnala-sdelok": day first, and dateFrom must be before dateTo. How the answer looks
+        isn't published: a list, or an object that holds one.
+        """
+        days = {"dateFrom": dates.for_calls(first), "dateTo": dates.for_calls(max(last, first + dt.timedelta(days=1)))}
+        path = f"calls-service/RestAPI/{self._settings['site_id']}/orders-diary/orders"
+        found = self._journal(path, days, "orders-diary")
+        if isinstance(found, dict):
+            found = next((value for value in found.values() if isinstance(value, list)), [])
+        return _rows(found)
+
     def _journal(self, path: str, query: Mapping[str, str], scope: str) -> Any:
         if not self._settings["client_api_id"]:
             raise Refused("the journals can't be read without client_api_id: take it from the cabinet's page API")
@@ -190,9 +203,9 @@ def _api_error(found: Mapping[str, Any], words: bool) -> tuple[str, str, dict[st
             fields = dict(_violations(validation))
             told = [f"{name}: {why}" if name else why for name, why in _violations(validation)]
             return "validation", "; ".join(told)[:500] or str(validation)[:500], fields
-    code, text = found.get("errorCode"), found.get("errorMessage") or found.get("error") or found.get("message")
-    if code or (words and text and "records" not in found):
-        return str(code or ""), str(text or code)[:500], {}
+    bare = found.get("errorMessage") or found.get("error") or found.get("message")
+    if found.get("errorCode") or (words and bare and "records" not in found):
+        return str(found.get("errorCode") or ""), str(bare or found["errorCode"])[:500], {}
     return None
 
 

@@ -72,6 +72,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "clientId": ("clientId", "guaClientId", "gcid"),
     "city": ("city",),
     "orderId": ("orderId", "order_id"),
+    "orderNumber": ("orderNumber",),
 }
 SPELLINGS: Mapping[str, tuple[str, ...]] = {
     ours: tuple(dict.fromkeys(word.lower() for word in words)) for ours, words in NAMES.items()

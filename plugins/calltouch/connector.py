@@ -18,7 +18,7 @@ from plugins.calltouch import checkup, incoming, polling, reading, source
 from plugins.calltouch.acting import ACTIONS, HANDLERS, Desk
 from plugins.calltouch.client import Client
 from plugins.calltouch.outgoing import Writer
-from plugins.calltouch.reading import CALLS, REQUESTS
+from plugins.calltouch.reading import CALLS, DEALS, REQUESTS
 from plugins.calltouch.schemas import CalltouchSettings
 
 #: what may stand in a path beside the neutral fields: `source.medium`, `call.not_ticked`
@@ -45,7 +45,7 @@ class Calltouch(Connector):
         EventKind("vendor.request_registered", "form", note="the hub's own request, come back", fields=_MORE),
         EventKind("vendor.call_imported", "call", note="the same of a call it imported", fields=_MORE),
         EventKind("vendor.chat", note="a hook about a chat, kept as it came"),
-        EventKind("vendor.deal", note="a hook about a deal, kept as it came"),
+        EventKind("vendor.deal", note="a hook about a deal, or its row in the journal, kept as it came"),
         EventKind("vendor.hook", note="a hook that does not say what it is about"),
     )
     actions: ClassVar[tuple[ActionKind, ...]] = ACTIONS
@@ -76,10 +76,11 @@ class Calltouch(Connector):
         return ((urlsplit(str(self.settings["base_url"])).hostname or "").lower(),)
 
     def polls(self) -> Mapping[str, float]:
-        """Both journals, if there is a token for them."""
+        """The journals, if there is a token for them; that of deals where it is asked for."""
         if not (self.settings["client_api_id"] and self.settings["poll"]):
             return {}
-        return {journal: float(self.settings["poll"]) for journal in (CALLS, REQUESTS)}
+        journals = (CALLS, REQUESTS, DEALS) if self.settings["deals"] else (CALLS, REQUESTS)
+        return {journal: float(self.settings["poll"]) for journal in journals}
 
     # --- the way in ----------------------------------------------------------------------------
 
@@ -113,7 +114,7 @@ class Calltouch(Connector):
     # --- asking the vendor ---------------------------------------------------------------------
 
     def poll(self, what: str, cursor: Any, watched: Sequence[Watch] = ()) -> Poll:
-        """Read a journal (`calls`, `requests`) since the last look, with overlap."""
+        """Read a journal (`calls`, `requests`, `deals`) since the last look, with overlap."""
         return polling.look(self._client, what, cursor, self.settings, self._zone, self.clock())
 
     def find(self, record: str, by: Mapping[str, Any], limit: int = 50) -> list[Record]:

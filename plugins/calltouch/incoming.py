@@ -113,7 +113,10 @@ def lead_key(lead: Lead, phases: Mapping[str, str], zone: ZoneInfo) -> str:
 
 def own_id(lead: Lead) -> str:
     """Return the vendor's id of a call, request or chat, "" where it wasn't ticked."""
-    return lead.get({"call": "callId", "request": "requestId", "chat": "chatId"}.get(lead.kind, "orderId"))
+    names = {"call": ("callId",), "request": ("requestId",), "chat": ("chatId",)}.get(
+        lead.kind, ("orderNumber", "orderId")
+    )
+    return next((value for name in names if (value := lead.get(name))), "")
 
 
 def natural(lead: Lead, zone: ZoneInfo) -> str:

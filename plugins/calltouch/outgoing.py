@@ -68,6 +68,8 @@ class Writer:
         at = dates.for_leads(happened or self.now, self.zone)
         body: dict[str, Any] = {"orderNumber": number}
         body |= {name: text(values[name]) for name in _PLAIN if text(values.get(name))}
+        if stage := text(values.get("stage")):
+            body.setdefault("status", stage)
         for name in ("orderDate", "statusDate", "updateDate"):
             if values.get(name):
                 body[name] = self.time(values[name], name)

@@ -17,7 +17,7 @@ from hub.errors import Refused
 from hub.model import Poll, Request
 from plugins.calltouch import codes, dates, incoming, reading
 from plugins.calltouch.client import Client
-from plugins.calltouch.reading import CALLS, POLL, REQUESTS, Lead
+from plugins.calltouch.reading import CALLS, DEALS, POLL, REQUESTS, Lead
 
 #: longest stretch asked for at once after the hub was away; a loader of others' uses 90 days
 _LONGEST_DAYS = 31
@@ -60,6 +60,8 @@ def _records(client: Client, journal: str, first: dt.date, last: dt.date) -> Ite
         return client.calls(first, last)
     if journal == REQUESTS:
         return client.requests(first, last)
+    if journal == DEALS:
+        return client.deals(first, last)
     raise ValueError(f"no journal {journal!r}")
 
 

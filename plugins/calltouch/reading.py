@@ -20,7 +20,7 @@ from plugins.calltouch import codes, dates
 
 #: method of the requests that the plugin's own polls store; the end of their path names the journal
 POLL = "POLL"
-CALLS, REQUESTS = "calls", "requests"
+CALLS, REQUESTS, DEALS = "calls", "requests", "deals"
 #: parameters of the address that are the hub's, not the vendor's
 _OURS = frozenset(("secret", "kind"))
 MAX_FIELDS = 2_000
@@ -202,7 +202,7 @@ def as_text(value: Any) -> str:
 
 
 def journal_record(record: Any, journal: str) -> Lead:
-    """Return a record of a journal (`calls`, `requests`) as the hook would tell it. `ValueError` if it is none."""
+    """Return a record of a journal as the hook would tell it. `ValueError` if it is none."""
     if not isinstance(record, Mapping):
         raise ValueError("not a record of a Calltouch journal")
     if journal == CALLS:
@@ -216,6 +216,10 @@ def journal_record(record: Any, journal: str) -> Lead:
         if not found.get("requestId"):
             raise ValueError("a request without requestId")
         found.raw = {name: kept for name, value in record.items() if (kept := clean(value)) is not None}
+    elif journal == DEALS:
+        found = lead(record, {}, "deal")
+        if not (found.get("orderNumber") or found.get("orderId")):
+            raise ValueError("a deal without orderNumber and orderId")
     else:
         raise ValueError(f"no journal {journal!r}")
     found.polled = True

@@ -106,6 +106,10 @@ class CalltouchSettings(Settings):
         load_default=10_800.0,
         metadata={"help": "how far each reading goes back behind the one before", "example": "3h"},
     )
+    deals = ma.fields.Boolean(
+        load_default=False,
+        metadata={"help": "read the journal of deals too: cabinets with a CRM's integration only", "example": "yes"},
+    )
     timezone = Zone(
         load_default=None,
         allow_none=True,

@@ -1,4 +1,4 @@
-"""The journals of calls and requests, and registering a request without a token.
+"""The journals of calls, requests and deals, and registering a request without a token.
 
 Pages api-metod-vygruzki-zhurnala-zvonkov, vygruzka-zhurnala-zayavok-cherez-api, upravlenie-zayavkami-cherez-api.
 """
@@ -24,7 +24,7 @@ PAGE = 1000
 
 
 def routes(sandbox: CalltouchSandbox) -> None:
-    """Add the three endpoints."""
+    """Add the endpoints."""
     app = sandbox.app
 
     @app.get("/calls-service/RestAPI/<site>/calls-diary/calls")
@@ -34,6 +34,10 @@ def routes(sandbox: CalltouchSandbox) -> None:
     @app.get("/calls-service/RestAPI/requests")
     def requests_journal() -> Any:
         return _requests(sandbox)
+
+    @app.get("/calls-service/RestAPI/<site>/orders-diary/orders")
+    def deals(site: str) -> Any:
+        return _deals(sandbox)
 
     @app.route("/calls-service/RestAPI/requests/<site>/register/", methods=["GET", "POST"])
     def register(site: str) -> Any:
@@ -91,6 +95,28 @@ def _requests(sandbox: CalltouchSandbox) -> Any:
     if request.args.get("withRequestTags") != "true":
         rows = [{name: value for name, value in row.items() if name != "RequestTags"} for row in rows]
     return jsonify(rows)
+
+
+def _deals(sandbox: CalltouchSandbox) -> Any:
+    """List the deals of a period. The members of a row are modelled on those of a call's `orders`."""
+    period = _period(_DAY_FIRST)
+    if period is None or period[0] >= period[1]:
+        return _bad("dateFrom must be before dateTo: dd/mm/yyyy")
+    with sandbox.lock:
+        orders = list(sandbox.data["orders"].items())
+    made = lambda row: dt.datetime.strptime(row["orderDate"], "%d-%m-%Y %H:%M:%S").replace(tzinfo=dt.UTC).date()  # noqa: E731
+    return jsonify(
+        [
+            {
+                "orderId": place,
+                "orderNumber": number,
+                "status": row.get("status"),
+                "completedAmount": row.get("revenue"),
+            }
+            for place, (number, row) in enumerate(orders, 1)
+            if period[0] <= made(row) <= period[1]
+        ]
+    )
 
 
 def _register(sandbox: CalltouchSandbox, site: str) -> Any:

@@ -67,7 +67,7 @@ def _violations(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         if name in row and not (isinstance(row[name], str) and _MONEY.fullmatch(row[name])):
             wrong.append((name, "a number as text"))
     for one in row.get("matching", row.get("reMatching", [])):
-        params = _TYPES.get(one.get("type") if isinstance(one, dict) else "")
+        params = _TYPES.get(str(one.get("type")) if isinstance(one, dict) else "")
         if params is None or (params and not isinstance(one.get(params), dict)):
             wrong.append(("matching", f"not valid: {one}"))
     return wrong
@@ -217,7 +217,7 @@ def _requests(sandbox: CalltouchSandbox) -> Any:
     rows, error = _rows("requests")
     if error:
         return error
-    items = []
+    items: list[dict[str, Any]] = []
     for row in rows:
         taken = bool(row.get("requestNumber")) and any(row.get(name) for name in ("phoneNumber", "fio", "email"))
         taken = taken and not (items == [] and sandbox.fault_for(sandbox.call_name(), "not_imported"))

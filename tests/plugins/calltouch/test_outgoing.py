@@ -127,6 +127,11 @@ def test_a_deal_without_dates_has_those_of_the_event() -> None:
     assert (later["updateDate"], "orderDate" in later, "statusDate" in later) == (PRESENT, False, False)
 
 
+def test_the_languages_word_for_a_stage_is_understood() -> None:
+    assert WRITER.deal({"orderNumber": "1", "stage": "Успех"}, True)["status"] == "Успех"
+    assert WRITER.deal({"orderNumber": "1", "stage": "142", "status": "Успех"}, True)["status"] == "Успех"
+
+
 def test_people_of_a_deal_go_along_only_where_the_route_says_so() -> None:
     values = {"orderNumber": "1", "phone": "+79000000001", "email": "a@example.com", "name": "Тест"}
     assert "orderContacts" not in WRITER.deal(values, True)

@@ -214,6 +214,22 @@ def test_the_limit_of_five_a_second_is_told_apart(cabinets: Callable[..., Any]) 
     assert cabinet.connector.limits().per_second < 5
 
 
+def test_the_journal_of_deals_is_read_where_it_is_asked_for(cabinet: Any) -> None:
+    cabinet.do("deal.upsert", {"orderNumber": "2442", "status": "Новая"})
+    assert "deals" not in cabinet.connector.polls()
+    assert "deals" in connector(deals="yes").polls()
+    [event], _ = cabinet.polled("deals")
+    assert (event.type, event.subject, event.record["vendor"]["extra"]["status"]) == (
+        "vendor.deal",
+        "deal:2442",
+        "Новая",
+    )
+    cabinet.do("deal.upsert", {"orderNumber": "2442", "status": "Успех"}, verb="update")
+    [later], _ = cabinet.polled("deals")
+    assert later.key != event.key
+    assert later == cabinet.polled("deals")[0][0].with_(occurred_at=later.occurred_at)
+
+
 # --- looking for one -----------------------------------------------------------------------------------------
 
 
