@@ -59,21 +59,35 @@ def deal(desk: Desk, action: Action) -> Done:
 
 
 def _create_else_update(desk: Desk, number: str, new: Mapping[str, Any], again: Mapping[str, Any]) -> Any:
+    """Make it; if it is there already, bring it up to date."""
     try:
         return new, _create(desk, number, new)
     except Refused as refusal:
-        if codes.UNKNOWN_DEAL.search(refusal.reason) or not codes.KNOWN_DEAL.search(refusal.reason):
+        if not _known(refusal):
             raise
     return again, _update(desk, number, again)
 
 
 def _update_else_create(desk: Desk, number: str, again: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
+    """Bring it up to date; if it isn't there, make it. If that says it is there, the first words count."""
     try:
         return again, _update(desk, number, again)
     except Refused as refusal:
-        if not (refusal.vendor_code == "404" or codes.UNKNOWN_DEAL.search(refusal.reason)):
+        if not _unknown(refusal):
             raise
-    return new, _create(desk, number, new)
+        first = refusal
+    try:
+        return new, _create(desk, number, new)
+    except Refused as refusal:
+        raise (first if _known(refusal) else refusal) from None
+
+
+def _unknown(refusal: Refused) -> bool:
+    return refusal.vendor_code == "404" or codes.UNKNOWN_DEAL.search(refusal.reason) is not None
+
+
+def _known(refusal: Refused) -> bool:
+    return not _unknown(refusal) and codes.KNOWN_DEAL.search(refusal.reason) is not None
 
 
 def _create(desk: Desk, number: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -102,7 +116,7 @@ def deal_delete(desk: Desk, action: Action) -> Done:
     try:
         results.only(desk.client.lead("client-order/delete", {"orderNumbers": [number]}), number, "deal")
     except Refused as refusal:
-        if not (refusal.vendor_code == "404" or codes.UNKNOWN_DEAL.search(refusal.reason)):
+        if not _unknown(refusal):
             raise
     return Done({"id": number}, id=number, written={"deleted": True})
 

@@ -169,6 +169,7 @@ class Client:
         said = _body_error(answer)
         kind = Gone if answer.status == 410 else Refused
         code, text, fields = said or (str(answer.status), words.lstrip(": ") or "no words came with it", {})
+        code = "404" if answer.status == 404 else code  # `acting` goes by it: that record isn't there
         raise kind(f"Calltouch refused it (HTTP {answer.status}): {text}", fields, code)
 
 

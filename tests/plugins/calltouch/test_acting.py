@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import responses
 
 from hub.errors import AuthFailed, PluginError, RateLimited, Refused, Uncertain
-from hub.model import Event
+from hub.model import Action, Event
+from tests.plugins.calltouch.conftest import connector
 
 DOUBT = dt.datetime(2026, 3, 4, 10, 0, tzinfo=dt.UTC)
 REFUSALS = ("items", "status")
@@ -107,6 +109,31 @@ def test_a_deal_nobody_can_match_is_refused_for_good(both_ways: Any) -> None:
         both_ways.do("deal.upsert", values)
     assert both_ways.state()["orders"] == {}
     assert both_ways.sandbox.calls == {"client-order/create": 1}  # it isn't taken for one that is there already
+
+
+@pytest.mark.parametrize("verb", ["create", "update"])
+@pytest.mark.parametrize("words", ["field brand not found", "поле не найдено"])
+@responses.activate
+def test_words_that_only_sound_like_an_unknown_deal_are_told_all_the_same(verb: str, words: str) -> None:
+    """Creating says that the deal is there, so what updating says is the true reason."""
+    base = "https://api.calltouch.ru/lead-service/v1/api/client-order"
+    error = {"data": {"validationErrorData": {"violations": [{"message": words}]}}}
+    known = {"data": {"orders": [{"orderNumber": "1", "created": False, "message": "already exists"}]}}
+    responses.post(f"{base}/update", status=400, json=error)
+    responses.post(f"{base}/create", json=known)
+    made = connector()
+    with pytest.raises(Refused, match=words):
+        made.perform(Action("deal.upsert", "deal", verb, values={"orderNumber": "1"}))
+
+
+@responses.activate
+def test_a_404_without_words_is_an_unknown_deal() -> None:
+    base = "https://api.calltouch.ru/lead-service/v1/api/client-order"
+    responses.post(f"{base}/update", status=404, body="<html>404</html>")
+    responses.post(f"{base}/create", body="")
+    done = connector().perform(Action("deal.upsert", "deal", "update", values={"orderNumber": "1"}))
+    assert done.id == "1"
+    assert len(responses.calls) == 2
 
 
 def test_deals_in_a_batch(cabinet: Any) -> None:
