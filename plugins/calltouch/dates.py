@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
 #: what a text looks like -> how to read it
 _SPELLINGS = (
     (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}"), "%Y-%m-%d %H:%M:%S"),
-    (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}"), "%Y-%m-%d %H:%M"),
     (re.compile(r"\d{2}-\d{2}-\d{4} \d{2}:\d{2}:\d{2}"), "%d-%m-%Y %H:%M:%S"),
     (re.compile(r"\d{2}/\d{2}/\d{4} \d{2}:\d{2}:\d{2}"), "%d/%m/%Y %H:%M:%S"),
     (re.compile(r"\d{2}\.\d{2}\.\d{4} \d{2}:\d{2}:\d{2}"), "%d.%m.%Y %H:%M:%S"),
-    (re.compile(r"\d{4}-\d{2}-\d{2}"), "%Y-%m-%d"),
+)
+#: a day alone, as people write it in a CRM; it tells no call from another
+_DAYS = (
     (re.compile(r"\d{2}-\d{2}-\d{4}"), "%d-%m-%Y"),
     (re.compile(r"\d{2}\.\d{2}\.\d{4}"), "%d.%m.%Y"),
 )
@@ -42,11 +44,15 @@ def epoch(value: Any) -> dt.datetime | None:
 
 
 def wall(value: Any) -> dt.datetime | None:
-    """Return a written time as it stands on the cabinet's wall, without a zone; None if it isn't one."""
+    """Return a time written to the second as it stands on the cabinet's wall, without a zone; None if it isn't one."""
+    return _read(value, _SPELLINGS)
+
+
+def _read(value: Any, spellings: Iterable[tuple[re.Pattern[str], str]]) -> dt.datetime | None:
     text = str(value or "").strip()[:40].replace("T", " ", 1)
     if not text.isascii():
         return None
-    for pattern, spelling in _SPELLINGS:
+    for pattern, spelling in spellings:
         if pattern.fullmatch(text):
             try:
                 found = dt.datetime.strptime(text, spelling)  # noqa: DTZ007 (the zone is the cabinet's, put on later)
@@ -72,7 +78,7 @@ def moment(value: Any, zone: ZoneInfo) -> dt.datetime | None:
         return value.astimezone(dt.UTC) if value.tzinfo else instant(value, zone)
     if (found := epoch(value)) is not None:
         return found
-    if (local := wall(value)) is not None:
+    if (local := wall(value) or _read(value, _DAYS)) is not None:
         return instant(local, zone)
     try:
         read = dt.datetime.fromisoformat(str(value or "").strip())

@@ -209,9 +209,7 @@ def _call_events(lead: Lead, phase: str, zone: ZoneInfo, region: str, now: dt.da
             yield _answered(event, name, lead)
         else:
             good = succeeded(lead)
-            if (
-                good and by and not ours(lead)
-            ):  # who answered is known only now: the one moment a route can make him responsible
+            if good and by and not ours(lead):  # who answered is known only now
                 yield _answered(event, name, lead)
             kind = "vendor.call_imported" if ours(lead) else "call.finished" if good else "call.missed"
             yield event.with_(type=kind, key=f"call:{name}:{ENDED}")
@@ -329,13 +327,13 @@ def _unticked(lead: Lead) -> dict[str, Any]:
     """Return the needed fields that a hook doesn't have, as `not_ticked`: `hub try` shows it, a route may test it."""
     if lead.polled:
         return {}
-    wanted = set(codes.NEEDED) - (
-        {"requestId", "requestNumber"} if lead.kind == "call" else {"callId", "callphase", "duration"}
-    )
     if lead.kind == "request":
-        wanted -= {"calltime", "status"}
-    elif not any(lead.get(name) for name in codes.END_ONLY):
-        wanted -= {"duration", "status"}
+        others = {"callId", "callphase", "duration", "calltime", "status"}
+    else:
+        others = {"requestId", "requestNumber"}
+        if not any(lead.get(name) for name in codes.END_ONLY):
+            others |= {"duration", "status"}
+    wanted = set(codes.NEEDED) - others
     missing = sorted(name for name in wanted if name not in lead.values and not lead.told & set(codes.SPELLINGS[name]))
     return {"not_ticked": missing} if missing else {}
 

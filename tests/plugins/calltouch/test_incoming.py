@@ -160,6 +160,13 @@ def test_one_of_both_times_is_enough(offline: Any, fields: tuple[str, ...]) -> N
     assert only(offline, form(without(CALL, "callId", *fields))).key == only(offline, journal(RECORD)).key
 
 
+@pytest.mark.parametrize("vague", ["2026-03-04", "2026-03-04 13:15", "04.03.2026"])
+def test_a_time_that_is_not_to_the_second_tells_no_calls_apart(offline: Any, vague: str) -> None:
+    fields = {**without(CALL, "timestamp"), "calltime": vague}
+    first, second = (only(offline, form({**fields, "callId": number})) for number in ("1", "2"))
+    assert (first.key, second.key) == ("call:1:ended", "call:2:ended")
+
+
 def test_phones_are_one_in_every_writing(offline: Any) -> None:
     for phone in ("79000000001", "+7 (900) 000-00-01", "89000000001"):
         event = only(offline, form({**without(CALL, "callId"), "callerphone": phone}))

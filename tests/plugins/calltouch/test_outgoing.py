@@ -330,6 +330,8 @@ def test_both_orders_of_a_day() -> None:
         ("1772619630000", PRESENT),
         (NOW, PRESENT),
         ("2026-03-04", "04-03-2026 00:00:00"),
+        ("04.03.2026", "04-03-2026 00:00:00"),
+        ("2026-03-04 13:20", "04-03-2026 13:20:00"),
     ],
 )
 def test_a_route_may_write_a_time_in_any_way(value: Any, wanted: str) -> None:
