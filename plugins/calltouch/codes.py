@@ -78,6 +78,12 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     ours: tuple(dict.fromkeys(word.lower() for word in words)) for ours, words in NAMES.items()
 }
 
+#: the same the other way round: a spelling in lower case -> (our name, its rank among the spellings of that field)
+MEANINGS: Mapping[str, tuple[tuple[str, int], ...]] = {
+    word: tuple((ours, words.index(word)) for ours, words in SPELLINGS.items() if word in words)
+    for word in {word for words in SPELLINGS.values() for word in words}
+}
+
 #: the kinds of hooks, each with fields of its own; what isn't a lead can't be read, its names are nowhere public
 KINDS = ("call", "request")
 #: fields only a call has, and only a request has: they tell the kind where `leadtype` wasn't ticked

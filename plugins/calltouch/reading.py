@@ -25,6 +25,11 @@ CALLS, REQUESTS, DEALS = "calls", "requests", "deals"
 _OURS = frozenset(("secret", "kind"))
 MAX_FIELDS = 2_000
 _LONGEST_TEXT = 20_000
+_BRACES = (b"{", b"%7B", b"%7b")
+#: fields by which a test of a hook is known
+_TESTED = frozenset(
+    word for name in ("callerphone", "callId", "requestId", "timestamp") for word in codes.SPELLINGS[name]
+)
 
 
 @dataclass(slots=True)
@@ -90,9 +95,10 @@ def messages(request: Request) -> list[dict[str, Any]]:
 
 def is_test(request: Request) -> bool:
     """Return whether this is the cabinet's test of a hook: who, which or when is still the name of a field."""
-    wanted = {word for name in ("callerphone", "callId", "requestId", "timestamp") for word in codes.SPELLINGS[name]}
+    if not any(mark in request.body for mark in _BRACES) and not any("{" in value for _, value in request.query):
+        return False
     return any(
-        isinstance(value, str) and name.lower() in wanted and codes.MACRO.fullmatch(value.strip())
+        isinstance(value, str) and name.lower() in _TESTED and codes.MACRO.fullmatch(value.strip())
         for message in messages(request)
         for name, value in message.items()
     )
@@ -135,13 +141,15 @@ def _kind_in_address(request: Request) -> str:
 def lead(message: Mapping[str, Any], renamed: Mapping[str, str], kind: str = "") -> Lead:
     """Return a hook's message in our names."""
     raw = {str(name)[:200]: kept for name, value in message.items() if (kept := clean(value)) is not None}
-    by_name = {name.lower(): value for name, value in raw.items()}
-    values: dict[str, str] = {}
-    for ours, spellings in codes.SPELLINGS.items():
-        wanted = (renamed[ours].lower(), *spellings) if ours in renamed else spellings
-        value = next((text for name in wanted if (text := as_text(by_name.get(name)))), "")
-        if value:
-            values[ours] = value
+    own = {theirs.lower(): ours for ours, theirs in renamed.items()}
+    found: dict[str, tuple[int, str]] = {}
+    for name, value in raw.items():
+        text, word = as_text(value), name.lower()
+        meanings = codes.MEANINGS.get(word, ())
+        for ours, rank in ((own[word], -1), *meanings) if word in own else meanings:
+            if text and (ours not in found or rank < found[ours][0]):
+                found[ours] = (rank, text)
+    values = {ours: text for ours, (_, text) in found.items()}
     return _sorted_out(Lead(kind, values, raw, frozenset(str(name).lower() for name in message)))
 
 
