@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from hub.ticker import Ticker
 from hub.web import create_app
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
 from plugins.calltouch.sandbox import CalltouchSandbox
+from plugins.calltouch.sandbox.hooks import call_message
 
 SITE = "a-secret-of-the-site"
 EVENTS = ["ONCRMDEALADD", "ONCRMDEALUPDATE"]
@@ -203,6 +205,26 @@ def test_one_call_told_by_hooks_and_journal_is_one_deal(
         company.until(lambda before=before: company.calltouch.calls.get("calls-diary/calls", 0) > before)  # type: ignore[misc]
         company.settle()
     assert company.types() == ["call.started", "call.finished"]
+    assert len(company.deals()) == 1
+
+
+def test_copies_at_the_same_moment_are_one_call(company: Company) -> None:
+    """Calltouch's retries (if it has any), in parallel and in all three forms, while the journal is being read."""
+    record = company.calltouch.call("79000000001", lost=True)
+    message = {name: value for name, value in call_message(record, started=False).items() if value is not None}
+    url = f"{company.url}/in/calls/{company.calltouch.credentials()['secret']}"
+    ways: list[dict[str, Any]] = [{"data": message}, {"json": message}, {"params": message}]
+
+    def send(number: int) -> int:
+        stamped = {key: {**body, "sendingTimestamp": number} for key, body in ways[number % 3].items()}
+        return requests.request("GET" if number % 3 == 2 else "POST", url, timeout=20, **stamped).status_code
+
+    with ThreadPoolExecutor(12) as pool:
+        company.poll()
+        assert set(pool.map(send, range(36))) == {200}
+    company.until(company.deals)
+    company.settle()
+    assert company.types() == ["call.finished"]
     assert len(company.deals()) == 1
 
 
