@@ -27,6 +27,7 @@ _LEAD = ("matching", "call", "request", "chat", "phone", "email")
 class Desk:
     """What an action works with."""
 
+    connection: str
     client: Client
     writer: Writer
     crm: str
@@ -157,15 +158,20 @@ def fields(desk: Desk, action: Action) -> Done:
 
 
 def _find(desk: Desk, action: Action) -> list[dict[str, Any]]:
-    """Return how the lead is found: as the route says, else the event's own call or request, else the contact."""
+    """Return how the lead is found: as the route says, else the event's own call or request, else the contact.
+
+    An id in the event counts only if the event is of this connection: a CRM's call has an id too.
+    """
     values, event = outgoing.known(action), action.event
     when = desk.writer.time((event.occurred_at if event else None) or desk.writer.now, "date")
     if values.get("matching"):
         found = matching.of(values["matching"], when, desk.writer.region)
     else:
         named = {kind: values.get(kind) for kind in ("call", "request", "chat")}
-        for kind, record in (("call", "call"), ("request", "form")) if event and not any(named.values()) else ():
-            named[kind] = (event.record.get(record) or {}).get("id") if event else None
+        if event and event.connection == desk.connection and not any(named.values()):
+            named |= {
+                kind: (event.record.get(of) or {}).get("id") for kind, of in (("call", "call"), ("request", "form"))
+            }
         known = {**named, "phone": values.get("phone"), "email": values.get("email")}
         found = matching.usual(known, when, desk.writer.region, without_source=False)
     if not found:
@@ -308,7 +314,7 @@ _TABLE: tuple[tuple[ActionKind, Handler], ...] = (
         ActionKind(
             "request.register",
             marker="requestNumber",
-            fields=outgoing.REQUEST_WORDS[:9],
+            fields=outgoing.FORM_WORDS,
             note="needs no token; `session` ties it to the visit",
         ),
         request_register,

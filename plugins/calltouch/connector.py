@@ -134,7 +134,7 @@ class Calltouch(Connector):
         if handler is None:
             raise PluginError(self.name, "perform", f"no action {action.name!r}")
         writer = Writer(self._zone, self.connection.region, self.clock())
-        return handler(Desk(self._client, writer, str(self.settings["crm"])), action)
+        return handler(Desk(self.connection.name, self._client, writer, str(self.settings["crm"])), action)
 
     # --- looking after the connection ----------------------------------------------------------
 

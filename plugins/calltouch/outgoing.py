@@ -26,10 +26,8 @@ DEAL_WORDS = (
     "products", "contacts", "matching", "reMatching", "call", "request", "chat", "phone", "email", "utm_source",
     "utm_medium", "utm_campaign", "utm_content", "utm_term", "overwrite", "without_source",
 )  # fmt: skip
-REQUEST_WORDS = (
-    "requestNumber", "subject", "phone", "name", "email", "comment", "page", "session", "tags", "date", "utm_source",
-    "utm_medium", "utm_campaign", "utm_content", "utm_term",
-)  # fmt: skip
+FORM_WORDS = ("requestNumber", "subject", "phone", "name", "email", "comment", "page", "session", "tags")
+REQUEST_WORDS = (*FORM_WORDS, "date", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
 CALL_WORDS = (
     "referenceId", "phone", "line", "at", "duration", "waiting", "status", "recording", "comment", "tags",
     "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term", "sipCallId",
@@ -216,18 +214,10 @@ class Writer:
 # --- small parts --------------------------------------------------------------------------------------
 
 
-def known(action: Action, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the values with what the event knows where the route says nothing: name, phone, e-mail, visit, page."""
-    source = action.event.record.get("source") if action.event else None
-    source = source if isinstance(source, Mapping) else {}
-    beside = {
-        "phone": action.person.get("phone"),
-        "name": action.person.get("name"),
-        "email": action.person.get("email"),
-        "session": source.get("session_id"),
-        "page": source.get("page"),
-    }
-    return {**{name: value for name, value in beside.items() if value}, **(action.values if values is None else values)}
+def known(action: Action) -> dict[str, Any]:
+    """Return the values with the event's person where the route says nothing: name, phone, e-mail."""
+    beside = {name: action.person.get(name) for name in ("phone", "name", "email")}
+    return {**{name: value for name, value in beside.items() if value}, **action.values}
 
 
 def text(value: Any) -> str:

@@ -63,7 +63,7 @@ def only(data: Mapping[str, Any], name: str, what: str) -> Mapping[str, Any]:
     """Return what was said of a batch of one; raise `Refused` if it was not taken."""
     [item] = items(data, [name])
     if not item.taken:
-        raise Refused(f"{what} {name}: {item.words or 'Calltouch did not take it, and did not say why'}")
+        raise Refused(f"{f'{what} {name}'.strip()}: {item.words or 'Calltouch did not take it, and did not say why'}")
     return item.said
 
 

@@ -189,7 +189,7 @@ def test_the_vendors_own_validation_names_the_field(cabinet: Any) -> None:
 def test_leads_get_comments_tags_and_fields(cabinet: Any) -> None:
     call = cabinet.sandbox.call("79000000001", lost=True)
     request = cabinet.sandbox.fill("79000000002", lost=True)
-    event = Event("call.finished", "call:1", "k", {"call": {"id": str(call["callId"])}})
+    event = Event("call.finished", "call:1", "k", {"call": {"id": str(call["callId"])}}, connection="calls")
     cabinet.do("comment.create", {"text": "Перезвонить"}, event=event)
     cabinet.do("tag.add", {"tags": "целевой, VIP", "request": str(request["requestId"])})
     cabinet.do("field.set", {"fields": {"score": 9}, "phone": "+79000000001"})
@@ -200,6 +200,13 @@ def test_leads_get_comments_tags_and_fields(cabinet: Any) -> None:
     assert tags["addTags"] == {"overwrite": False, "tags": [{"tag": "целевой"}, {"tag": "VIP"}]}
     [fields] = state["fields"]
     assert fields["addCustomFields"] == {"overwrite": True, "customFields": [{"field": "score", "value": "9"}]}
+
+
+def test_the_id_of_another_systems_call_is_not_taken_for_calltouchs(cabinet: Any) -> None:
+    call = cabinet.sandbox.call("79000000001", lost=True)
+    event = Event("call.finished", "call:1", "k", {"call": {"id": str(call["callId"])}}, connection="crm")
+    with pytest.raises(Refused, match="which lead"):
+        cabinet.do("comment.create", {"text": "x"}, event=event)
 
 
 @pytest.mark.parametrize(
@@ -222,12 +229,10 @@ def test_what_cannot_be_written_at_a_lead(cabinet: Any, name: str, values: dict[
 
 
 def test_a_request_of_a_visit_without_a_token(cabinet: Any) -> None:
-    event = Event(
-        "form.submitted", "form:1", "k", {"source": {"session_id": "400000777", "page": "https://x.example/"}}
-    )
     person = {"name": "Тест", "phone": "+79000000001", "email": "a@example.com"}
     cabinet.connector.settings["access_token"] = ""
-    done = cabinet.do("request.register", {"subject": "Запись"}, marker="m-1", event=event, person=person)
+    values = {"subject": "Запись", "session": "400000777", "page": "https://x.example/"}
+    done = cabinet.do("request.register", values, marker="m-1", person=person)
     [kept] = cabinet.state()["requests"]
     assert (done.id, done.result["number"]) == (str(kept["requestId"]), "hub-m-1")
     assert (kept["session"]["sessionId"], kept["requestNumber"], kept["subject"]) == (400000777, "hub-m-1", "Запись")
