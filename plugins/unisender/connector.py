@@ -42,20 +42,23 @@ def _kind(name: str, note: str = "", sample: str = "", record: str = "email") ->
     return EventKind(name, record, sample, note, events.FIELDS)
 
 
-_CLICKED = "go.transactional_email_status.clicked.webhook.json"
-_LETTERS = (
-    _kind("email.sent", "no answer of the receiving server yet"),
-    _kind("email.delivered"),
-    _kind("email.opened"),
-    _kind("email.clicked", "email.url is the link, where the vendor tells it"),
-    _kind("email.bounced", "the address takes no letters; email.reason says why"),
-    _kind("email.unsubscribed", "by a link in a letter, in the cabinet, by API"),
-    _kind("email.complained", "called spam by its reader"),
-    _kind("subscription.changed", "email.status: subscribed or unsubscribed"),
-)
+def _letters(sample_of: str, sample: str) -> tuple[EventKind, ...]:
+    notes = {
+        "email.sent": "no answer of the receiving server yet",
+        "email.delivered": "",
+        "email.opened": "",
+        "email.clicked": "email.url is the link, where the vendor tells it",
+        "email.bounced": "the address takes no letters; email.reason says why",
+        "email.unsubscribed": "by a link in a letter, in the cabinet, by API",
+        "email.complained": "called spam by its reader",
+        "subscription.changed": "email.status: subscribed or unsubscribed",
+    }
+    return tuple(_kind(name, note, sample if name == sample_of else "") for name, note in notes.items())
+
+
 _HOOK = EventKind("connection.changed", "", note="the webhook was stopped, put back, switched off or deleted")
 _CLASSIC_EVENTS = (
-    *_LETTERS,
+    *_letters("email.delivered", "classic.email_status.webhook.json"),
     _kind(codes.CLASSIC_OTHER, "other statuses: mailbox full, taken for spam, ...; email.status"),
     _kind("vendor.campaign_status", "email.campaign, email.status"),
     _kind("vendor.contact_conflict", "e-mail and phone belong to two contacts", record="contact"),
@@ -65,7 +68,7 @@ _CLASSIC_EVENTS = (
     _HOOK,
 )
 _GO_EVENTS = (
-    *_LETTERS,
+    *_letters("email.clicked", "go.transactional_email_status.clicked.webhook.json"),
     _kind(codes.GO_OTHER, "not final: soft_bounced; refused while sending: temporary_unavailable, ..."),
     _kind("vendor.transactional_spam_block", "a mail provider blocks the vendor's servers"),
     _HOOK,

@@ -49,7 +49,8 @@ def told(name: str, time: str, data: Mapping[str, Any], key: str, view: View) ->
         return _campaign(data, key, view, _when(name, time, view))
     if name == "transactional_spam_block":
         time = time or text(data.get("block_time"))
-    about, extra = _record(data), _contact(data, view)
+    about = {field_: value for field_, value in _record(data).items() if field_ not in FIELDS}
+    extra = _contact(data, view)
     domain, person = text(data.get("domain")), extra.get("contact", {})
     subject = f"domain:{domain}" if domain else f"contact:{person.get('email') or person.get('phone') or key}"
     if domain:
@@ -85,12 +86,12 @@ def _subscription(name: str, time: str, data: Mapping[str, Any], key: str, view:
     letter["status"] = f"{name}d"
     if name == "unsubscribe":
         letter["reason"] = text(data.get("comment")) or "left the list"
-    ids = _first(data, *_LISTS)
-    letter["lists"] = [view.lists.get(one, one) for one in _ids(ids)]
     type_, kind = "subscription.changed", "subscription"
-    if not who:
-        type_, kind = f"vendor.{name}", "subscription"
-    elif name == "unsubscribe" and contact.get("email"):
+    if who:
+        letter["lists"] = [view.lists.get(one, one) for one in _ids(_first(data, *_LISTS))]
+    else:
+        type_ = f"vendor.{name}"
+    if name == "unsubscribe" and contact.get("email"):
         type_, kind = "email.unsubscribed", "email"
     return _event(type_, f"{kind}:{who or key}", key, {"email": _filled(letter), **people}, _when(name, time, view))
 
