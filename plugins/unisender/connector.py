@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import marshmallow as ma
 
 from hub.connector import ActionKind, ConnectionInfo, Connector, EventKind, Limits
-from hub.errors import Gone, PluginError, Refused, Rejected
+from hub.errors import PluginError, Refused, Rejected
 from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request, Watch
 from plugins.unisender import (
     checkup,
@@ -236,12 +236,15 @@ class Classic(Unisender):
         raise Refused(f"Unisender can't search for {record}, only for contact, campaign, list, field and tag")
 
     def get(self, record: str, id: str) -> Record:
-        """Read a contact by its e-mail, a campaign by its id."""
+        """Read a contact by its e-mail, a campaign by its id.
+
+        Of a letter or a short message the event has said all: a status read later would be another event's.
+        """
         if record == "contact":
             return contacts.one(self._desk, id)
         if record == "campaign":
             return letters.status_of(self._desk, id)
-        raise Gone(f"Unisender keeps no {record} that could be read")
+        return {"id": id}
 
     def perform(self, action: Action) -> Done:
         """Do one of the declared actions."""

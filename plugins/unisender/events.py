@@ -40,7 +40,8 @@ class View:
 
 
 def told(name: str, time: str, data: Mapping[str, Any], key: str, view: View) -> Event:
-    """Return the event that a webhook tells of."""
+    """Return the event that a webhook tells of; the vendor's own text of the time stays in `extra`."""
+    data = {**data, "event_time": time} if time else data
     if name in ("email_status", "transactional_email_status"):
         return _letter(name, time, data, key, view)
     if name in ("subscribe", "unsubscribe"):

@@ -12,7 +12,8 @@ One key serves both products here; in life each has its own. Beside what every s
 * `POST /_sandbox/emit` `{"product", "event_name", "event_data"}` sends any other event
 * `POST /_sandbox/suppress` `{"email", "reason"}` makes Go refuse an address while sending
 * `POST /_sandbox/redeliver` `{"hours"?}` sends again what was not taken with 200; after 24 hours the hook is stopped
-* `POST /_sandbox/hook` `{"url", "status"}` switches a webhook off as a person would
+* `POST /_sandbox/hook` `{"url", "product"?, "single"?, "status"?}` makes a webhook as a person would in the cabinet, or
+  switches one off (`disabled`, `deleted`)
 
 Faults of its own, at the door of a call: `bad_key`, `no_rights`, `rate_limit`, `retry_later`, `no_money`.
 The methods of the classic API are in `contacts` and `mailing`, those of Go in `go`.
@@ -175,7 +176,7 @@ class UnisenderSandbox(Sandbox):
         handle("emit", lambda body: box().emit(body.get("product", "classic"), body["event_name"], body["event_data"]))
         handle("suppress", lambda body: self.world.suppressed.__setitem__(body["email"].lower(), body["reason"]))
         handle("redeliver", lambda body: box().redeliver(float(body.get("hours", 0))))
-        handle("hook", lambda body: box().switch(body["url"], body["status"]))
+        handle("hook", lambda body: box().by_hand(body))
 
         @self.app.get("/files/<name>")
         def file(name: str) -> Response:

@@ -96,12 +96,18 @@ class Outbox:
             return {"answers": [self._post(task["notify_url"], json.dumps(told).encode())]}
         return {}
 
-    def switch(self, url: str, status: str) -> None:
-        """A person switches a webhook off or on, or deletes it."""
+    def by_hand(self, body: dict[str, Any]) -> None:
+        """A person makes a webhook in the cabinet, switches one off or on, or deletes it."""
+        url, status = body["url"], body.get("status", "active")
         if status == "deleted":
             self.world.hooks.pop(url, None)
+        elif known := self.world.hooks.get(url):
+            known.status = status
         else:
-            _known(self.world.hooks, url, "hook").status = status
+            product = body.get("product", "classic")
+            names = ("email_status", "spam_block") if product == "go" else ("email_status", "unsubscribe", "subscribe")
+            events = dict.fromkeys((*names, "campaign_status", "user_info"), "*")
+            self.world.hooks[url] = Hook(product, url, events, bool(body.get("single")), more={"id": 1})
 
     # --- sending --------------------------------------------------------------------------------
 
