@@ -125,7 +125,10 @@ _CLASSIC: tuple[tuple[ActionKind, Handler], ...] = (
     (_writes("campaign.cancel", "campaign_id", required=("campaign_id",)), letters.cancel_campaign),
     (_reads("campaign.status", "campaign_id", required=("campaign_id",)), letters.campaign_status),
     (_reads("campaign.stats", "campaign_id", required=("campaign_id",)), letters.campaign_stats),
-    (_reads("campaign.results", "campaign_id", "changed_since", required=("campaign_id",)), letters.campaign_results),
+    (
+        _reads("campaign.results", "campaign_id", "changed_since", required=("campaign_id",), cost=2),
+        letters.campaign_results,
+    ),
     (_reads("campaign.list", "from", "to"), letters.list_campaigns),
     (_reads("campaign.find", "message_id", "id"), letters.found),
     (

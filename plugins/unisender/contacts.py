@@ -110,16 +110,21 @@ def _entry(entry: Row, places: list[int], rows: list[dict[str, str]]) -> Row:
 def export(desk: Desk, action: Action) -> Done:
     """Order a file of contacts. It comes as `vendor.export_finished` with its address in `email.url`."""
     given = action.values
-    notify = values.text(given.get("notify_url")) or desk.export_address
-    if not notify:
-        raise Refused("contact.export: the vendor tells when the file is there: set hub.base_url", {"notify_url": "?"})
-    params = {"notify_url": notify, **_filter(desk, given)}
+    params = {"notify_url": values.text(given.get("notify_url")) or None, **_filter(desk, given)}
     for name in ("email", "phone", "tag", "email_status", "phone_status"):
         params[name] = values.text(given.get(name)) or None
-    answer = desk.client.record("async/exportContacts", params, changes=False)
+    return ordered(desk, "async/exportContacts", params)
+
+
+def ordered(desk: Desk, method: str, params: Row) -> Done:
+    """Order a file, to be told of at our address and asked for meanwhile."""
+    notify = params.get("notify_url") or desk.export_address
+    if not notify:
+        raise Refused(f"{method}: the vendor tells when the file is there: set hub.base_url", {"notify_url": "?"})
+    answer = desk.client.record(method, {**params, "notify_url": notify}, changes=False)
     task = values.text(answer.get("task_uuid"))
     if not task:
-        raise Refused(f"async/exportContacts: no task_uuid in {str(answer)[:120]!r}")
+        raise Refused(f"{method}: no task_uuid in {str(answer)[:120]!r}")
     watch = Watch("status", f"export:{task}", {"since": desk.now.isoformat()}, after=60.0)
     return Done({"id": task, "status": values.text(answer.get("status"))}, id=task, watch=[watch])
 

@@ -21,6 +21,7 @@ from plugins.unisender.client import Row
 Values = Mapping[str, Any]
 
 RECIPIENTS = 500
+TAGS = 4
 TO_NAME = 78
 BODY = 10 * 1024 * 1024
 #: base64 letters of one attachment (7 MB)
@@ -66,7 +67,9 @@ def message(given: Values, settings: Mapping[str, Any], marker: str) -> Row:
         out |= {"from_name": name} if name else {}
     elif not template:
         raise Refused("email.send: who writes? Set from_email for the connection", {"from_email": "is empty"})
-    if tags := values.items(given.get("tags")):
+    if tags := list(dict.fromkeys(values.items(given.get("tags")))):
+        if len(tags) > TAGS:
+            raise Refused(f"tags: {TAGS} at most, these are {len(tags)}", {"tags": "too many"})
         out["tags"] = tags
     for name, allowed in (("template_engine", ENGINES), ("global_language", LANGUAGES)):
         if word := values.text(given.get(name)).lower():

@@ -318,6 +318,15 @@ def create_field(world: World, given: Params) -> Any:
     return {"id": id_}
 
 
+def update_field(world: World, given: Params) -> Any:
+    """Another name."""
+    row = world.fields.get(str(given.get("id")))
+    if row is None:
+        raise wrong("id", "There is no such field")
+    row["name"] = str(given.get("name") or row["name"])
+    return {"id": row["id"]}
+
+
 def _delete(table: str) -> Any:
     def act(world: World, given: Params) -> Any:
         rows: dict[str, Any] = getattr(world, table)
@@ -340,5 +349,6 @@ METHODS = {
     "getContactCount": contact_count, "getTotalContactsCount": total, "exportContacts": export,
     "async/exportContacts": export_async, "async/getTaskResult": task_result, "getLists": get_lists,
     "createList": create_list, "updateList": update_list, "deleteList": delete_list, "getFields": get_fields,
-    "createField": create_field, "deleteField": _delete("fields"), "getTags": get_tags, "deleteTag": _delete("tags"),
+    "createField": create_field, "updateField": update_field, "deleteField": _delete("fields"), "getTags": get_tags,
+    "deleteTag": _delete("tags"),
 }  # fmt: skip

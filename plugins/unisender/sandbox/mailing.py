@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import requests
 
 from hub import normal
+from plugins.unisender.sandbox.contacts import export_async
 from plugins.unisender.sandbox.world import Fault, Hook, Params, World, wrong
 
 _UTC = "%Y-%m-%d %H:%M:%S"
@@ -153,6 +154,12 @@ def campaign_results(world: World, given: Params) -> Any:
     return {"fields": ["email", "send_result", "last_update"], "data": [row for row in rows if row[2] >= since]}
 
 
+def campaign_results_async(world: World, given: Params) -> Any:
+    """Order it as a file."""
+    _campaign(world, given)
+    return export_async(world, {"notify_url": given.get("notify_url")})
+
+
 def get_campaigns(world: World, given: Params) -> Any:
     """Campaigns that begin between two instants (UTC)."""
     first, last = str(given.get("from") or ""), str(given.get("to") or "9999")
@@ -252,6 +259,7 @@ METHODS = {
     "sendEmail": send_email, "checkEmail": check_email, "createEmailMessage": create_message,
     "getMessages": get_messages, "createCampaign": create_campaign, "cancelCampaign": cancel_campaign,
     "getCampaignStatus": campaign_status, "getCampaignCommonStats": campaign_stats,
-    "getCampaignDeliveryStats": campaign_results, "getCampaigns": get_campaigns, "sendSms": send_sms,
-    "checkSms": check_sms, "setHook": set_hook, "listHooks": list_hooks, "removeHook": remove_hook,
+    "getCampaignDeliveryStats": campaign_results, "async/getCampaignDeliveryStats": campaign_results_async,
+    "getCampaigns": get_campaigns, "sendSms": send_sms, "checkSms": check_sms, "setHook": set_hook,
+    "listHooks": list_hooks, "removeHook": remove_hook,
 }  # fmt: skip

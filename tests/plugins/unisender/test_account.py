@@ -13,6 +13,7 @@ from hub.testing.wellformed import problems
 from plugins.unisender import letters, watching
 from plugins.unisender.connector import Classic, Go
 from plugins.unisender.go_client import GoClient
+from plugins.unisender.sandbox import METHODS
 from tests.plugins.unisender.conftest import Account, act
 
 LETTER = {"email": "reader@example.com", "list_id": "guests", "subject": "Hi", "body": "<b>Hi</b>"}
@@ -369,6 +370,18 @@ def test_an_export_that_fails(account: Account) -> None:
     poll = account.classic.poll(watching.KIND, None, done.watch)
     [event] = events(account.classic, poll)
     assert (event.record["email"]["status"], poll.watch[0].after) == ("failed", None)
+
+
+def test_results_of_a_campaign_as_a_file(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the call that answers at once is no more, the file is ordered."""
+    monkeypatch.delitem(METHODS, "getCampaignDeliveryStats")
+    letter = act(account.classic, "letter.create", {"list_id": "guests", "subject": "News", "body": "<p>x</p>"})
+    campaign = act(account.classic, "campaign.create", {"message_id": letter.id})
+    done = act(account.classic, "campaign.results", {"campaign_id": campaign.id})
+    assert [watch.id for watch in done.watch] == [f"export:{done.id}"]
+    account.tell(f"tasks/{done.id}/finish", silent=True)
+    [event] = events(account.classic, account.classic.poll(watching.KIND, None, done.watch))
+    assert event.type == "vendor.export_finished"
 
 
 # --- Go -----------------------------------------------------------------------------------------------

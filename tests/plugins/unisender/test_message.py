@@ -100,6 +100,7 @@ def test_attachments() -> None:
         ({"global_language": "xx"}, "none of be"),
         ({"attachments": {"a": "x" * 7_400_000}}, "7 MB"),
         ({"attachments": {"a/b": "x"}}, "no slash"),
+        ({"tags": "a,b,c,d,e"}, "4 at most"),
         ({"html": "x" * (10 * 1024 * 1024)}, "10 MB"),
     ],
 )
