@@ -51,7 +51,7 @@ CLASSIC: Mapping[str, Status] = {
     "err_dest_invalid": Status("email.bounced", "not a valid address", 9),
     "err_src_invalid": Status("", "the sender's address is not valid", 9),
     "err_blacklisted": Status("", "a blacklist is in the way", 9),
-    "err_unsubscribed": Status("", "not sent: this contact has unsubscribed before", 9),
+    "err_unsubscribed": Status("email.unsubscribed", "not sent: its reader has unsubscribed before", 9),
     "err_not_allowed": Status("", "sending to this contact or from this account is not allowed", 9),
     "err_mailbox_full": Status("", "the mailbox is full", 9),
     "err_spam_rejected": Status("", "the receiving server took it for spam", 9),

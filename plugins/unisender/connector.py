@@ -147,7 +147,8 @@ class Unisender(Connector):
 
     def verify(self, request: Request) -> None:
         """The signature, and the secret end of the address."""
-        signing.verify(request, self.settings["api_key"], self.settings["secret"])
+        keys = (self.settings["api_key"], *self.settings["webhook_keys"])
+        signing.verify(request, keys, self.settings["secret"])
 
     def receipt_key(self, request: Request) -> str:
         """What the message tells, without what a repetition changes."""
@@ -252,6 +253,12 @@ class Classic(Unisender):
         if handler is None:
             raise PluginError(self.name, "perform", f"no action {action.name!r} in product classic")
         return handler(self._desk, action)
+
+    def found(self, kind: ActionKind, record: Record) -> Done:
+        """A campaign whose making had been in doubt is linked and asked about like any other."""
+        if kind.name == "campaign.create":
+            return letters.made(self._desk, record)
+        return super().found(kind, record)
 
     def check(self) -> list[Finding]:
         """Key, lists, fields, webhook."""

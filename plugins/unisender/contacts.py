@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,8 +58,14 @@ def exclude(desk: Desk, action: Action) -> Done:
 
 def _left(desk: Desk, action: Action, method: str) -> Done:
     params = outgoing.leave(action.values, desk.settings, desk.connection.region)
-    desk.client.call(method, params)
-    return Done({"contact": params["contact"], "list_ids": params["list_ids"] or "", "status": f"{method}d"})
+    status = f"{method}d"
+    try:
+        desk.client.call(method, params)
+    except Refused as error:
+        if not _unknown(error):
+            raise
+        status = "not there"  # who was never in a list gets nothing from it
+    return Done({"contact": params["contact"], "list_ids": params["list_ids"] or "", "status": status})
 
 
 def import_(desk: Desk, action: Action) -> Done:
@@ -188,13 +195,19 @@ def count(desk: Desk, action: Action) -> Done:
 _UNKNOWN = ("not found", "does not exist", "doesn't exist", "не найден", "не существует", "no such")
 
 
+def _unknown(error: Refused) -> bool:
+    """Whether the vendor says that it doesn't know the contact; a list it doesn't know is another matter."""
+    said = error.reason.lower()
+    return not re.search(r"\blists?\b|спис", said) and any(words in said for words in _UNKNOWN)
+
+
 def one(desk: Desk, email: str) -> Record:
     """Read a contact by its address, or raise `Gone`."""
     asked = {"email": email, "include_lists": "1", "include_fields": "1", "include_details": "1"}
     try:
         answer = desk.client.record("getContact", asked)
     except Refused as error:
-        if any(words in error.reason.lower() for words in _UNKNOWN):
+        if _unknown(error):
             raise Gone(f"Unisender has no contact {email}", vendor_code=error.vendor_code) from None
         raise
     if not answer:

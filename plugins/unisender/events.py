@@ -70,12 +70,26 @@ def _letter(name: str, time: str, data: Mapping[str, Any], key: str, view: View)
     letter = _record(data)
     letter["status"] = word
     if status.event in _WITH_REASON:
-        info = data.get("delivery_info")
-        answer = text(info.get("destination_response")) if isinstance(info, Mapping) else ""
-        letter["reason"] = ": ".join(part for part in (status.words, answer or text(data.get("comment"))) if part)
+        letter["reason"] = _reason(status, data)
     about = letter.get("id") or address or key
     kind = "subscription" if type_ == "subscription.changed" else "email"
     return _event(type_, f"{kind}:{about}", key, {"email": _filled(letter), **people}, _when(name, time, view))
+
+
+def _reason(status: codes.Status, data: Mapping[str, Any]) -> str:
+    """Return why: our words, Go's finer status in words, what the receiving server or the reader said."""
+    info = data.get("delivery_info")
+    info = info if isinstance(info, Mapping) else {}
+    finer = codes.CLASSIC.get(text(info.get("delivery_status")))
+    words = [
+        status.words,
+        finer.words if finer else "",
+        text(info.get("destination_response")),
+        text(data.get("comment")),
+    ]
+    if finer and status.event == "email.bounced":
+        words[0] = ""
+    return ": ".join(word for word in words if word)
 
 
 def _subscription(name: str, time: str, data: Mapping[str, Any], key: str, view: View) -> Event:

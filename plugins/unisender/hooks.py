@@ -20,6 +20,8 @@ from plugins.unisender.watching import receipt
 
 KIND = "hook"
 EVERY = 600.0
+#: one call at a time, up to 100 events each: with more, a letter's statuses overtake each other
+PARALLEL = 1
 _COMPRESSED = ("gzip", "bzip", "compress")
 
 
@@ -59,7 +61,7 @@ class ClassicHooks:
             "event_format": "json_post",
             "events": dict.fromkeys(self._events, "*"),
             "single_event": "0",
-            "max_parallel": "10",
+            "max_parallel": PARALLEL,
             "status": "active",
         }
         self._client.call("setHook", params, changes=False)
@@ -83,7 +85,7 @@ class GoHooks:
             "event_format": "json_post",
             "delivery_info": 1,
             "single_event": 0,
-            "max_parallel": 10,
+            "max_parallel": PARALLEL,
             "events": {"spam_block": ["*"], "email_status": list(schemas.GO_STATUSES)},
         }
         self._client.call("webhook/set", body, changes=False)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from hub.errors import RateLimited, Refused
+from hub.errors import RateLimited, Refused, Retry
 from hub.model import Action, Done, Record, Watch
 from plugins.unisender import codes, contacts, outgoing, values
 from plugins.unisender.client import Row, objects
@@ -14,6 +15,9 @@ from plugins.unisender.desk import Desk
 
 #: seconds between two campaigns: an account that made 35 in some minutes was blocked (a third party's note)
 CAMPAIGN_GAP = 60.0
+#: seconds between two single letters to one reader; the vendor's words for one that came too soon aren't confirmed
+LETTERS_APART = 60.0
+_TOO_SOON = re.compile(r"\b60 ?(s|sec|сек)|(once|one|letter).{0,30}minute|too (often|frequent)|слишком част", re.I)
 _UTC = "%Y-%m-%d %H:%M:%S"
 
 
@@ -26,6 +30,8 @@ def send_email(desk: Desk, action: Action) -> Done:
     try:
         letter = outgoing.sent(desk.client.call("sendEmail", params), params["email"])
     except Refused as error:
+        if _TOO_SOON.search(error.reason):
+            raise Retry(f"one letter a minute to one reader: {error.reason}", LETTERS_APART) from None
         if action.in_doubt_since is None or "ref_key" not in error.reason:
             raise
         # What a repeated ref_key is answered isn't confirmed: an objection to it means that the first call got through.
@@ -77,6 +83,11 @@ def create_campaign(desk: Desk, action: Action) -> Done:
     if not row["id"]:
         raise Refused("createCampaign: no campaign_id in the answer")
     row["message_id"] = row["message_id"] or params["message_id"]
+    return made(desk, row)
+
+
+def made(desk: Desk, row: Row) -> Done:
+    """Return what a campaign's making brings: its link, and the watch where no webhook comes."""
     watch = _watch(desk, "campaign", row["id"], {}) if desk.settings["poll"] else []
     return Done(row, id=row["id"], links=[("campaign", row["id"])], watch=watch)
 

@@ -66,6 +66,11 @@ class UnisenderSettings(Settings):
         validate=ma.validate.Length(min=8),
         metadata={"help": "the API key of this product: each has its own", "secret": True},
     )
+    webhook_keys = ma.fields.List(
+        ma.fields.String(validate=ma.validate.Length(min=8)),
+        load_default=list,
+        metadata={"help": "further keys that webhooks may be signed with: the old one, a project's", "secret": True},
+    )
     secret = ma.fields.String(
         load_default="",
         validate=ma.validate.Regexp(r"^([A-Za-z0-9_-]{8,100})?$", error="is 8 or more letters, digits, - and _"),

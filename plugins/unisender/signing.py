@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 from hub import jsonbody
@@ -23,15 +24,16 @@ MAX_BODY = 2_000_000
 MAX_KEYS = 40_000
 
 
-def verify(request: Request, key: str, secret: str) -> None:
-    """Raise `Rejected` unless the request was signed with this API key, at the address we gave the vendor."""
+def verify(request: Request, keys: Iterable[str], secret: str) -> None:
+    """Raise `Rejected` unless the request was signed with one of these keys, at the address we gave the vendor."""
     if request.method != "POST":
         raise Rejected(405, "an event is sent by POST")
     check_address(request, secret)
     auth = read(request).get("auth")
     if not isinstance(auth, str) or not _AUTH.fullmatch(auth):
         raise Rejected(401, "no signature: `auth` is missing or no MD5")
-    if not hmac.compare_digest(signature(raw(request), auth, key).encode(), auth.encode()):
+    body = raw(request)
+    if not any([hmac.compare_digest(signature(body, auth, key).encode(), auth.encode()) for key in keys]):
         raise Rejected(
             401, "the signature doesn't fit: is api_key that of the account (in Go: the project) that owns the webhook?"
         )

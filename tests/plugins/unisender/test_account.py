@@ -94,6 +94,14 @@ def test_leaving(account: Account) -> None:
     assert account.world.contacts[0].lists == {"134": "unsubscribed"}
 
 
+def test_one_who_was_never_there_has_left(account: Account) -> None:
+    for action in ("contact.unsubscribe", "contact.exclude"):
+        done = act(account.classic, action, {"email": "nobody@example.com"})
+        assert done.result["status"] == "not there"
+    with pytest.raises(Refused, match="no list with id=999"):
+        act(account.classic, "contact.exclude", {"email": account.subscribe().result["email"], "list_ids": "999"})
+
+
 def test_an_import_with_some_turned_down(account: Account) -> None:
     people = [{"email": f"a{n}@example.com", "Name": "A"} for n in range(501)]
     people[500] = {"email": "info@example.com", "Name": "Office"}
@@ -196,6 +204,14 @@ def test_a_lost_answer_brings_no_second_letter(account: Account) -> None:
         act(account.classic, "email.send", LETTER)
     done = act(account.classic, "email.send", LETTER, in_doubt_since=NOW, attempt=2)
     assert list(account.world.letters) == [done.id]
+
+
+def test_a_second_letter_within_a_minute_waits(account: Account) -> None:
+    act(account.classic, "email.send", LETTER)
+    with pytest.raises(Retry) as caught:
+        act(account.classic, "email.send", {**LETTER, "subject": "Two"}, marker="hub-2")
+    assert type(caught.value) is Retry
+    assert caught.value.after == letters.LETTERS_APART
 
 
 def test_an_objection_to_a_repeated_key_means_it_was_sent(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

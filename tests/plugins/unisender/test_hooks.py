@@ -58,6 +58,7 @@ def test_connecting_twice_is_once(connector: Any, account: Account, ear: Ear) ->
         False,
         "json_post",
     )
+    assert str(hook.more["max_parallel"]) == "1"
     if connector.settings["product"] == "go":
         assert hook.events == {"spam_block": ["*"], "email_status": list(GO_STATUSES)}
     else:

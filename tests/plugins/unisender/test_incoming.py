@@ -147,6 +147,36 @@ def test_the_address_answers_the_vendors_try(method: str, classic: Classic) -> N
         closed.handshake(Request(method, "/in/letters", tail="guessed"))
 
 
+def test_an_old_key_and_a_projects_are_taken_too() -> None:
+    connector = build(Classic, {**CLASSIC, "api_key": "the-new-key-of-today", "webhook_keys": [CLASSIC_KEY, GO_KEY]})
+    for key in ("the-new-key-of-today", CLASSIC_KEY, GO_KEY):
+        connector.verify(made(grouped(("email_status", {"status": "ok_read"})), key))
+    with pytest.raises(Rejected):
+        connector.verify(made(grouped(("email_status", {"status": "ok_read"})), "another-key"))
+
+
+@pytest.mark.parametrize(
+    ("status", "finer", "event", "reason"),
+    [
+        ("hard_bounced", "err_user_unknown", "email.bounced", "no such mailbox: 550 no"),
+        ("hard_bounced", "err_spam_rejected", "email.bounced", "the receiving server took it for spam: 550 no"),
+        ("hard_bounced", "err_of_tomorrow", "email.bounced", "the address takes no letters: 550 no"),
+        ("soft_bounced", "err_mailbox_full", "vendor.transactional_email_status",
+         "not delivered for now, further tries follow: the mailbox is full: 550 no"),
+    ],
+)  # fmt: skip
+def test_go_says_why(go: Go, status: str, finer: str, event: str, reason: str) -> None:
+    data = {
+        "job_id": "1-2",
+        "email": "a@example.com",
+        "status": status,
+        "event_time": "2026-03-04 09:00:00",
+        "delivery_info": {"delivery_status": finer, "destination_response": "550 no"},
+    }
+    [told] = events(go, made({"event_name": "transactional_email_status", **data}, GO_KEY))
+    assert (told.type, told.text, told.record["email"]["delivery_status"]) == (event, reason, finer)
+
+
 # --- what it means ----------------------------------------------------------------------------------
 
 

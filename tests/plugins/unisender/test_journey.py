@@ -32,7 +32,8 @@ connections:
     webhook_url: "{webhook_url}"
     application_token: "{token}"
     limits: {{per_second: 500, burst: 5000}}
-    names: {{stages: {{played: "C5:EXECUTING", chosen: "C5:PREPARATION", opened: "C5:UC_BRANCH"}}}}
+    names:
+      stages: {{played: "C5:EXECUTING", chosen: "C5:PREPARATION", opened: "C5:UC_BRANCH", news: "C5:FINAL_INVOICE"}}
   letters:
     plugin: unisender
     product: classic
@@ -69,6 +70,12 @@ routes:
     do: mail.email.send
     set: {{email: contact.email, name: contact.name, subject: Care, html: "<p>{{{{ deal.title }}}}</p>",
       substitutions: {{breed: deal.title}}, metadata: {{deal: deal.id}}}}
+  - name: a monthly letter
+    on: crm.deal.stage_changed
+    when: {{deal.stage: news}}
+    steps:
+      - {{do: letters.letter.create, set: {{list_id: guests, subject: News, body: <p>News</p>}}, as: news}}
+      - {{do: letters.campaign.create, set: {{message_id: news.id}}}}
   - name: the link was followed
     on: mail.email.clicked
     when: {{email.url: {{contains: /training-form}}}}
@@ -184,7 +191,8 @@ def test_a_stage_subscribes_and_the_bounce_comes_back(company: Company) -> None:
     assert company.tell(f"letters/{number}/status", status="err_mailbox_full")["answers"] == [200]
     assert company.tell(f"letters/{number}/status", status="err_user_unknown")["answers"] == [200]
     company.until(lambda: company.of("contact", contact).get("COMMENTS") == "bounced: no such mailbox")
-    assert len(company.done("contact.upsert")) == 1  # a full mailbox is no mark
+    company.until(lambda: company.done("contact.upsert"))
+    assert company.rows("SELECT count(*) FROM delivery WHERE action = 'contact.upsert'") == [(1,)]  # no mark when full
     company.tell("leave", email="anna@example.com")
     company.until(lambda: company.of("contact", contact).get("SOURCE_DESCRIPTION") == "unsubscribed")
     assert company.of("contact", contact)["COMMENTS"] == "bounced: no such mailbox"
@@ -209,7 +217,7 @@ def test_what_the_vendor_repeats_is_one_event(company: Company) -> None:
     company.tell(f"letters/{number}/status", status="ok_fbl")
     company.until(lambda: company.events("email.complained"))
     assert company.events("email.bounced") == 1
-    assert len(company.done("contact.upsert")) == 1
+    assert company.rows("SELECT count(*) FROM delivery WHERE action = 'contact.upsert'") == [(1,)]
     assert company.rows("SELECT n FROM counter WHERE connection = 'letters' AND name = 'duplicate'") == [(3,)]
 
 
@@ -241,6 +249,15 @@ def test_a_lost_answer_makes_no_second_letter(company: Company) -> None:
     company.until(lambda: company.done("email.send"))
     assert len(company.post.world.letters) == 1
     assert company.post.calls["sendEmail"] == 2
+
+
+def test_a_lost_answer_to_a_campaign_is_looked_for_by_its_letter(company: Company) -> None:
+    company.tell("fault", kind="lost_reply", match="createCampaign")
+    company.deal("C5:FINAL_INVOICE")
+    company.until(lambda: company.done("campaign.create"))
+    assert len(company.post.world.campaigns) == 1
+    assert company.post.calls["createCampaign"] == 1
+    assert company.rows("SELECT count(*) FROM delivery WHERE reason LIKE '%found_by_marker%'") == [(1,)]
 
 
 def test_a_lost_answer_of_go_waits_for_a_person(company: Company) -> None:
