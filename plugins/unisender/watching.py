@@ -24,6 +24,8 @@ KIND = "status"
 EVERY = 60.0
 HOUR, DAY = 3600.0, 86_400.0
 CHECK_EMAIL = 500
+#: things that are asked about one by one, at most so many in a round: the rest stays due
+ROUND = 60
 #: kind -> (as long as it is so old, ask again after); what is older is given up, silently for what may stay so
 _PACE: Mapping[str, tuple[tuple[float, float], ...]] = {
     "sms": ((10 * 60, 60.0), (2 * HOUR, 600.0), (3 * DAY, 3 * HOUR)),
@@ -44,7 +46,7 @@ def look(desk: Desk, watched: Sequence[Watch]) -> Poll:
     failed: Retry | None = None
     came = 0
     for kind, due in by_kind.items():
-        for batch in _batches(due, CHECK_EMAIL if kind == "email" else 1):
+        for batch in _batches(due, CHECK_EMAIL) if kind == "email" else _batches(due[:ROUND], 1):
             try:
                 _ASK.get(kind, _forget)(desk, batch, poll)
                 came += 1

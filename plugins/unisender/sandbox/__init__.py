@@ -16,7 +16,7 @@ One key serves both products here; in life each has its own. Beside what every s
   switches one off (`disabled`, `deleted`)
 
 Faults of its own, at the door of a call: `bad_key`, `no_rights`, `rate_limit`, `retry_later`, `no_money`.
-The methods of the classic API are in `contacts` and `mailing`, those of Go in `go`.
+The methods of the classic API are in `contacts`, `directory` and `mailing`, those of Go in `go`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,15 @@ from flask import Response, jsonify, request
 from hub import phpform
 from hub.sandbox import Sandbox
 from plugins.unisender import codes
-from plugins.unisender.sandbox import contacts, go, mailing
+from plugins.unisender.sandbox import contacts, directory, go, mailing
 from plugins.unisender.sandbox.outbox import Outbox
 from plugins.unisender.sandbox.world import KEY, Fault, World
 
-METHODS: dict[str, Callable[[World, dict[str, Any]], Any]] = {**contacts.METHODS, **mailing.METHODS}
+METHODS: dict[str, Callable[[World, dict[str, Any]], Any]] = {
+    **contacts.METHODS,
+    **directory.METHODS,
+    **mailing.METHODS,
+}
 
 #: fault -> (classic code, HTTP status in Go)
 _DOOR = {

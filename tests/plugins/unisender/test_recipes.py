@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,25 @@ def test_slips_are_found_before_anything_runs(tmp_path: Path, plugins: Plugins, 
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, f"  - {{name: slip, {route}}}\n", plugins)
     assert said in str(caught.value)
+
+
+README = Path(inspect.getfile(Classic)).parent / "README.md"
+
+
+@pytest.mark.parametrize(("heading", "product"), [("### Classic\n\n| action |", Classic), ("### Go\n\n| action |", Go)])
+def test_the_readme_lists_every_action(heading: str, product: type[Classic] | type[Go]) -> None:
+    text = README.read_text("utf-8").partition("## Actions")[2].split(heading, 1)[1].split("\n\n", 1)[0]
+    names = {name for row in text.splitlines() for name in re.findall(r"`([a-z_.]+)`", row.split("|")[1])}
+    assert names == {kind.name for kind in product.actions}
+
+
+def test_the_readme_lists_every_event() -> None:
+    text = README.read_text("utf-8").split("| event | when |", 1)[1].split("\n\n", 1)[0]
+    names = {row.split("`")[1] for row in text.splitlines()[2:]}
+    assert names == {kind.name for kind in (*Classic.events, *Go.events)}
+
+
+def test_the_readme_lists_every_setting() -> None:
+    text = README.read_text("utf-8").split("| setting | meaning |", 1)[1].split("\n\n", 1)[0]
+    names = {name for row in text.splitlines()[2:] for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
+    assert names == set(Classic.Settings().fields)
