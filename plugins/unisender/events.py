@@ -17,6 +17,8 @@ from hub.errors import Rejected
 from hub.model import Event
 from plugins.unisender import codes
 
+#: native events that are a letter's status
+LETTERS = frozenset({"email_status", "transactional_email_status"})
 #: members of `email` beside those of hub.records; events declare them (`EventKind.fields`)
 FIELDS = ("metadata", "delivery_status", "lists")
 #: members that hold list ids, what has just changed first; the exact ones of un-/subscribe are not confirmed
@@ -42,7 +44,7 @@ class View:
 def told(name: str, time: str, data: Mapping[str, Any], key: str, view: View) -> Event:
     """Return the event that a webhook tells of; the vendor's own text of the time stays in `extra`."""
     data = {**data, "event_time": time} if time else data
-    if name in ("email_status", "transactional_email_status"):
+    if name in LETTERS:
         return _letter(name, time, data, key, view)
     if name in ("subscribe", "unsubscribe"):
         return _subscription(name, time, data, key, view)

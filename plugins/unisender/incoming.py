@@ -24,6 +24,8 @@ from plugins.unisender import events, signing
 _VOLATILE = frozenset({"auth", "retry_count"})
 #: whose account it is; beside `event_data` when grouped, among its members when flat
 _OWNER = ("login", "user_id", "project_id", "project_name")
+#: what tells one status of a letter from another, besides its time; a robot may follow two links in one second
+_IDENTITY = ("job_id", "email_id", "campaign_id", "email", "status", "email_status", "Status", "url")
 _URL = re.compile(r"https?://[^\s\"'<>]+")
 
 
@@ -38,8 +40,13 @@ class Told:
 
     @property
     def key(self) -> str:
-        """What tells it from all others: there is no id, so all of what it says, without what a repetition changes."""
-        said = [self.name, self.time, self.login, self.data]
+        """What tells it from all others, since there is no id: of a letter's status which letter, whose, what and when.
+
+        Two webhooks of one account may tell it with different details (`delivery_info` or not). Of anything else all
+        that it says counts.
+        """
+        known = [events.text(self.data.get(name)) for name in _IDENTITY] if self.name in events.LETTERS else []
+        said = [self.name, self.time, self.login, known if any(known) else self.data]
         digest = hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
         return f"{events.native(self.name)}:{digest[:40]}"
 

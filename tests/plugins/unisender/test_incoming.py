@@ -88,6 +88,13 @@ def test_what_differs_has_another_key(classic: Classic) -> None:
     assert len(keys | {later[0].key}) == len(others) + 2
 
 
+def test_two_webhooks_that_tell_it_with_other_details_tell_one_event(go: Go) -> None:
+    data = {"job_id": "1-2", "email": "a@example.com", "status": "opened", "event_time": "2026-03-04 09:00:00"}
+    more = {"delivery_info": {"ip": "192.0.2.1"}, "metadata": {"deal": "5"}}
+    told = [made({"event_name": "transactional_email_status", **data, **extra}, GO_KEY) for extra in ({}, more)]
+    assert len({event.key for one in told for event in events(go, one)}) == 1
+
+
 def test_the_same_event_twice_in_a_body_is_one(classic: Classic) -> None:
     told = ("email_status", {"email": "a@example.com", "status": "ok_read", "email_id": 1})
     assert len(events(classic, made(grouped(told, told)))) == 1

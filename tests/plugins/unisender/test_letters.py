@@ -193,6 +193,14 @@ def test_the_pace_of_asking(account: Account, kind: str, age: int, after: float 
     assert told == (["failed"] if kind == "export" and after is None else [])
 
 
+def test_what_is_asked_about_one_by_one_is_asked_in_rounds(account: Account) -> None:
+    since = dt.datetime.now(dt.UTC).isoformat()
+    id_ = act(account.classic, "sms.send", {"phone": "89161234567", "text": "x"}).id
+    many = [Watch(watching.KIND, f"sms:{id_}", {"since": since}) for _ in range(watching.ROUND + 5)]
+    assert len(account.classic.poll(watching.KIND, None, many).watch) == watching.ROUND
+    assert account.sandbox.calls["checkSms"] == watching.ROUND
+
+
 def test_one_thing_that_cannot_be_asked_leaves_the_others(account: Account) -> None:
     done = act(account.classic, "sms.send", {"phone": "89161234567", "text": "x"})
     account.tell(f"sms/{done.id}/status", status="ok_delivered")
