@@ -152,11 +152,21 @@ def listed(desk: Desk, action: Action) -> Done:
     for page in range(EXPORT_CALLS):
         size = min(EXPORT_ROWS, wanted - len(rows))
         asked = {**params, "offset": page * EXPORT_ROWS, "limit": size}
-        found = _table(desk.client.record("exportContacts", asked))
+        found = _page(desk, asked)
         rows += found
         if len(found) < size or len(rows) >= wanted:
             break
     return Done({**(rows[0] if rows else {}), "rows": rows, "count": len(rows)})
+
+
+def _page(desk: Desk, asked: Row) -> list[Row]:
+    try:
+        return _table(desk.client.record("exportContacts", asked))
+    except Refused as error:
+        if error.vendor_code != "unknown_method":
+            raise
+        words = "this account lists no contacts at once any more: use contact.export, which makes a file"
+        raise Refused(f"{words} ({error.reason})", vendor_code=error.vendor_code) from None
 
 
 def _table(answer: Row) -> list[Row]:

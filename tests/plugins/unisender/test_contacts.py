@@ -10,6 +10,7 @@ import pytest
 from hub.errors import Gone, Refused
 from hub.model import Event, Poll, Receipt
 from hub.testing.wellformed import problems
+from plugins.unisender.sandbox import METHODS
 from tests.plugins.unisender.conftest import Account, act
 
 LETTER = {"email": "reader@example.com", "list_id": "guests", "subject": "Hi", "body": "<b>Hi</b>"}
@@ -152,6 +153,12 @@ def test_listing_in_pages(account: Account) -> None:
     assert (done.result["count"], done.result["rows"][1199]) == (1200, {"email": "a1199@example.com"})
     assert account.sandbox.calls["exportContacts"] == 2
     assert act(account.classic, "contact.list", {"list_id": "invited"}).result["count"] == 0
+
+
+def test_where_nothing_is_listed_at_once_the_file_is_named(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(METHODS, "exportContacts")
+    with pytest.raises(Refused, match="use contact"):
+        act(account.classic, "contact.list", {"list_id": "guests"})
 
 
 def test_a_letter_has_no_more_to_tell_than_its_event(account: Account) -> None:
