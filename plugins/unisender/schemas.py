@@ -55,7 +55,7 @@ class UnisenderSettings(Settings):
 
     product = ma.fields.String(
         required=True,
-        validate=ma.validate.OneOf(PRODUCTS, error="is classic (contact lists, campaigns) or go (transactional)"),
+        validate=ma.validate.OneOf(PRODUCTS, error="must be classic (contact lists, campaigns) or go (single letters)"),
         metadata={
             "help": "classic (contact lists, campaigns, SMS) or go (single letters)",
             "example": "classic",
@@ -73,7 +73,7 @@ class UnisenderSettings(Settings):
     )
     secret = ma.fields.String(
         load_default="",
-        validate=ma.validate.Regexp(r"^([A-Za-z0-9_-]{8,100})?$", error="is 8 or more letters, digits, - and _"),
+        validate=ma.validate.Regexp(r"^([A-Za-z0-9_-]{8,100})?$", error="must be 8 or more letters, digits, - and _"),
         metadata={"help": "unguessable end of the webhook's address, of your own making", "secret": True},
     )
     base_url = ma.fields.Url(
@@ -128,7 +128,7 @@ class UnisenderSettings(Settings):
         metadata={"help": "calls a second at most; 5 in classic, 10 in Go"},
     )
 
-    @ma.validates_schema
+    @ma.validates_schema(skip_on_field_errors=False)
     def _fits_the_product(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if data.get("product") != "go":
             return

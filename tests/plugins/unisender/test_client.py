@@ -264,6 +264,8 @@ def test_what_go_does_not_have(name: str) -> None:
     value: Any = {"lists": {"a": "1"}, "poll": "1h", "timezone": "UTC"}.get(name, "x")
     with pytest.raises(Exception, match="belongs to product: classic"):
         build(Go, {**GO, name: value})
+    with pytest.raises(Exception, match="belongs to product: classic"):
+        build(Go, {**GO, name: value, "from_email": "nobody"})  # told beside the other problems
 
 
 def test_connections_with_one_key_share_a_limit(classic: Classic, go: Go) -> None:
