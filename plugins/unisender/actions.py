@@ -166,6 +166,12 @@ _GO: tuple[tuple[ActionKind, GoHandler], ...] = (
         transactional.subscribe,
     ),
     (_reads("email.validate", "email", required=("email",)), transactional.validate),
+    (
+        _writes("suppression.set", "email", "cause", required=("email",), note="no more letters to this address"),
+        transactional.suppress,
+    ),
+    (_reads("suppression.get", "email", required=("email",)), transactional.suppressions),
+    (_writes("suppression.delete", "email", required=("email",)), transactional.release),
     (_reads("template.list", "offset"), transactional.templates),
     (
         ActionKind("api", linked=False, note="any method: `method: suppression/list`, values verbatim"),

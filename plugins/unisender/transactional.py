@@ -23,6 +23,9 @@ class GoDesk:
     now: dt.datetime
 
 
+#: why letters to an address are held back
+CAUSES = ("unsubscribed", "temporary_unavailable", "permanent_unavailable", "complained", "blocked")
+
 GoHandler = Callable[[GoDesk, Action], Done]
 
 
@@ -51,6 +54,31 @@ def validate(desk: GoDesk, action: Action) -> Done:
     address = values.email(action.values.get("email"))
     answer = desk.client.call("email-validation/single", {"email": address}, changes=False)
     return Done({**answer, "email": address, "value": values.text(answer.get("result"))})
+
+
+def suppress(desk: GoDesk, action: Action) -> Done:
+    """Let no more letters go to an address: its owner has said so elsewhere."""
+    address = values.email(action.values.get("email"))
+    cause = values.text(action.values.get("cause")) or "unsubscribed"
+    if cause not in CAUSES:
+        raise Refused(f"cause: {cause!r} is none of {', '.join(CAUSES)}", {"cause": "unknown"})
+    desk.client.call("suppression/set", {"email": address, "cause": cause})
+    return Done({"email": address, "cause": cause})
+
+
+def suppressions(desk: GoDesk, action: Action) -> Done:
+    """Ask whether letters to an address are held back, and why: `rows` with `cause`, none if they aren't."""
+    address = values.email(action.values.get("email"))
+    answer = desk.client.call("suppression/get", {"email": address, "all_projects": False}, changes=False)
+    rows = objects(answer.get("suppressions"))
+    return Done({"email": address, "cause": values.text(rows[0].get("cause")) if rows else "", "rows": rows})
+
+
+def release(desk: GoDesk, action: Action) -> Done:
+    """Let letters go to an address again; what its owner or its server has said the vendor doesn't let go of."""
+    address = values.email(action.values.get("email"))
+    desk.client.call("suppression/delete", {"email": address})
+    return Done({"email": address, "cause": ""})
 
 
 def templates(desk: GoDesk, action: Action) -> Done:

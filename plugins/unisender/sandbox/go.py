@@ -11,6 +11,7 @@ from hub import normal
 from plugins.unisender.message import ENGINES, LANGUAGES
 from plugins.unisender.sandbox.world import Fault, Hook, Params, World
 from plugins.unisender.schemas import GO_STATUSES
+from plugins.unisender.transactional import CAUSES
 
 _FORMATS = ("json_post", "json_post_gzip", "json_post_compressed")
 
@@ -87,6 +88,29 @@ def validate(world: World, body: Params) -> Params:
     fine = normal.email(email) is not None
     cause = "" if fine else "email_contains_forbidden_symbols"
     return {"email": email, "result": "valid" if fine else "invalid", "cause": cause, "validity": 99 if fine else 0}
+
+
+def suppress(world: World, body: Params) -> Params:
+    """Hold letters to an address back."""
+    email = normal.email(str(body.get("email") or ""))
+    if email is None or body.get("cause") not in CAUSES:
+        raise _no("Property 'email' or 'cause' is not valid")
+    world.suppressed[email] = str(body["cause"])
+    return {}
+
+
+def suppressions(world: World, body: Params) -> Params:
+    """Why letters to an address are held back."""
+    email = str(body.get("email") or "").lower()
+    cause = world.suppressed.get(email)
+    row = {"project_id": None, "cause": cause, "source": "user", "is_deletable": True, "created": world.now()}
+    return {"email": email, "suppressions": [row] if cause else []}
+
+
+def release(world: World, body: Params) -> Params:
+    """Let them go again."""
+    world.suppressed.pop(str(body.get("email") or "").lower(), None)
+    return {}
 
 
 # --- webhooks -------------------------------------------------------------------------------------
@@ -167,5 +191,6 @@ def get_template(world: World, body: Params) -> Params:
 METHODS = {
     "email/send": send, "email/subscribe": subscribe, "email-validation/single": validate, "webhook/set": set_hook,
     "webhook/list": list_hooks, "webhook/get": get_hook, "webhook/delete": delete_hook, "template/list": list_templates,
-    "template/get": get_template,
+    "template/get": get_template, "suppression/set": suppress, "suppression/get": suppressions,
+    "suppression/delete": release,
 }  # fmt: skip

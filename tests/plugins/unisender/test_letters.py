@@ -288,6 +288,19 @@ def test_a_lost_answer_of_go_is_a_doubt(account: Account) -> None:
     assert len(account.world.jobs) == 1
 
 
+def test_addresses_that_get_no_more_letters(account: Account) -> None:
+    who = {"email": "Reader@example.com"}
+    assert act(account.go, "suppression.get", who).result["cause"] == ""
+    act(account.go, "suppression.set", who)
+    assert act(account.go, "suppression.get", who).result["cause"] == "unsubscribed"
+    done = act(account.go, "email.send", {**who, "subject": "x", "html": "y"})
+    assert done.result["failed"] == {"reader@example.com": "unsubscribed"}
+    act(account.go, "suppression.delete", who)
+    assert act(account.go, "suppression.get", who).result["rows"] == []
+    with pytest.raises(Refused, match="none of unsubscribed"):
+        act(account.go, "suppression.set", {**who, "cause": "bored"})
+
+
 def test_more_of_go(account: Account) -> None:
     act(account.go, "email.subscribe", {"email": "left@example.com"})
     assert account.world.invitations == [{"email": "left@example.com", "list_id": ""}]
