@@ -81,8 +81,13 @@ def delete(desk: Desk, action: Action) -> Done:
     """Delete a contact for good, by way of an import with the column `delete`."""
     kind, contact = outgoing.who(action.values, desk.connection.region)
     row = {kind: contact, "delete": "1"}
-    done = _imported(desk, [row], list(outgoing.import_calls([row], {})))
-    return Done({**done.result, "contact": contact})
+    try:
+        done = _imported(desk, [row], list(outgoing.import_calls([row], {})))
+    except Refused as error:
+        if not _unknown(error):
+            raise
+        return Done({"contact": contact, "deleted": 0, "status": "not there"})
+    return Done({**done.result, "contact": contact, "status": "deleted"})
 
 
 def _imported(desk: Desk, rows: list[dict[str, str]], calls: list[tuple[list[int], Row]]) -> Done:

@@ -128,6 +128,8 @@ def test_deleting(account: Account) -> None:
     account.subscribe()
     assert act(account.classic, "contact.delete", {"email": "reader@example.com"}).result["deleted"] == 1
     assert account.world.contacts == []
+    again = act(account.classic, "contact.delete", {"email": "reader@example.com"})
+    assert (again.result["deleted"], again.result["status"]) == (0, "not there")
 
 
 def test_looking_up(account: Account) -> None:
