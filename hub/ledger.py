@@ -14,7 +14,7 @@ from typing import Any
 
 from hub.errors import AuthFailed, Gone, LeaseLost, RateLimited, Retry, Uncertain
 from hub.model import Event, Poll
-from hub.outcome import PATIENCE, Outcome, next_try, result_of
+from hub.outcome import PATIENCE, REFUSED, Outcome, next_try, result_of
 from hub.pipeline import Pipeline
 from hub.polling import Poller
 from hub.reasons import stored
@@ -171,27 +171,30 @@ class Ledger:
         final, result, written = kind, None, None
         follow: list[work.NewDelivery] = []
         if kind == "done" and outcome.done is not None:
-            result = result_of(outcome)
+            result = result_of(outcome)  # of a search that found nothing: none, so that its name tests as absent
             if outcome.done.written:
                 written = {"written": outcome.done.written, "before": outcome.done.before}
             self._bring_forth(db, outcome)
-            words = {str(result[name]).lower()[:200] for name in ("id", "number") if result.get(name)}
+            words = {str(result[name]).lower()[:200] for name in ("id", "number") if result and result.get(name)}
             state.add_search(db, [(word, claimed.event.id) for word in words])
         if kind in ("refused", "parked"):
             final = "parked"
             if step is not None and step.refused and step.refused[0].do and not inner and route is not None:
                 final = "skipped"
                 follow = [self._refused_step(outcome, route, int(main), 0)]
-                result = {"reason": (reason or {}).get("params", {}).get("why", ""), "refused": True}
+                result = {"reason": (reason or {}).get("params", {}).get("why", ""), REFUSED: True}
             elif step is not None and step.optional:
                 final = "skipped"
                 reason = stored("optional_failed", why=(reason or {}).get("params", {}).get("why", ""))
         todo.closed.append((claimed.id, final, tries, reason, result, written))
         if final == "parked":
             todo.parked[claimed.connection] = reason
-        if outcome.alert:
-            params = {"connection": claimed.connection, "subject": claimed.event.subject, "status": outcome.alert}
-            state.open_alert(db, f"stage:{claimed.event.subject}", "alert_stage", claimed.connection, params)
+        if outcome.alert is not None:
+            alert, more = outcome.alert
+            params = {"connection": claimed.connection, "subject": claimed.event.subject, **more}
+            state.open_alert(
+                db, f"{alert.removeprefix('alert_')}:{claimed.event.subject}", alert, claimed.connection, params
+            )
         if route is not None and not follow and final != "parked":
             follow = self._next(db, claimed, route, step, int(main), inner, outcome, result)
         todo.follow.extend(follow)

@@ -21,6 +21,7 @@ from hub import changes, identity
 from hub.config import Find, Route, Step
 from hub.errors import HubError, Skip
 from hub.model import Event, Receipt
+from hub.outcome import REFUSED
 from hub.paths import Scope
 from hub.reasons import stored
 from hub.runtime import Runtime
@@ -401,7 +402,8 @@ class Pipeline:
     @staticmethod
     def named_results(route: Route, by_step: Mapping[str, Any], before: int) -> dict[str, Any]:
         """Return `as` name -> result of the steps before one; None for a step that found nothing or didn't run."""
-        return {step.as_: by_step.get(str(index)) for index, step in enumerate(route.steps[:before]) if step.as_}
+        found = {step.as_: by_step.get(str(index)) for index, step in enumerate(route.steps[:before]) if step.as_}
+        return {name: None if isinstance(one, Mapping) and REFUSED in one else one for name, one in found.items()}
 
     @staticmethod
     def _link_contacts(db: Db, pairs: Sequence[tuple[Decision, int | None]]) -> None:
