@@ -127,6 +127,7 @@ def build(connection: ConnectionConfig, config: Config, store: Store, key: bytes
         timezone=config.hub.timezone,
         base_url=config.hub.base_url or "",
         names=connection.names,
+        mentions=config.mentions.get(connection.name, ()),
     )
     connector = connection.connector(info, connection.settings)
     connector.tokens = TokenVault(store, connection.name, key)

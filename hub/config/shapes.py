@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hub.conditions import ALWAYS, Condition, Verdict
 from hub.config.problems import Problem
-from hub.connector import ActionKind, ConnectionInfo, Connector
+from hub.connector import ActionKind, ConnectionInfo, Connector, Mention
 from hub.mapping import Values
 from hub.masking import MASK
 from hub.paths import Path, Scope
@@ -279,6 +279,8 @@ class Config:
     routes: tuple[Route, ...] = ()
     notes: list[Problem] = field(default_factory=list)
     version: str = ""
+    #: connection -> codes of its vendor's that routes name
+    mentions: Mapping[str, tuple[Mention, ...]] = field(default_factory=dict)
     _routes: dict[tuple[str, str], tuple[Route, ...]] = field(default_factory=dict, repr=False, compare=False)
     _needs: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict, repr=False, compare=False)
 
