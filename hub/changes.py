@@ -44,6 +44,8 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
         return Look([event])
     if verb == "status_changed":
         return _status(event, record, seen)
+    if event.type == "message.sent" and (seen or {}).get("own"):
+        return Look(closed=stored("echo"))  # a channel tells of every message that went out, ours among them
     if verb not in ("created", "updated"):
         return Look([event])
     before = (seen or {}).get("record")

@@ -26,7 +26,8 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "", "errors", "model", "masking", "reasons", "records", "events", "normal", "connector", "hookspecs", "session",
-        "wire", "tokens", "sealing", "keys", "jsonbody", "phpform", "sandbox", "sandbox_tls", "store", "limiter",
+        "wire", "tokens", "history", "sealing", "keys", "jsonbody", "phpform", "sandbox", "sandbox_tls", "store",
+        "limiter",
     ),
     ("paths", "conditions", "mapping", "tables", "templates", "identity", "changes"),
     ("plugins", "config"),
