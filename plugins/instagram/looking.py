@@ -1,0 +1,293 @@
+"""Looking by itself: tokens renewed in time, the subscription put back, lost messages fetched, names looked up.
+
+What is found comes in like a webhook: a request of the method POLL in the form in which Instagram itself would send it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from hub.connector import History
+from hub.errors import AuthFailed, Gone, HubError, RateLimited, Refused, Retry, Uncertain
+from hub.model import Event, Poll, Request
+from plugins.instagram import codes, incoming
+from plugins.instagram.accounts import Account, Accounts
+from plugins.instagram.acting import Acting, moment
+from plugins.instagram.client import Client
+from plugins.instagram.oauth import OAuth
+from plugins.meta.envelope import text
+
+#: seconds between two looks at the tokens, the subscription, new names
+TOKENS, SUBSCRIPTION, PROFILES = 6 * codes.HOUR, codes.HOUR, 60.0
+#: conversations read in one poll (two calls a second are allowed), seconds until the next ones, how much looks overlap
+_AT_ONCE, _NEXT, _OVERLAP = 5, 3.0, dt.timedelta(minutes=2)
+#: names looked up in one poll, and for how long one is good
+_NAMES, _NAME_LASTS = 5, dt.timedelta(days=1)
+#: an echo waits so long at most for the hub's own sends to be written down
+_ECHO_WAITS, _ECHO_AGAIN = 180.0, 1.0
+
+
+class Looking:
+    """The polls of one connection, and the completing of hints."""
+
+    def __init__(
+        self, client: Client, accounts: Accounts, acting: Acting, oauth: OAuth, settings: Mapping[str, Any],
+        connection: str, history: History, now: Callable[[], dt.datetime],
+    ) -> None:  # fmt: skip
+        self._client, self._accounts, self._acting, self._oauth = client, accounts, acting, oauth
+        self._settings, self._connection, self._history, self._now = settings, connection, history, now
+        self._login = codes.LOGINS[settings["login"]]
+
+    def poll(self, what: str, cursor: Any) -> Poll:
+        """Run one poll."""
+        polls: dict[str, Callable[[Any], Poll]] = {
+            "tokens": self._tokens, "subscription": self._subscription, "messages": self._messages,
+            "profiles": self._profiles,
+        }  # fmt: skip
+        return polls[what](cursor if isinstance(cursor, Mapping) else None)
+
+    # --- hints -----------------------------------------------------------------------------------------------------
+
+    def complete(self, events: list[Event]) -> list[Event]:
+        """Read what a mention names; hold back an echo until the hub's own sends can be told from it."""
+        return [self._mentioned(event) if event.type != "message.sent" else self._echo(event) for event in events[:1]]
+
+    def _echo(self, event: Event) -> Event:
+        """A claim is committed before the call goes out: if nothing is under way, what we sent is written down."""
+        age = self._now().timestamp() - event.at
+        if age < _ECHO_WAITS and self._history.acting("message"):
+            raise RateLimited("a message of ours is under way: is this its echo?", _ECHO_AGAIN)
+        return event
+
+    def _mentioned(self, event: Event) -> Event:
+        record = dict(event.record)
+        name = "comment" if event.kind == "comment" else "vendor"
+        extra = dict((record.get(name) or {}).get("extra") or {})
+        account = self._accounts.choose("", text(extra.get("account")))
+        owner = account.id or text(extra.get("account"))
+        number = event.subject.partition(":")[2] if name == "comment" else ""
+        try:
+            found = self._client.mentioned(account, owner, text(extra.get("media_id")), number)
+        except Gone:
+            found = {}
+        except (Refused, AuthFailed) as error:
+            found, extra["unread"] = {}, error.reason[:300]
+        words, username = text(found.get("text")) or text(found.get("caption")), text(found.get("username"))
+        extra |= {key: value for key, value in (("username", username),) if value}
+        record[name] = {**(record.get(name) or {}), **({"text": words} if name == "comment" else {}), "extra": extra}
+        return event.with_(record=record, text=words or event.text, incomplete=False)
+
+    # --- tokens ----------------------------------------------------------------------------------------------------
+
+    def _tokens(self, cursor: Mapping[str, Any] | None) -> Poll:
+        """Renew the tokens that need it. What fails for one account doesn't keep the others from theirs."""
+        failed: HubError | None = None
+        for account in self._accounts.all():
+            entry = self._accounts.entry(account)
+            if not self._oauth.due(entry) or (entry or {}).get("page"):
+                continue
+            try:
+                self._accounts.token(account)  # says so if there is none yet
+                self._renew(account, entry is None)
+            except HubError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return Poll(cursor={"at": self._now().isoformat()})
+
+    def _renew(self, account: Account, first: bool) -> None:
+        if self._login.tagged:
+            self._accounts.shelf.renew(account.id, account.given, lambda held: self._page(account))
+            return
+        if first:
+            kept = self._accounts.shelf.renew(
+                account.id, account.given, lambda held: held or self._oauth.first_look(account.given)
+            )
+            if kept.get("expires_at") is None:
+                self._client.me(account)  # neither refreshed nor exchanged: young, or dead
+            return
+
+        def fresh(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
+            if held is not None and not self._oauth.due(dict(held)):
+                return held
+            token = text((held or {}).get("token")) or account.given
+            try:
+                return self._oauth.refresh(token)
+            except Refused:
+                if (held or {}).get("expires_at"):
+                    raise
+                return {**(held or {}), "token": token, "renewed_at": self._now().timestamp()}
+
+        self._accounts.shelf.renew(account.id, account.given, fresh)
+
+    def _page(self, account: Account) -> Mapping[str, Any]:
+        """Return the Page's token that a user's token leads to; one that is a Page's already stays as it is."""
+        kept = {"token": account.given, "expires_at": None, "renewed_at": self._now().timestamp(), "page": True}
+        if not self._settings["app_id"]:
+            return kept
+        try:
+            pages = self._oauth.pages(account.given)
+        except (Refused, AuthFailed):
+            return kept
+        if account.id:
+            return pages.get(account.id, kept)
+        return next(iter(pages.values())) if len(pages) == 1 else kept
+
+    # --- subscription ------------------------------------------------------------------------------------------------
+
+    def _subscription(self, cursor: Mapping[str, Any] | None) -> Poll:
+        """See that each account's webhooks come to the app; Meta drops them after an hour of failures."""
+        known = list((cursor or {}).get("seen") or [])
+        receipts = []
+        for account in self._accounts.all():
+            missing = self.put_back(account)
+            if missing and account.id in known:
+                said = f"Instagram had dropped the subscription to {', '.join(missing)}: the hub has put it back"
+                receipts.append(self._told(account, {"text": said, "missing": missing}))
+            if account.id not in known:
+                known.append(account.id)
+        return Poll(receipts, {"seen": known})
+
+    def missing(self, account: Account) -> list[str]:
+        """Return the fields the account isn't subscribed to. The form of the list isn't confirmed for both logins."""
+        apps = self._client.subscribed(account)
+        ours = [row for row in apps if text(row.get("id")) in ("", self._settings["app_id"])] or apps
+        told = [row.get("subscribed_fields") for row in ours]
+        if ours and not any(isinstance(fields, list) for fields in told):
+            return []
+        have = {_field(field) for fields in told if isinstance(fields, list) for field in fields}
+        return [field for field in self.wanted() if field not in have and (field in self._login.least or not have)]
+
+    def put_back(self, account: Account) -> list[str]:
+        """Subscribe an account that isn't, to all fields or, if one of them is refused, to those that matter."""
+        missing = self.missing(account)
+        if missing:
+            try:
+                self._client.subscribe(account, self.wanted())
+            except Refused:
+                self._client.subscribe(account, self._login.least)
+        return missing
+
+    def wanted(self) -> tuple[str, ...]:
+        """Return the fields to subscribe to."""
+        return self._settings["subscribe"] or self._login.fields
+
+    # --- lost messages -----------------------------------------------------------------------------------------------
+
+    def _messages(self, cursor: Mapping[str, Any] | None) -> Poll:
+        """Fetch messages that no webhook brought, a few conversations at a time.
+
+        cursor: `since`, the newest change looked at; `queue`, [account, conversation] yet to be read; `to`, what
+        `since` becomes then. The first look only remembers when it began: what was said before the hub came is history.
+        """
+        now = self._now()
+        if cursor is None or (since := moment(cursor.get("since"))) is None:
+            return Poll(cursor={"since": now.isoformat(), "queue": [], "to": now.isoformat()})
+        queue = [list(pair) for pair in cursor.get("queue") or []]
+        until = text(cursor.get("to")) or now.isoformat()
+        if not queue:
+            until = now.isoformat()
+            for account in self._accounts.all():
+                for row in self._client.conversations(account):
+                    changed = moment(row.get("updated_time"))
+                    if changed is None or changed >= since - _OVERLAP:
+                        queue.append([account.id, text(row.get("id"))])
+        receipts = []
+        now_read, later = queue[:_AT_ONCE], queue[_AT_ONCE:]
+        known = self._known(since - _OVERLAP) if now_read else set()
+        for id, conversation in now_read:
+            account = self._accounts.choose("", id)
+            receipts += self._lost(account, conversation, since - _OVERLAP, known)
+        if later:
+            return Poll(receipts, {"since": since.isoformat(), "queue": later, "to": until}, next_in=_NEXT)
+        return Poll(receipts, {"since": until, "queue": [], "to": until})
+
+    def _known(self, since: dt.datetime) -> set[str]:
+        told = self._history.events(("message.received", "message.sent"), since - _OVERLAP, limit=2000)
+        return {text((event.record.get("message") or {}).get("id")) for event in told}
+
+    def _lost(
+        self, account: Account, conversation: str, since: dt.datetime, known: set[str]
+    ) -> list[tuple[str, Request]]:
+        own = account.id or self._client.me(account)["id"]
+        receipts = []
+        for row in reversed(self._client.messages(account, conversation)):
+            mid, at = text(row.get("id")), moment(row.get("created_time"))
+            sender = text((row.get("from") or {}).get("id")) if isinstance(row.get("from"), Mapping) else ""
+            if not mid or mid in known or at is None or at < since or not sender:
+                continue
+            people = (row.get("to") or {}).get("data") if isinstance(row.get("to"), Mapping) else None
+            to = [text(one.get("id")) for one in people or [] if isinstance(one, Mapping)]
+            other = next((one for one in to if one != own), "") if sender == own else own
+            message = {"mid": mid, "text": text(row.get("message")), **({"is_echo": True} if sender == own else {})}
+            element = {
+                "sender": {"id": sender}, "recipient": {"id": other}, "timestamp": int(at.timestamp() * 1000),
+                "message": message,
+            }  # fmt: skip
+            receipts.append((f"poll:{mid}", self._request({"id": own, "time": _ms(at), "messaging": [element]}, at)))
+        return receipts
+
+    # --- names -------------------------------------------------------------------------------------------------------
+
+    def _profiles(self, cursor: Mapping[str, Any] | None) -> Poll:
+        """Look up who has written lately: name and username, once a day each, so that the CRM's contact has them.
+
+        cursor: `since`, and `asked`, person -> when.
+        """
+        now = self._now()
+        since = moment((cursor or {}).get("since")) or now - dt.timedelta(minutes=5)
+        asked = {
+            person: at
+            for person, at in ((cursor or {}).get("asked") or {}).items()
+            if (when := moment(at)) is not None and now - when < _NAME_LASTS
+        }
+        receipts, left = [], False
+        for event in reversed(self._history.events(("message.received",), since, limit=500)):
+            person = text((event.record.get("contact") or {}).get("id"))
+            if not person or person in asked:
+                continue
+            if len(receipts) >= _NAMES:
+                left = True
+                break
+            asked[person] = now.isoformat()
+            if (request := self._named(event, person, now)) is not None:
+                receipts.append((f"profile:{person}:{now.date().isoformat()}", request))
+        following = {"since": (since if left else now - dt.timedelta(seconds=30)).isoformat(), "asked": asked}
+        return Poll(receipts, following, next_in=_NEXT if left else None)
+
+    def _named(self, event: Event, person: str, now: dt.datetime) -> Request | None:
+        id = text(((event.record.get("message") or {}).get("extra") or {}).get("account"))
+        try:
+            found = self._acting.profile(self._accounts.choose("", id), person)
+        except (Refused, Retry, Uncertain) as error:
+            if isinstance(error, RateLimited):
+                raise
+            return None  # no consent yet, or a passing fault: a name is worth no second try today
+        return self._request({"id": id, "time": _ms(now), "field": "profile", "value": found}, now)
+
+    # --- small parts -----------------------------------------------------------------------------------------------
+
+    def _told(self, account: Account, value: Mapping[str, Any]) -> tuple[str, Request]:
+        now = self._now()
+        key = f"connection:{account.id}:{now.isoformat()}"
+        return key, self._request(
+            {"id": account.id, "time": _ms(now), "field": "connection", "value": dict(value)}, now
+        )
+
+    def _request(self, entry: Mapping[str, Any], at: dt.datetime) -> Request:
+        body = orjson.dumps({"object": "instagram", "entry": [entry]})
+        headers = {"content-type": "application/json"}
+        return Request(incoming.POLLED, f"/in/{self._connection}", headers=headers, body=body, at=at)
+
+
+def _field(given: Any) -> str:
+    """Return a subscribed field's name, which comes as a word or in an object."""
+    return text(given.get("name")) if isinstance(given, Mapping) else text(given)
+
+
+def _ms(at: dt.datetime) -> int:
+    return int(at.timestamp() * 1000)
