@@ -298,11 +298,8 @@ def _mention(item: Item, value: Mapping[str, Any]) -> Event:
 def _connection(item: Item, value: Mapping[str, Any]) -> Event:
     """What the hub's own look at the connection found: the subscription was gone and is back."""
     key = f"connection:{item.account}:{item.digest()}"
-    record = {"vendor": {"extra": {"account": item.account, **value}}}
-    words = _text(value.get("text"))
-    return Event(
-        "connection.changed", f"connection:{item.account or '-'}", key, record, item.at, text=words, channel=CHANNEL
-    )
+    subject = f"connection:{item.account or '-'}"
+    return Event("connection.changed", subject, key, {}, item.at, text=_text(value.get("text")), channel=CHANNEL)
 
 
 def _profile(item: Item, value: Mapping[str, Any]) -> Event:

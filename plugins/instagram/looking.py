@@ -127,15 +127,19 @@ class Looking:
     def _page(self, account: Account) -> Mapping[str, Any]:
         """Return the Page's token that a user's token leads to; one that is a Page's already stays as it is."""
         kept = {"token": account.given, "expires_at": None, "renewed_at": self._now().timestamp(), "page": True}
-        if not self._settings["app_id"]:
-            return kept
         try:
-            pages = self._oauth.pages(account.given)
-        except (Refused, AuthFailed):
-            return kept
-        if account.id:
-            return pages.get(account.id, kept)
-        return next(iter(pages.values())) if len(pages) == 1 else kept
+            if self._client.me(account)["id"]:
+                return kept
+        except Refused:
+            pass  # a user has no linked account, a Page has
+        if not self._settings["app_id"]:
+            raise AuthFailed("access_token is a user's, not a Page's: give the Page's token, or set app_id")
+        pages = self._oauth.pages(account.given)
+        found = pages.get(account.id) if account.id else next(iter(pages.values())) if len(pages) == 1 else None
+        if found is None:
+            linked = ", ".join(pages) or "none"
+            raise AuthFailed(f"this token's Pages have other Instagram accounts linked ({linked}): set account_id")
+        return found
 
     # --- subscription ------------------------------------------------------------------------------------------------
 
@@ -182,11 +186,12 @@ class Looking:
         """Fetch messages that no webhook brought, a few conversations at a time.
 
         cursor: `since`, the newest change looked at; `queue`, [account, conversation] yet to be read; `to`, what
-        `since` becomes then. The first look only remembers when it began: what was said before the hub came is history.
+        `since` becomes then; `began`. The first look only remembers that: what was said before the hub came is history.
         """
         now = self._now()
         if cursor is None or (since := moment(cursor.get("since"))) is None:
-            return Poll(cursor={"since": now.isoformat(), "queue": [], "to": now.isoformat()})
+            return Poll(cursor={"since": now.isoformat(), "queue": [], "to": "", "began": now.isoformat()})
+        begin = max(since - _OVERLAP, moment(cursor.get("began")) or since)
         queue = [list(pair) for pair in cursor.get("queue") or []]
         until = text(cursor.get("to")) or now.isoformat()
         if not queue:
@@ -194,17 +199,15 @@ class Looking:
             for account in self._accounts.all():
                 for row in self._client.conversations(account):
                     changed = moment(row.get("updated_time"))
-                    if changed is None or changed >= since - _OVERLAP:
+                    if changed is None or changed >= begin:
                         queue.append([account.id, text(row.get("id"))])
-        receipts = []
-        now_read, later = queue[:_AT_ONCE], queue[_AT_ONCE:]
-        known = self._known(since - _OVERLAP) if now_read else set()
-        for id, conversation in now_read:
-            account = self._accounts.choose("", id)
-            receipts += self._lost(account, conversation, since - _OVERLAP, known)
-        if later:
-            return Poll(receipts, {"since": since.isoformat(), "queue": later, "to": until}, next_in=_NEXT)
-        return Poll(receipts, {"since": until, "queue": [], "to": until})
+        receipts: list[tuple[str, Request]] = []
+        known = self._known(begin) if queue else set()
+        for id, conversation in queue[:_AT_ONCE]:
+            receipts += self._lost(self._accounts.choose("", id), conversation, begin, known)
+        left = queue[_AT_ONCE:]
+        following = {**cursor, "since": since.isoformat() if left else until, "queue": left, "to": until}
+        return Poll(receipts, following, next_in=_NEXT if left else None)
 
     def _known(self, since: dt.datetime) -> set[str]:
         told = self._history.events(("message.received", "message.sent"), since - _OVERLAP, limit=2000)
@@ -260,14 +263,16 @@ class Looking:
         return Poll(receipts, following, next_in=_NEXT if left else None)
 
     def _named(self, event: Event, person: str, now: dt.datetime) -> Request | None:
-        id = text(((event.record.get("message") or {}).get("extra") or {}).get("account"))
+        account = self._accounts.choose(
+            "", text(((event.record.get("message") or {}).get("extra") or {}).get("account"))
+        )
         try:
-            found = self._acting.profile(self._accounts.choose("", id), person)
+            found = self._acting.profile(account, person)
         except (Refused, Retry, Uncertain) as error:
             if isinstance(error, RateLimited):
                 raise
             return None  # no consent yet, or a passing fault: a name is worth no second try today
-        return self._request({"id": id, "time": _ms(now), "field": "profile", "value": found}, now)
+        return self._request({"id": account.id, "time": _ms(now), "field": "profile", "value": found}, now)
 
     # --- small parts -----------------------------------------------------------------------------------------------
 

@@ -75,12 +75,13 @@ class Token:
 
 @dataclass
 class Asked:
-    """One call: method, path without the version, parameters from query, form or JSON, whose token it has."""
+    """One call: method, path without the version, parameters from query, form or JSON, whose token it has, which."""
 
     method: str
     path: list[str]
     params: dict[str, Any]
     account: str
+    kind: str
 
 
 class GraphSandbox(base.Sandbox):
@@ -164,7 +165,7 @@ class GraphSandbox(base.Sandbox):
                 if answer is None:
                     held = self.token(bearer(params))
                     params.pop("access_token", None)
-                    answer = self.graph(Asked(request.method, parts, params, held.account))
+                    answer = self.graph(Asked(request.method, parts, params, held.account, held.kind))
                     if self.fault_for(name, "sent_but_error"):
                         raise GraphError(1, "An unknown error occurred", 1357046)
         except GraphError as error:

@@ -34,6 +34,10 @@ def account(stand: InstagramSandbox, asked: Asked, me: str) -> dict[str, Any]:
         if name == "mentioned_media.media_id":
             media = {"id": argument, "caption": f"with @{own['username']}", "username": "somebody.fake"}
             return {"mentioned_media": media, "id": me}
+    if asked.kind == "user":
+        if "instagram_business_account" in wanted:
+            raise GraphError(100, "(#100) Tried accessing nonexisting field (instagram_business_account)")
+        return {"id": "500000000000001", "name": "Fake Person"}
     if stand.login.tagged:
         page = {"id": own["page"], "name": own["name"]}
         linked = {"instagram_business_account": {"id": me}} if "instagram_business_account" in wanted else {}
