@@ -226,7 +226,8 @@ class Pipeline:
             return
         match = self.runtime.config.people.match
         nobody = getattr(self.runtime.config.people, "nobody", ())
-        persons = people.persons(db, [identity.keys(d.event, match, nobody) for d in decisions])
+        keys = [identity.keys(d.event, match, nobody) for d in decisions]
+        persons = people.persons(db, self._with_linked(db, decisions, keys))
         pairs = list(zip(decisions, persons, strict=True))
         self._link_contacts(db, pairs)
         known = work.links(db, [end for d, person in pairs if d.routes for end in work.link_ends(d.event, person)])
@@ -380,6 +381,28 @@ class Pipeline:
     def named_results(route: Route, by_step: Mapping[str, Any], before: int) -> dict[str, Any]:
         """Return `as` name -> result of the steps before one; None for a step that found nothing or didn't run."""
         return {step.as_: by_step.get(str(index)) for index, step in enumerate(route.steps[:before]) if step.as_}
+
+    @staticmethod
+    def _with_linked(
+        db: Db, decisions: Sequence[Decision], keys: list[list[tuple[str, str]]]
+    ) -> list[list[tuple[str, str]]]:
+        """Add a key of the person whom a contact is linked to already: what the hub made for somebody is theirs.
+
+        So an event of the CRM about a contact that was made of a chat finds the person who chats.
+        """
+        contacts = [(d.event.connection, d.event.record.get("contact")) for d in decisions]
+        ends = [
+            (connection, "contact", str(contact["id"])) if isinstance(contact, Mapping) and contact.get("id") else None
+            for connection, contact in contacts
+        ]
+        known = work.links(db, {end for end in ends if end is not None})
+        for end, some in zip(ends, keys, strict=True):
+            linked = (
+                [ref for where, kind, ref in known.get(end, ()) if (where, kind) == ("hub", "person")] if end else []
+            )
+            for person in linked[:1]:
+                some.extend(people.keys_of(db, int(person))[:1])
+        return keys
 
     @staticmethod
     def _link_contacts(db: Db, pairs: Sequence[tuple[Decision, int | None]]) -> None:
