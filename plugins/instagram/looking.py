@@ -188,7 +188,7 @@ class Looking:
         cursor: `since`, the newest change looked at; `queue`, [account, conversation] yet to be read; `to`, what
         `since` becomes then; `began`. The first look only remembers that: what was said before the hub came is history.
         """
-        now = self._now()
+        now = self._now().replace(microsecond=0)  # as Instagram tells the time
         if cursor is None or (since := moment(cursor.get("since"))) is None:
             return Poll(cursor={"since": now.isoformat(), "queue": [], "to": "", "began": now.isoformat()})
         begin = max(since - _OVERLAP, moment(cursor.get("began")) or since)
