@@ -179,7 +179,7 @@ class Pipeline:
 
     def _plain(self, event: Event) -> bool:
         """Return whether an event is news by itself, with nothing to compare."""
-        return not event.incomplete and event.type != "message.sent" and event.type.partition(".")[2] not in (
+        return not event.incomplete and event.type not in changes.SAID and event.type.partition(".")[2] not in (
             "created", "updated", "deleted", "status_changed"
         )  # fmt: skip
 

@@ -81,12 +81,13 @@ def test_the_hub_gives_every_connector_its_own_history(tmp_path: Path) -> None:
 # --- a message we sent comes back -------------------------------------------------------------------
 
 
-def sent(key: str = "k1") -> Event:
-    return Event("message.sent", "message:m-1", key, {"message": {"id": "m-1", "text": "Hello"}}, id=7)
+def sent(kind: str = "message") -> Event:
+    return Event(f"{kind}.sent", f"{kind}:m-1", "k1", {kind: {"id": "m-1", "text": "Hello"}}, id=7)
 
 
-def test_a_message_the_hub_sent_is_an_echo_when_the_channel_tells_of_it() -> None:
-    found = look(sent(), {"record": None, "own": {"text": "Hello"}, "hop": 0}, (), 0.0)
+@pytest.mark.parametrize("kind", ["message", "comment"])
+def test_what_the_hub_said_is_an_echo_when_the_channel_tells_of_it(kind: str) -> None:
+    found = look(sent(kind), {"record": None, "own": {"text": "Hello"}, "hop": 0}, (), 0.0)
     assert found.events == []
     assert found.closed is not None
     assert found.closed["code"] == "echo"
