@@ -225,7 +225,7 @@ class Acting:
         since = action.in_doubt_since
         id = self._replied(account, comment, said, since - _SLACK) if since is not None else ""
         id = id or self._client.reply(account, comment, said)
-        return Done({"id": id, "text": said, "comment": comment}, id)
+        return Done({"id": id, "text": said, "comment": comment}, id, written={"text": said})
 
     def _replied(self, account: Account, comment: str, said: str, since: dt.datetime) -> str:
         """Return the id of an answer with this text given since then; Instagram hangs them on the topmost comment."""
@@ -296,7 +296,7 @@ class Acting:
             )
         owner = account.id or self._event_account(action) or self._client.me(account)["id"]
         id = self._client.reply_to_mention(account, owner, media, comment, said)
-        return Done({"id": id, "text": said}, id)
+        return Done({"id": id, "text": said}, id, written={"text": said})
 
     # --- the rest --------------------------------------------------------------------------------------------------
 

@@ -63,10 +63,10 @@ class Instagram(Connector):
         EventKind("message.deleted", "message", "messages-deleted.webhook.json", "taken back", ("account",)),
         EventKind("message.reaction", "message", "message-reactions-react.webhook.json", "", _REACTION),
         EventKind("comment.received", "comment", "comments-changes.webhook.json", "also live, and mentions", _COMMENT),
+        EventKind("comment.sent", "comment", "own-comment.webhook.json", "by a colleague under our posts", _COMMENT),
         EventKind("contact.updated", "contact", "profile.poll.json", "name and username were looked up", _CONTACT),
         EventKind("connection.changed", "", "connection.poll.json", "the subscription was gone and is back"),
         EventKind("vendor.mentions", "", "mentions-media.webhook.json", "named in the caption of somebody's post"),
-        EventKind("vendor.own_comment", "comment", "own-comment.webhook.json", "ours", _COMMENT),
         EventKind("vendor.message_edit", "message", "message-edit.webhook.json", "", ("num_edit",)),
         EventKind("vendor.message_self", "", "", "our account wrote to itself"),
         EventKind(

@@ -258,13 +258,13 @@ def _comment(item: Item, value: Mapping[str, Any]) -> Event:
     at = envelope.instant(value.get("created_time")) or item.at
     comment: dict[str, Any] = {"id": number, "text": words, "extra": {k: v for k, v in extra.items() if v}}
     comment |= {**({"by": person} if person else {}), **_at(at)}
-    record = {"comment": comment, **({"contact": contact(person, username)} if person else {})}
     if person and (person == item.account or text(author.get("self_ig_scoped_id"))):
-        own = {"vendor": {"extra": {"account": item.account}}, **record}  # ours: an answer would answer itself
-        return Event(
-            "vendor.own_comment", f"comment:{number}", f"comment:{number}:own", own, at, text=words, channel=CHANNEL
-        )
-    record["source"] = {"channel": CHANNEL}
+        return Event(  # ours: an answer would answer itself
+            "comment.sent", f"comment:{number}", f"comment:{number}", {"comment": comment}, at, text=words,
+            channel=CHANNEL, incomplete=True,
+        )  # fmt: skip
+    record: dict[str, Any] = {"comment": comment, "source": {"channel": CHANNEL}}
+    record |= {"contact": contact(person, username)} if person else {}
     title = "in the live broadcast" if item.field == "live_comments" else ""
     return Event(
         "comment.received", f"comment:{number}", f"comment:{number}", record, at, text=words, title=title,

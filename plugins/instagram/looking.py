@@ -54,13 +54,13 @@ class Looking:
 
     def complete(self, events: list[Event]) -> list[Event]:
         """Read what a mention names; hold back an echo until the hub's own sends can be told from it."""
-        return [self._mentioned(event) if event.type != "message.sent" else self._echo(event) for event in events[:1]]
+        return [self._echo(event) if event.type.endswith(".sent") else self._mentioned(event) for event in events[:1]]
 
     def _echo(self, event: Event) -> Event:
         """A claim is committed before the call goes out: if nothing is under way, what we sent is written down."""
         age = self._now().timestamp() - event.at
-        if age < _ECHO_WAITS and self._history.acting("message"):
-            raise RateLimited("a message of ours is under way: is this its echo?", _ECHO_AGAIN)
+        if age < _ECHO_WAITS and self._history.acting(event.kind):
+            raise RateLimited(f"a {event.kind} of ours is under way: is this its echo?", _ECHO_AGAIN)
         return event
 
     def _mentioned(self, event: Event) -> Event:
@@ -84,15 +84,19 @@ class Looking:
     # --- tokens ----------------------------------------------------------------------------------------------------
 
     def _tokens(self, cursor: Mapping[str, Any] | None) -> Poll:
-        """Renew the tokens that need it. What fails for one account doesn't keep the others from theirs."""
+        """Renew the tokens that need it, and use the others once: a dead one is told before a client waits for it.
+
+        What fails for one account doesn't keep the others from theirs.
+        """
         failed: HubError | None = None
         for account in self._accounts.all():
             entry = self._accounts.entry(account)
-            if not self._oauth.due(entry) or (entry or {}).get("page"):
-                continue
             try:
                 self._accounts.token(account)  # says so if there is none yet
-                self._renew(account, entry is None)
+                if self._oauth.due(entry) and not (entry or {}).get("page"):
+                    self._renew(account, entry is None)
+                else:
+                    self._client.me(account)
             except HubError as error:
                 failed = failed or error
         if failed is not None:

@@ -159,7 +159,10 @@ class InstagramSandbox(GraphSandbox):
             return self._edge(asked, me, edge)
         if me and asked.method == "GET":
             return objects.account(self, asked, me)
-        return objects.answer(self.world, asked, asked.account)
+        answer = objects.answer(self.world, asked, asked.account)
+        if isinstance(answer, dict) and (made := answer.pop("told", None)):
+            self._tell_comment(made)  # our own answers are told like anybody's
+        return answer
 
     def _account(self, name: str, of_token: str) -> str:
         """Return the account that `me`, an account's id or its Page's id names, "" for any other object."""
@@ -245,16 +248,7 @@ class InstagramSandbox(GraphSandbox):
         row = {"id": id, "from": person, "text": text, "media": media, "parent": parent, "at": now.timestamp(),
                "hidden": False}  # fmt: skip
         self.world.comments[id] = row
-        owner = self.world.media[media]["owner"]
-        value: dict[str, Any] = {
-            "from": {"id": person, "username": self.world.person_name(person)},
-            "media": {"id": media, "media_product_type": "FEED"},
-            "id": id,
-            "text": text,
-            **({"parent_id": parent} if parent else {}),
-        }
-        change = {"field": "live_comments" if live else "comments", "value": value}
-        self._tell(owner, {"id": owner, "time": int(now.timestamp()), "changes": [change]})
+        self._tell_comment(row, "live_comments" if live else "comments")
         return id
 
     def press(self, person: str = CLIENT, title: str = "Talk to us", payload: str = "CARE") -> str:
@@ -284,6 +278,18 @@ class InstagramSandbox(GraphSandbox):
     def unsubscribe(self, account: str = ACCOUNT) -> None:
         """Meta drops the account's webhooks after an hour of failures."""
         self.world.subscribed.pop(account, None)
+
+    def _tell_comment(self, row: dict[str, Any], field: str = "comments") -> None:
+        owner = self.world.media[row["media"]]["owner"]
+        value: dict[str, Any] = {
+            "from": {"id": row["from"], "username": self.world.person_name(row["from"])},
+            "media": {"id": row["media"], "media_product_type": "FEED"},
+            "id": row["id"],
+            "text": row["text"],
+            **({"parent_id": row["parent"]} if row["parent"] else {}),
+        }
+        change = {"field": field, "value": value}
+        self._tell(owner, {"id": owner, "time": int(row["at"]), "changes": [change]})
 
     def _echo(self, account: str, row: dict[str, Any]) -> None:
         part: dict[str, Any] = {"mid": row["id"], "is_echo": True, **({"text": row["text"]} if row.get("text") else {})}

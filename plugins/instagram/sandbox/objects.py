@@ -139,7 +139,7 @@ def _comment(world: World, asked: Asked, me: str, id: str, edge: str) -> Any:
             top = row["parent"] or id
             world.comments[made] = {**row, "id": made, "from": me, "text": said, "parent": top,
                                     "at": world.clock().timestamp(), "hidden": False}  # fmt: skip
-            return {"id": made}
+            return {"id": made, "told": world.comments[made]}
         case ("DELETE", ""):
             del world.comments[id]
             return {"success": True}

@@ -48,7 +48,7 @@ class TestInstagram(WebhookContract):
         "messaging-postbacks.webhook.json": ["message.received"],
         "messaging-referral.webhook.json": ["vendor.messaging_referral"],
         "messaging-seen.webhook.json": ["message.read"],
-        "own-comment.webhook.json": ["vendor.own_comment"],
+        "own-comment.webhook.json": ["comment.sent"],
         "signed-cyrillic.webhook.http": ["message.received"],
         "standby-text.webhook.json": ["message.received"],
         "story-insights.webhook.json": ["vendor.story_insights"],

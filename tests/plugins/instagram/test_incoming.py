@@ -267,10 +267,11 @@ def test_comment_id_is_an_id_too() -> None:
 
 def test_our_own_comment_is_no_request() -> None:
     event = sample("own-comment")
-    assert (event.type, event.text) == ("vendor.own_comment", "Thank you")
+    assert (event.type, event.text, event.incomplete) == ("comment.sent", "Thank you", True)
+    assert "contact" not in event.record
     value = {"id": "1", "text": "Hi", "from": {"id": "99", "self_ig_scoped_id": "99"}}
     entry = {"id": ACCOUNT, "time": 1, "field": "comments", "value": value}
-    assert parse({"object": "instagram", "entry": [entry]})[0].type == "vendor.own_comment"
+    assert parse({"object": "instagram", "entry": [entry]})[0].type == "comment.sent"
 
 
 def test_a_comment_that_mentions_us_is_the_same_comment_whichever_field_tells_of_it() -> None:
