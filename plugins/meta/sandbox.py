@@ -163,8 +163,10 @@ class GraphSandbox(base.Sandbox):
             with self.lock:
                 answer = self.open_path(parts, params)
                 if answer is None:
-                    held = self.token(bearer(params))
+                    given = bearer(params)
+                    held = self.token(given)
                     params.pop("access_token", None)
+                    self._proven(given, params.pop("appsecret_proof", None))
                     answer = self.graph(Asked(request.method, parts, params, held.account, held.kind))
                     if self.fault_for(name, "sent_but_error"):
                         raise GraphError(1, "An unknown error occurred", 1357046)
@@ -173,6 +175,12 @@ class GraphSandbox(base.Sandbox):
         if isinstance(answer, Response):
             return answer
         return self._with_usage(jsonify(answer), 200)
+
+    @staticmethod
+    def _proven(token: str, proof: Any) -> None:
+        """Raise if a proof is given and isn't the token's HMAC with the app secret."""
+        if proof and str(proof) != digest(APP_SECRET, token.encode()):
+            raise GraphError(100, "Invalid appsecret_proof provided in the API argument", type="GraphMethodException")
 
     def _with_usage(self, response: Response, status: int) -> Response:
         response.status_code = status

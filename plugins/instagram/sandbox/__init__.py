@@ -166,8 +166,8 @@ class InstagramSandbox(GraphSandbox):
 
     def _account(self, name: str, of_token: str) -> str:
         """Return the account that `me`, an account's id or its Page's id names, "" for any other object."""
-        page = self.world.accounts[of_token]["page"]
-        if name in ("me", of_token) or (self.login.tagged and name == page):
+        own = self.world.accounts[of_token]
+        if name in ("me", of_token, own["app_scoped"]) or (self.login.tagged and name == own["page"]):
             return of_token
         if name in self.world.accounts:
             raise GraphError(100, f"(#100) Object with ID '{name}' does not exist", 33, "GraphMethodException")

@@ -42,7 +42,8 @@ def account(stand: InstagramSandbox, asked: Asked, me: str) -> dict[str, Any]:
         page = {"id": own["page"], "name": own["name"]}
         linked = {"instagram_business_account": {"id": me}} if "instagram_business_account" in wanted else {}
         return {**page, **linked}
-    known = {"id": own["app_scoped"], "user_id": me, "username": own["username"], "name": own["name"]}
+    id = own["app_scoped"] if asked.path[0] == "me" else asked.path[0]
+    known = {"id": id, "user_id": me, "username": own["username"], "name": own["name"]}
     return {"id": known["id"], **{name: known[name] for name in wanted if name in known}}
 
 
