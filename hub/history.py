@@ -36,11 +36,11 @@ class History:
         with self._store.read() as db:
             return history.events(db, self._connection, types, since.timestamp(), word.lower(), limit)
 
-    def acting(self, record: str) -> bool:
-        """Return whether an act on such a record has been begun here whose outcome isn't written down yet."""
+    def acting(self, record: str, before: dt.datetime) -> bool:
+        """Return whether an act on such a record, planned before then, is under way: begun and not written down."""
         if self._store is None:
             return False
         from hub.store import history
 
         with self._store.read() as db:
-            return history.acting(db, self._connection, record)
+            return history.acting(db, self._connection, record, before.timestamp())

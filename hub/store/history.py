@@ -22,11 +22,14 @@ def events(db: Db, connection: str, types: Sequence[str], since: float, word: st
     return [intake.event_of(row) for row in rows]
 
 
-def acting(db: Db, connection: str, record: str) -> bool:
-    """Return whether a delivery of an action on this record has been claimed and not been written down yet."""
+def acting(db: Db, connection: str, record: str, before: float) -> bool:
+    """Return whether a delivery of an action on this record, made before, is claimed and not written down yet.
+
+    Not when it was claimed counts: a doubtful one is claimed again to be looked into.
+    """
     row = db.one(
         "SELECT 1 FROM delivery WHERE state = 'ready' AND started_at IS NOT NULL AND connection = ? "
-        "AND action LIKE ? LIMIT 1",
-        (connection, f"{record}.%"),
+        "AND action LIKE ? AND created_at <= ? LIMIT 1",
+        (connection, f"{record}.%", before),
     )
     return row is not None

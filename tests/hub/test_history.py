@@ -50,20 +50,22 @@ def test_an_act_is_under_way_from_its_claim_until_it_is_written_down(store: Stor
         work.add_deliveries(
             db, [work.NewDelivery(event.id, "r", "0", "chat", "message.send", "chat>person:1", "chat", "m-1")]
         )
-    assert not history.acting("message")
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+    assert not history.acting("message", later)
     with store.write() as db:
         db.run("UPDATE delivery SET started_at = ?", (db.now,))
-    assert history.acting("message")
-    assert not history.acting("comment")
-    assert not History(store, "other").acting("message")
+    assert history.acting("message", later)
+    assert not history.acting("message", LONG_AGO)
+    assert not history.acting("comment", later)
+    assert not History(store, "other").acting("message", later)
     with store.write() as db:
         db.run("UPDATE delivery SET state = 'done'")
-    assert not history.acting("message")
+    assert not history.acting("message", later)
 
 
 def test_without_a_store_nothing_is_known() -> None:
     assert History().events(("message.received",), LONG_AGO) == []
-    assert not History().acting("message")
+    assert not History().acting("message", LONG_AGO)
 
 
 def test_the_hub_gives_every_connector_its_own_history(tmp_path: Path) -> None:
