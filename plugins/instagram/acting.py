@@ -11,17 +11,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.connector import History
-from hub.errors import Gone, Refused, Retry, Uncertain
+from hub.errors import Refused, Retry, Uncertain
 from hub.model import Action, Done, Record
 from plugins.instagram import codes, outgoing, window
 from plugins.instagram.accounts import Account, Accounts
-from plugins.instagram.client import Client, rows
+from plugins.instagram.client import Client, moment
+from plugins.instagram.comments import SLACK, Comments, extra_of, plain
 from plugins.instagram.incoming import CHANNEL, contact
 from plugins.meta.envelope import text
 from plugins.meta.refusals import is_window
 
-#: clocks differ: a trace may seem this much older than the try that left it
-_SLACK = dt.timedelta(seconds=5)
 #: how far back the hub looks for the client's last message
 _LOOK_BACK = dt.timedelta(days=400)
 
@@ -39,15 +38,15 @@ class Acting:
 
     def perform(self, action: Action) -> Done:
         """Do it."""
+        of = Comments(self._client, self._connection)
         acts: dict[str, Callable[[Action, Account], Done]] = {
             "message.send": self._send, "message.private_reply": self._private_reply, "message.react": self._react,
             "message.unreact": self._react, "message.typing": self._show, "message.mark_seen": self._show,
             "message.list": self._messages, "attachment.upload": self._upload, "contact.get": self._profile,
-            "comment.reply": self._reply, "comment.hide": self._hide, "comment.unhide": self._hide,
-            "comment.delete": self._delete, "comment.get": self._comment, "comment.list": self._comments,
-            "media.allow_comments": self._switch, "media.forbid_comments": self._switch,
-            "mention.reply": self._mention, "thread.pass": self._hand_over, "thread.take": self._hand_over,
-            "api": self._api, "api.call": self._api,
+            "comment.reply": of.reply, "comment.hide": of.hide, "comment.unhide": of.hide, "comment.delete": of.delete,
+            "comment.get": of.get, "comment.list": of.list, "media.allow_comments": of.switch,
+            "media.forbid_comments": of.switch, "mention.reply": of.mention, "thread.pass": self._hand_over,
+            "thread.take": self._hand_over, "api": self._api, "api.call": self._api,
         }  # fmt: skip
         if (act := acts.get(action.name)) is None:
             raise Refused(f"plugin instagram has no action {action.name}")
@@ -58,7 +57,7 @@ class Acting:
         event = action.event
         if event is None or event.connection != self._connection:
             return ""
-        return next((account for one in event.record.values() if (account := _extra(one).get("account"))), "")
+        return next((account for one in event.record.values() if (account := extra_of(one).get("account"))), "")
 
     # --- messages --------------------------------------------------------------------------------------------------
 
@@ -74,7 +73,7 @@ class Acting:
             answer = self._client.send(account, self._envelope({"id": to}, body, tagged))
         except Refused as error:
             if not (is_window(error) and last is None and human and feature):
-                raise
+                raise _advised(error, action) from None
             answer = self._client.send(account, self._envelope({"id": to}, body, True))
         return self._sent(action, text(answer.get("message_id")), to, body)
 
@@ -111,8 +110,8 @@ class Acting:
 
         The echo is asked first, then Instagram. `Uncertain` while it can't be told: a message twice is worse than late.
         """
-        begin = since - _SLACK
-        for event in self._history.events(("message.sent",), begin):
+        begin = since - SLACK
+        for event in self._history.events(("message.sent",), begin, limit=500):
             told = event.record.get("message") or {}
             fresh = event.occurred_at is None or event.occurred_at >= begin
             if fresh and told.get("to") == to and _same(body, text(told.get("text")), bool(told.get("files"))):
@@ -212,92 +211,6 @@ class Acting:
         name = text(given.get("name"))
         return {**found, **({"name": name} if name else {}), "extra": extra}
 
-    # --- comments --------------------------------------------------------------------------------------------------
-
-    def _reply(self, action: Action, account: Account) -> Done:
-        """Answer in public. A comment that names us under somebody else's media is answered where it stands."""
-        comment = outgoing.comment_of(action, self._connection)
-        said = outgoing.words(action.values.get("text"))
-        told = _extra((action.event.record if action.event else {}).get("comment"))
-        event = action.event
-        if event is not None and event.subject == f"comment:{comment}" and told.get("mention"):
-            return self._to_mention(account, text(told.get("media_id")), comment, said, action)
-        since = action.in_doubt_since
-        id = self._replied(account, comment, said, since - _SLACK) if since is not None else ""
-        id = id or self._client.reply(account, comment, said)
-        return Done({"id": id, "text": said, "comment": comment}, id, written={"text": said})
-
-    def _replied(self, account: Account, comment: str, said: str, since: dt.datetime) -> str:
-        """Return the id of an answer with this text given since then; Instagram hangs them on the topmost comment."""
-        found = self._client.comment(account, comment, "id,parent_id,replies{id,text,timestamp}")
-        parent = text(found.get("parent_id"))
-        places = [found, *([self._client.comment(account, parent, "id,replies{id,text,timestamp}")] if parent else [])]
-        for place in places:
-            for row in rows(place.get("replies")):
-                at = moment(row.get("timestamp"))
-                if _words(text(row.get("text"))) == _words(said) and (at is None or at >= since):
-                    return text(row.get("id"))
-        return ""
-
-    def _hide(self, action: Action, account: Account) -> Done:
-        comment = outgoing.comment_of(action, self._connection)
-        self._client.hide(account, comment, action.verb == "hide")
-        return Done({"id": comment, "hidden": action.verb == "hide"}, comment)
-
-    def _delete(self, action: Action, account: Account) -> Done:
-        comment = outgoing.comment_of(action, self._connection)
-        try:
-            self._client.delete(account, comment)
-        except Gone:
-            if action.in_doubt_since is None:
-                raise
-        return Done({"id": comment}, comment)
-
-    def _comment(self, action: Action, account: Account) -> Done:
-        comment = outgoing.comment_of(action, self._connection)
-        return Done(self.comment(self._client.comment(account, comment)), comment)
-
-    def _comments(self, action: Action, account: Account) -> Done:
-        media = outgoing.required(action, "media", "id")
-        found = [self.comment(row) for row in self._client.comments(account, media)][: action.limit or 50]
-        return Done({"rows": found, "count": len(found)})
-
-    @staticmethod
-    def comment(given: Mapping[str, Any]) -> Record:
-        """Return a comment that was read as a neutral one."""
-        author, at = given.get("from"), moment(given.get("timestamp"))
-        by = text(author.get("id")) if isinstance(author, Mapping) else ""
-        found: Record = {"id": text(given.get("id")), "text": text(given.get("text")), "extra": dict(given)}
-        found |= {"by": by} if by else {}
-        return found | ({"at": at.isoformat()} if at else {})
-
-    def _switch(self, action: Action, account: Account) -> Done:
-        media = outgoing.required(action, "media", "id")
-        self._client.switch_comments(account, media, action.verb == "allow_comments")
-        return Done({"id": media}, media)
-
-    def _mention(self, action: Action, account: Account) -> Done:
-        told = _extra((action.event.record if action.event else {}).get("comment"))
-        told = told or _extra((action.event.record if action.event else {}).get("vendor"))
-        media = text(action.values.get("media")) or text(told.get("media_id"))
-        if not media:
-            raise Refused("mention.reply needs `media`, the post's id", {"media": "is missing"})
-        comment = text(action.values.get("comment"))
-        if not comment and action.event is not None and action.event.kind == "comment":
-            comment = action.event.subject.partition(":")[2]
-        return self._to_mention(account, media, comment, outgoing.words(action.values.get("text")), action)
-
-    def _to_mention(self, account: Account, media: str, comment: str, said: str, action: Action) -> Done:
-        """Answer somebody else's media. What is there can't be read back: a doubtful answer is a person's to judge."""
-        if action.in_doubt_since is not None:
-            raise Refused(
-                "the answer may stand there already, and Instagram doesn't let us look: see for yourself, then"
-                " `hub retry` or `hub drop`"
-            )
-        owner = account.id or self._event_account(action) or self._client.me(account)["id"]
-        id = self._client.reply_to_mention(account, owner, media, comment, said)
-        return Done({"id": id, "text": said}, id, written={"text": said})
-
     # --- the rest --------------------------------------------------------------------------------------------------
 
     def _hand_over(self, action: Action, account: Account) -> Done:
@@ -319,18 +232,12 @@ class Acting:
 # --- small words -------------------------------------------------------------------------------------------------
 
 
-def moment(value: Any) -> dt.datetime | None:
-    """Return the vendor's `2025-07-28T22:44:49+0000` as an instant."""
-    try:
-        at = dt.datetime.fromisoformat(text(value))
-    except ValueError:
-        return None
-    return at.astimezone(dt.UTC) if at.tzinfo else at.replace(tzinfo=dt.UTC)
-
-
-def _extra(record: Any) -> Mapping[str, Any]:
-    found = record.get("extra") if isinstance(record, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+def _advised(error: Refused, action: Action) -> Refused:
+    """Add what to do where somebody who only commented was to be written to."""
+    if action.event is None or action.event.kind != "comment":
+        return error
+    advice = "a comment is answered in the chat by message.private_reply"
+    return Refused(f"{error.reason}; {advice}", error.fields, error.vendor_code)
 
 
 def _person(record: Mapping[str, Any]) -> str:
@@ -345,8 +252,4 @@ def _kind(body: Mapping[str, Any]) -> str:
 def _same(body: Mapping[str, Any], said: str, files: bool) -> bool:
     """Tell whether what is in the chat may be this message: by its words; a file by there being one without words."""
     wanted = text(body.get("text"))
-    return _words(said) == _words(wanted) if wanted else files and not said.strip()
-
-
-def _words(said: str) -> str:
-    return " ".join(said.split())
+    return plain(said) == plain(wanted) if wanted else files and not said.strip()

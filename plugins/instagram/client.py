@@ -6,6 +6,7 @@ linked to the account (`me` is whoever the token belongs to), comments through t
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,14 +62,19 @@ class Client:
         )  # fmt: skip
         return rows(answer)
 
-    def messages(self, account: Account, conversation: str, optional: bool = True) -> list[dict[str, Any]]:
+    def messages(
+        self, account: Account, conversation: str, optional: bool = True, since: dt.datetime | None = None
+    ) -> list[dict[str, Any]]:
         """Return a conversation's newest messages with sender and text, newest first; 20 at most have details.
 
-        Nested fields may be answered by ids alone (the page shows two calls): then each is read by itself.
+        Nested fields may be answered by ids alone (the page shows two calls): then each is read by itself, those from
+        `since` on where it is given.
         https://developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login/conversations-api
         """
         answer = self._get(account, conversation, optional, fields=f"messages{{{codes.MESSAGE}}}")
         found = rows(answer.get("messages"))[:20]
+        if since is not None:
+            found = [row for row in found if (moment(row.get("created_time")) or since) >= since]
         return [row if "from" in row else self._message(account, row, optional) for row in found]
 
     def _message(self, account: Account, row: dict[str, Any], optional: bool) -> dict[str, Any]:
@@ -172,6 +178,15 @@ class Client:
             raise Refused(f"`method` reads like `GET me/media`, not {method[:80]!r}")
         given = {"json": dict(values)} if verb == "POST" else {"params": dict(values)}
         return self._graph.call(verb, path, self._accounts.reader(account), **given)
+
+
+def moment(value: Any) -> dt.datetime | None:
+    """Return the vendor's `2025-07-28T22:44:49+0000` as an instant."""
+    try:
+        at = dt.datetime.fromisoformat(text(value))
+    except ValueError:
+        return None
+    return at.astimezone(dt.UTC) if at.tzinfo else at.replace(tzinfo=dt.UTC)
 
 
 def rows(answer: Any) -> list[dict[str, Any]]:

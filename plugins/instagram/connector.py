@@ -19,6 +19,7 @@ from plugins.instagram.accounts import Accounts
 from plugins.instagram.acting import Acting
 from plugins.instagram.checking import Checking
 from plugins.instagram.client import Client
+from plugins.instagram.comments import Comments
 from plugins.instagram.looking import Looking
 from plugins.instagram.oauth import OAuth
 from plugins.instagram.schemas import InstagramSettings
@@ -219,7 +220,7 @@ class Instagram(Connector):
         if record == "message" and (person := text(by.get("contact"))):
             return self._acting.messages(account, person)[:limit]
         if record == "comment" and (media := text(by.get("media"))):
-            return [self._acting.comment(row) for row in self._client.comments(account, media)][:limit]
+            return [Comments.neutral(row) for row in self._client.comments(account, media)][:limit]
         raise Refused(f"Instagram can't search for a {record} by {', '.join(by) or 'nothing'}")
 
     def get(self, record: str, id: str) -> Record:

@@ -16,15 +16,16 @@ from hub.errors import AuthFailed, Gone, HubError, RateLimited, Refused, Retry, 
 from hub.model import Event, Poll, Request
 from plugins.instagram import codes, incoming
 from plugins.instagram.accounts import Account, Accounts
-from plugins.instagram.acting import Acting, moment
-from plugins.instagram.client import Client
+from plugins.instagram.acting import Acting
+from plugins.instagram.client import Client, moment
+from plugins.instagram.comments import SLACK
 from plugins.instagram.oauth import OAuth
 from plugins.meta.envelope import text
 
 #: seconds between two looks at the tokens, the subscription, new names
 TOKENS, SUBSCRIPTION, PROFILES = 6 * codes.HOUR, codes.HOUR, 60.0
-#: conversations read in one poll (two calls a second are allowed), seconds until the next ones, how much looks overlap
-_AT_ONCE, _NEXT, _OVERLAP = 5, 3.0, dt.timedelta(minutes=2)
+#: conversations read in one poll, seconds until the next one (two calls a second are allowed), how much looks overlap
+_AT_ONCE, _NEXT, _OVERLAP = 1, 1.0, dt.timedelta(minutes=2)
 #: names looked up in one poll, and for how long one is good
 _NAMES, _NAME_LASTS = 5, dt.timedelta(days=1)
 #: an echo waits so long at most for the hub's own sends to be written down
@@ -59,8 +60,9 @@ class Looking:
     def _echo(self, event: Event) -> Event:
         """A claim is committed before the call goes out: if nothing is under way, what we sent is written down."""
         age = self._now().timestamp() - event.at
-        if age < _ECHO_WAITS and self._history.acting(event.kind):
-            raise RateLimited(f"a {event.kind} of ours is under way: is this its echo?", _ECHO_AGAIN)
+        told = dt.datetime.fromtimestamp(event.at, dt.UTC) + SLACK
+        if age < _ECHO_WAITS and self._history.acting(event.kind, told):
+            raise RateLimited(f"a {event.kind} of ours is under way: is this its echo?", max(_ECHO_AGAIN, age / 2))
         return event
 
     def _mentioned(self, event: Event) -> Event:
@@ -187,7 +189,7 @@ class Looking:
     # --- lost messages -----------------------------------------------------------------------------------------------
 
     def _messages(self, cursor: Mapping[str, Any] | None) -> Poll:
-        """Fetch messages that no webhook brought, a few conversations at a time.
+        """Fetch messages that no webhook brought, one conversation at a time.
 
         cursor: `since`, the newest change looked at; `queue`, [account, conversation] yet to be read; `to`, what
         `since` becomes then; `began`. The first look only remembers that: what was said before the hub came is history.
@@ -222,7 +224,7 @@ class Looking:
     ) -> list[tuple[str, Request]]:
         own = account.id or self._client.me(account)["id"]
         receipts = []
-        for row in reversed(self._client.messages(account, conversation)):
+        for row in reversed(self._client.messages(account, conversation, since=since)):
             mid, at = text(row.get("id")), moment(row.get("created_time"))
             sender = text((row.get("from") or {}).get("id")) if isinstance(row.get("from"), Mapping) else ""
             if not mid or mid in known or at is None or at < since or not sender:

@@ -35,7 +35,7 @@ class Memory(History):
         ]
         return found[::-1][:limit]
 
-    def acting(self, record: str) -> bool:
+    def acting(self, record: str, before: dt.datetime) -> bool:
         return self.busy
 
 

@@ -186,6 +186,12 @@ def watched(shop: Shop) -> list[dict[str, Any]]:
     return bodies
 
 
+def test_who_only_commented_is_answered_by_a_private_reply(shop: Shop) -> None:
+    event = comment_event(shop.sandbox.comment(STRANGER, "Price?"), STRANGER)
+    with pytest.raises(Refused, match=r"no such person.*answered in the chat by message\.private_reply"):
+        shop.do("message.send", {"text": "500"}, event)
+
+
 # --- private replies ----------------------------------------------------------------------------------------------
 
 

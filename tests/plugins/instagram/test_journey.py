@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -79,6 +80,7 @@ class Place:
 
     def __init__(self, folder: Path, login: str = "instagram", workers: int = 1) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder / "data"
         self.insta = InstagramSandbox(login)
         self.crm = Bitrix24Sandbox(rate_per_second=None, operating_limit=None)
         self.stands = [self.insta.start(), self.crm.start()]
@@ -329,6 +331,35 @@ def test_a_share_that_is_used_up_holds_messages_back_without_a_try(place: Place)
             == [("ready", 0, "limit")]
         )
     )
+
+
+def test_a_refreshed_token_is_used_and_no_secret_can_be_read(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """P11, P13: refreshed once, stored before use; after work and refusals no secret stands in the store or the log."""
+    caplog.set_level(logging.DEBUG)
+    place.looked("tokens")
+    old = place.insta.access[ACCOUNT]
+    place.insta.tokens[old].issued -= 3 * 86_400.0
+    with place.store.write() as db:
+        db.run("DELETE FROM token")
+    place.poll()
+    place.until(lambda: place.insta.calls.get("GET refresh_access_token", 0) >= 2)
+    place.until(lambda: place.runtime.connector("insta").tokens.read())
+    place.insta.tokens.pop(old)
+    place.insta.comment(CLIENT, "How much?")
+    place.settle()
+    assert place.sent() == ["500 UAH"]
+    place.fault("unknown_error", "replies")
+    place.fault("permission", "messages")
+    place.insta.comment(CLIENT, "Price?")
+    place.settle(30.0)
+    credentials = place.insta.credentials()
+    secrets = [credentials[name] for name in ("app_secret", "verify_token", "access_token")]
+    secrets += [token for token in place.insta.tokens if token.startswith("IG")]
+    files = [path for path in sorted(place.folder.iterdir()) if path.is_file()]
+    store = b"".join(path.read_bytes() for path in files)
+    for secret in secrets:
+        assert secret.encode() not in store, secret
+        assert not [one for one in caplog.records if one.name.startswith("hub") and secret in one.getMessage()]
 
 
 def test_both_logins_live_the_same_day(places: Callable[..., Place]) -> None:
