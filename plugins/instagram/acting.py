@@ -18,6 +18,7 @@ from plugins.instagram.accounts import Account, Accounts
 from plugins.instagram.client import Client, moment
 from plugins.instagram.comments import SLACK, Comments, extra_of, plain
 from plugins.instagram.incoming import CHANNEL, contact
+from plugins.meta.codes import REPLIED_ALREADY
 from plugins.meta.envelope import text
 from plugins.meta.refusals import is_window
 
@@ -134,12 +135,17 @@ class Acting:
         own = event is not None and event.connection == self._connection and event.kind == "comment"
         if event is not None and own and event.subject == f"comment:{comment}":
             window.private_reply(event.occurred_at, self._now())
-        body = outgoing.message({name: action.values.get(name) for name in outgoing.PRIVATE_REPLY[1:4]})
+        body = outgoing.message({name: action.values.get(name) for name in ("text", "quick_replies")})
         person = _person(event.record) if event is not None and own else ""
         since = action.in_doubt_since
         if since is not None and person and (mid := self._left(account, person, body, since)):
             return self._sent(action, mid, person, body)
-        answer = self._client.send(account, self._envelope({"comment_id": comment}, body, False))
+        try:
+            answer = self._client.send(account, self._envelope({"comment_id": comment}, body, False))
+        except Refused as error:
+            if since is not None and error.vendor_code.endswith(f"/{REPLIED_ALREADY}"):
+                return Done({"comment": comment, "to": person})  # by the earlier try; its id is not to be had
+            raise
         return self._sent(action, text(answer.get("message_id")), text(answer.get("recipient_id")) or person, body)
 
     def _react(self, action: Action, account: Account) -> Done:

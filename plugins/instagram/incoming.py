@@ -63,14 +63,12 @@ def _event(item: Item, accounts: Collection[str], polled: bool) -> Event:
     return unknown(item, item.field or "entry")
 
 
-def unknown(item: Item, name: str, keep: bool = True, **record: Any) -> Event:
+def unknown(item: Item, name: str, keep: bool = True) -> Event:
     """Return an update without a neutral name: `vendor.<name>`, kept as it came (`keep`) unless it is a stranger's."""
     name = "_".join(name.split())[:100] or "update"
     extra = {"account": item.account, **({"value": item.value} if keep else {})}
-    key = item.digest()
-    return Event(
-        f"vendor.{name}", f"{name}:{key}", f"{name}:{key}", {"vendor": {"extra": extra}, **record}, channel=CHANNEL
-    )
+    key = f"{name}:{item.digest()}"
+    return Event(f"vendor.{name}", key, key, {"vendor": {"extra": extra}}, channel=CHANNEL)
 
 
 # --- direct messages -------------------------------------------------------------------------------------------------
@@ -169,7 +167,7 @@ def _message(told: _Told) -> Event:
 
 
 def _postback(told: _Told) -> Event:
-    """A button was pressed: its title is what the client says. https://developers.facebook.com/docs/messenger-platform"""
+    """A button was pressed: its title is what the client says, and the chat shows it as a message of this mid."""
     title = _text(told.part.get("title"))
     mid = told.mid or f"{told.sender}.{int(told.at.timestamp() * 1000) if told.at else 0}"
     given = told.part.get("referral")
@@ -178,12 +176,12 @@ def _postback(told: _Told) -> Event:
         button="yes",
         **content.referral(given if isinstance(given, Mapping) else {}),
     )
-    message = {"id": mid, "text": title, "from": told.sender, "to": told.recipient, **_at(told.at), "extra": extra}
     if told.part.get("is_self") is True or told.value.get("is_self") is True or told.sender == told.account:
         return _other(told, "message_self")
+    message = {"id": mid, "text": title, "from": told.sender, "to": told.recipient, **_at(told.at), "extra": extra}
     record = {"message": message, "source": {"channel": CHANNEL}, **told.contact(told.sender)}
     return told.event(
-        "message.received", f"message:{mid}", f"postback:{mid}", record, text=title, title="pressed a button",
+        "message.received", f"message:{mid}", f"message:{mid}", record, text=title, title="pressed a button",
         by=told.sender,
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ _YES = ("yes", "true", "on", "1")
 #: values of `message.send` and `message.private_reply`; exactly one of those that are the message itself
 BODY = ("text", *codes.MEDIA, "attachment_id", "post", "heart", "template")
 SEND = ("to", *BODY, "attachment_type", "quick_replies", "human_agent", "account")
-PRIVATE_REPLY = ("comment", "text", "template", "quick_replies", "account")
+PRIVATE_REPLY = ("comment", "text", "quick_replies", "account")
 
 
 def yes(value: Any) -> bool:
@@ -52,7 +52,9 @@ def recipient(action: Action, connection: str) -> str:
 
 def message(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `message` object: text, a file, a post of ours, a heart or a template. Raises `Refused`."""
-    present = [name for name in BODY if values.get(name) not in (None, "", [], {}) and values.get(name) is not False]
+    present = [name for name in BODY if values.get(name) not in (None, "", [], {})]
+    if not yes(values.get("heart")):
+        present = [name for name in present if name != "heart"]
     if not present:
         raise Refused(f"the message is empty: set one of {', '.join(BODY)}", {"text": "is empty"})
     if len(present) > 1:

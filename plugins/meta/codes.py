@@ -78,9 +78,11 @@ ERRORS: Mapping[tuple[int, int | None], Meaning] = {
     (36000, 2207004): Meaning("refused", "the image is too large"),  # [I]
 }  # fmt: skip
 
+#: a comment gets one private reply
+REPLIED_ALREADY = 2534025
 #: subcodes and codes that stand in lists of third parties alone; treated as refusals, whatever code they come with
 UNCONFIRMED: Mapping[int, Meaning] = {
-    2534025: Meaning("refused", "this comment has had its private reply already: Meta takes one per comment"),
+    REPLIED_ALREADY: Meaning("refused", "this comment has had its private reply already: Meta takes one per comment"),
     2534013: Meaning("refused", "Meta doesn't take this message"),
     2534001: Meaning("refused", "the thread is archived or was deleted"),
 }

@@ -89,6 +89,7 @@ def test_quick_replies_in_every_spelling(shop: Shop, given: Any) -> None:
         ({"text": "ї" * 501}, "1002 bytes, Instagram takes 1000"),
         ({"text": "  "}, "empty"),
         ({}, "set one of text"),
+        ({"heart": "no"}, "set one of text"),
         ({"text": "a", "image": "https://example.com/a.png"}, "one of text, image"),
         ({"image": "http://example.com/a.png"}, "https address"),
         ({"image": "a.png"}, "https address"),
@@ -202,6 +203,18 @@ def test_a_comment_is_answered_in_the_chat_once(shop: Shop) -> None:
     assert (row["id"], row["to"], done.result["to"]) == (done.id, SECOND_CLIENT, SECOND_CLIENT)
     with pytest.raises(Refused, match="has had its private reply already"):
         shop.do("message.private_reply", {"text": "Again"}, comment_event(comment, SECOND_CLIENT))
+
+
+def test_a_doubtful_private_reply_is_found_or_known_by_the_refusal_of_a_second(shop: Shop) -> None:
+    comment = shop.sandbox.comment(SECOND_CLIENT, "Price?")
+    shop.fault("lost_reply", "messages")
+    with pytest.raises(Uncertain):
+        shop.do("message.private_reply", {"text": "500"}, comment_event(comment, SECOND_CLIENT))
+    found = shop.do("message.private_reply", {"text": "500"}, comment_event(comment, SECOND_CLIENT), in_doubt_since=NOW)
+    assert [row["id"] for row in shop.sent()] == [found.id]
+    unknown = shop.do("message.private_reply", {"comment": comment, "text": "500"}, in_doubt_since=NOW)
+    assert unknown.result == {"comment": comment, "to": ""}
+    assert len(shop.sent()) == 1
 
 
 def test_an_old_comment_is_not_answered_in_private(shop: Shop) -> None:

@@ -182,6 +182,7 @@ def test_a_pressed_button_is_what_the_client_says() -> None:
     event = sample("messaging-postbacks")
     assert (event.type, event.text, event.title) == ("message.received", "Talk to an agent", "pressed a button")
     assert event.record["message"]["extra"]["payload"] == "CARE_HELP"
+    assert event.key == "message:aWdfFAKE0001"  # as the look for lost messages would find it
     [bare] = parse(element({"postback": {"title": "Hours", "payload": "HOURS"}}))
     assert bare.subject == f"message:{CLIENT}.1761287294014"
 
