@@ -34,12 +34,14 @@ class Checking:
             try:
                 found += self._who(account)
             except AuthFailed as error:
-                found.append(
-                    Finding("problem", error.reason, f"open /oauth/{self._connection.name}, or set a new token")
-                )
+                remedy = f"open /oauth/{self._connection.name}, or set a new token; is `login` the one it was made for?"
+                found.append(Finding("problem", error.reason, remedy))
+                continue
+            except Refused as error:
+                found.append(Finding("problem", error.reason, "is `login` the one the token was made for?"))
                 continue
             except HubError as error:
-                found.append(Finding("problem", error.reason, "is `login` the one the app uses? try again later else"))
+                found.append(Finding("problem", error.reason, "Meta or the way to it is ill: try again later"))
                 continue
             for ask in (self._token, self._rights, self._subscription):
                 try:

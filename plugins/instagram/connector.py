@@ -159,8 +159,8 @@ class Instagram(Connector):
 
     def limits(self) -> Limits:
         """Return how politely to call: 100 messages a second are allowed, all else grows with the account's views."""
-        per_second = float(self.settings["per_second"])
-        return Limits(per_second, max(2, int(per_second * 2)), parallel=8)
+        per_second, id = float(self.settings["per_second"]), self.settings["account_id"]
+        return Limits(per_second, max(2, int(per_second * 2)), parallel=8, key=f"instagram:{id}" if id else "")
 
     def hosts(self) -> Iterable[str]:
         """Return the Graph's host, and with Instagram Login the one that takes the codes of a consent."""

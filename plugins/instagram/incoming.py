@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hub.model import Event, Receipt
@@ -93,15 +94,18 @@ def _element(item: Item, value: Mapping[str, Any], polled: bool) -> Event:
     return _other(told, codes.ELEMENTS.get(what, item.field or item.kind or "messaging"))
 
 
+@dataclass(frozen=True)
 class _Told:
-    """One element of `messaging`, its usual parts at hand."""
+    """One element of `messaging`, its usual parts at hand. `part` is what says what it is: `message`, `reaction`."""
 
-    def __init__(
-        self, item: Item, value: Mapping[str, Any], sender: str, recipient: str, part: Mapping[str, Any], mid: str,
-        at: dt.datetime | None, polled: bool,
-    ) -> None:  # fmt: skip
-        self.item, self.value, self.sender, self.recipient = item, value, sender, recipient
-        self.part, self.mid, self.at, self.polled = part, mid, at, polled
+    item: Item
+    value: Mapping[str, Any]
+    sender: str
+    recipient: str
+    part: Mapping[str, Any]
+    mid: str
+    at: dt.datetime | None
+    polled: bool
 
     @property
     def account(self) -> str:

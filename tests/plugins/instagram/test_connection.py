@@ -56,6 +56,12 @@ def test_wrong_settings_are_told_in_words(changes: dict[str, Any], words: str) -
         build(Instagram, {**LEAST, **changes})
 
 
+def test_connections_of_one_account_share_its_limits() -> None:
+    one, other = (build(Instagram, {**LEAST, "account_id": ACCOUNT}, name=name) for name in ("one", "other"))
+    assert one.limits().key == other.limits().key == f"instagram:{ACCOUNT}"
+    assert build(Instagram, LEAST).limits().key == ""
+
+
 # --- hub check --live ---------------------------------------------------------------------------------------------
 
 
@@ -88,6 +94,8 @@ def test_trouble_of_the_moment_is_a_warning(shop: Shop) -> None:
     shop.connector.poll("subscription", None)
     shop.fault("temporary", "subscribed_apps")
     assert "could not be checked" in said(shop, "warning")
+    shop.fault("temporary", "GET me")
+    assert "try again later" in said(shop, "problem")
 
 
 def test_how_long_the_token_lasts_is_told(shop: Shop) -> None:

@@ -241,6 +241,20 @@ def test_what_a_colleague_writes_by_hand_is_news(place: Place) -> None:
     assert place.comments("by hand: New prices!") == 1
 
 
+def test_under_load_no_message_of_ours_is_taken_for_a_colleagues(places: Callable[..., Place]) -> None:
+    """P7: two workers answer 40 people at once while their echoes come in; each is known, whichever is quicker."""
+    place = places(workers=2)
+    for n in range(40):
+        person = f"10000000000002{n:02d}"
+        place.insta.world.people[person] = {"name": f"Person {n}", "username": f"person.{n}"}
+        place.insta.comment(person, f"How much is number {n}?")
+    place.settle(60.0)
+    assert place.sent() == ["500 UAH"] * 40
+    said = place.rows("SELECT type, state, count(*) FROM event WHERE type LIKE '%.sent' GROUP BY type, state")
+    assert sorted(said) == [("comment.sent", "echo", 40), ("message.sent", "echo", 40)]
+    assert place.comments("by hand") == 0
+
+
 def test_a_lost_answer_makes_no_second_message(places: Callable[..., Place]) -> None:
     """P4, P7: the answer is lost, the echo comes while the send is in doubt; it settles the doubt and is no news."""
     place = places(workers=2)
