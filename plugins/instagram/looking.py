@@ -154,7 +154,7 @@ class Looking:
         known = list((cursor or {}).get("seen") or [])
         receipts = []
         for account in self._accounts.all():
-            missing = self.put_back(account)
+            missing = self.put_back(account)  # what fails here comes again: what is put back stays
             if missing and account.id in known:
                 said = f"Instagram had dropped the subscription to {', '.join(missing)}: the hub has put it back"
                 receipts.append(self._told(account, {"text": said, "missing": missing}))
@@ -164,18 +164,29 @@ class Looking:
 
     def missing(self, account: Account) -> list[str]:
         """Return the fields the account isn't subscribed to. The form of the list isn't confirmed for both logins."""
-        apps = self._client.subscribed(account)
-        ours = [row for row in apps if text(row.get("id")) in ("", self._settings["app_id"])] or apps
-        told = [row.get("subscribed_fields") for row in ours]
-        if ours and not any(isinstance(fields, list) for fields in told):
-            return []
+        return self._lacking(self._client.subscribed(account))[0]
+
+    def _lacking(self, apps: list[dict[str, Any]]) -> tuple[list[str], bool]:
+        """Return the missing fields, and whether it is sure that the list speaks of our app.
+
+        With Instagram Login an app has two ids, and which of them stands there isn't documented.
+        """
+        ours = [row for row in apps if self._settings["app_id"] and text(row.get("id")) == self._settings["app_id"]]
+        told = [row.get("subscribed_fields") for row in ours or apps]
+        sure = bool(ours) or not apps or not self._settings["app_id"]
+        if apps and not any(isinstance(fields, list) for fields in told):
+            return [], sure
         have = {_field(field) for fields in told if isinstance(fields, list) for field in fields}
-        return [field for field in self.wanted() if field not in have and (field in self._login.least or not have)]
+        wanted = [field for field in self.wanted() if field not in have]
+        return [field for field in wanted if field in self._login.least or not have], sure
 
     def put_back(self, account: Account) -> list[str]:
-        """Subscribe an account that isn't, to all fields or, if one of them is refused, to those that matter."""
-        missing = self.missing(account)
-        if missing:
+        """Subscribe an account that isn't, to all fields or, if one of them is refused, to those that matter.
+
+        Returns what was missing. Where it can't be told, the account is subscribed once more: that changes nothing.
+        """
+        missing, sure = self._lacking(self._client.subscribed(account))
+        if missing or not sure:
             try:
                 self._client.subscribe(account, self.wanted())
             except Refused:

@@ -191,6 +191,14 @@ def began(shop: Shop) -> Any:
     return poll.cursor
 
 
+def test_where_the_list_may_speak_of_another_app_ours_is_subscribed_once_more(shop: Shop) -> None:
+    shop.sandbox.world.subscribed[ACCOUNT] = list(shop.connector._login.fields)
+    shop.connect(app_id="990000000000007")
+    poll = shop.connector.poll("subscription", {"seen": [ACCOUNT]})
+    assert poll.receipts == []
+    assert shop.sandbox.calls == {f"GET {ACCOUNT}/subscribed_apps": 1, f"POST {ACCOUNT}/subscribed_apps": 1}
+
+
 # --- lost messages --------------------------------------------------------------------------------------------------
 
 
