@@ -11,7 +11,7 @@ from hub.errors import AuthFailed, HubError, Refused
 from hub.model import Finding
 from plugins.instagram import codes
 from plugins.instagram.accounts import Account, Accounts
-from plugins.instagram.client import Client, rows
+from plugins.instagram.client import Client
 from plugins.instagram.looking import Looking
 from plugins.meta.envelope import text
 
@@ -85,8 +85,7 @@ class Checking:
         except Refused as error:
             found.append(_lacking(messages, "messages", error))
         try:
-            posts = rows(self._client.api(account, f"GET {account.path}/media", {"fields": "id", "limit": "1"}))
-            if posts:
+            if posts := self._client.media(account, account.id or self._client.me(account)["id"]):
                 self._client.comments(account, text(posts[0].get("id")))
         except Refused as error:
             found.append(_lacking(comments, "comments", error))

@@ -113,9 +113,20 @@ class Client:
         """Return a comment."""
         return self._get(account, comment, fields=fields)
 
-    def comments(self, account: Account, media: str) -> list[dict[str, Any]]:
-        """Return the comments of a post. Two fields alone have been refused as "too much data": a third cures it."""
-        return rows(self._get(account, f"{media}/comments", fields="id,text,timestamp,username,from"))
+    def media(self, account: Account, owner: str) -> list[dict[str, Any]]:
+        """Return the account's newest posts with their number of comments.
+
+        https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media
+        """
+        return rows(self._get(account, f"{owner}/media", True, fields="id,comments_count", limit="25"))
+
+    def comments(self, account: Account, media: str, optional: bool = False) -> list[dict[str, Any]]:
+        """Return the comments of a post and the answers below them.
+
+        Two fields alone have been refused as "too much data": a third cures it.
+        """
+        fields = "id,text,timestamp,username,from,replies{id,text,timestamp,username,from}"
+        return rows(self._get(account, f"{media}/comments", optional, fields=fields))
 
     def reply(self, account: Account, comment: str, message: str) -> str:
         """Answer a comment in public; return the answer's id."""

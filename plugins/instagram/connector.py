@@ -175,7 +175,7 @@ class Instagram(Connector):
             return {}
         found = {"tokens": looking.TOKENS, "subscription": looking.SUBSCRIPTION}
         if self.settings["backfill"]:
-            found["messages"] = self.settings["backfill"]
+            found |= dict.fromkeys(("messages", "comments"), self.settings["backfill"])
         if self.settings["profiles"]:
             found["profiles"] = looking.PROFILES
         return found

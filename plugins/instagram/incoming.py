@@ -12,7 +12,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub.model import Event, Receipt
+import orjson
+
+from hub.model import Event, Receipt, Request
 from plugins.instagram import codes, content
 from plugins.meta import envelope
 from plugins.meta.envelope import Item, text
@@ -314,6 +316,13 @@ def _profile(item: Item, value: Mapping[str, Any]) -> Event:
     return Event(
         "contact.updated", f"contact:{person}", f"profile:{person}:{day}", {"contact": found}, item.at, channel=CHANNEL
     )
+
+
+def polled(connection: str, entry: Mapping[str, Any], at: dt.datetime) -> Request:
+    """Return what a poll found as a request in the form in which Instagram would have sent it."""
+    whole = {"object": "instagram", "entry": [{"time": int(at.timestamp() * 1000), **entry}]}
+    headers = {"content-type": "application/json"}
+    return Request(POLLED, f"/in/{connection}", headers=headers, body=orjson.dumps(whole), at=at)
 
 
 # --- small words -----------------------------------------------------------------------------------------------------

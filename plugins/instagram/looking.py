@@ -1,4 +1,4 @@
-"""Looking by itself: tokens renewed in time, the subscription put back, lost messages fetched, names looked up.
+"""Looking by itself: tokens renewed in time, the subscription put back, names looked up, mentions read.
 
 What is found comes in like a webhook: a request of the method POLL in the form in which Instagram itself would send it.
 """
@@ -9,23 +9,21 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from hub.connector import History
 from hub.errors import AuthFailed, Gone, HubError, RateLimited, Refused, Retry, Uncertain
 from hub.model import Event, Poll, Request
-from plugins.instagram import codes, incoming
+from plugins.instagram import codes
 from plugins.instagram.accounts import Account, Accounts
 from plugins.instagram.acting import Acting
+from plugins.instagram.backfill import NEXT, Backfill
 from plugins.instagram.client import Client, moment
 from plugins.instagram.comments import SLACK
+from plugins.instagram.incoming import polled
 from plugins.instagram.oauth import OAuth
 from plugins.meta.envelope import text
 
 #: seconds between two looks at the tokens, the subscription, new names
 TOKENS, SUBSCRIPTION, PROFILES = 6 * codes.HOUR, codes.HOUR, 60.0
-#: conversations read in one poll, seconds until the next one (two calls a second are allowed), how much looks overlap
-_AT_ONCE, _NEXT, _OVERLAP = 1, 1.0, dt.timedelta(minutes=2)
 #: names looked up in one poll, and for how long one is good
 _NAMES, _NAME_LASTS = 5, dt.timedelta(days=1)
 #: an echo waits so long at most for the hub's own sends to be written down
@@ -42,12 +40,13 @@ class Looking:
         self._client, self._accounts, self._acting, self._oauth = client, accounts, acting, oauth
         self._settings, self._connection, self._history, self._now = settings, connection, history, now
         self._login = codes.LOGINS[settings["login"]]
+        self._backfill = Backfill(client, accounts, connection, history, now)
 
     def poll(self, what: str, cursor: Any) -> Poll:
         """Run one poll."""
         polls: dict[str, Callable[[Any], Poll]] = {
-            "tokens": self._tokens, "subscription": self._subscription, "messages": self._messages,
-            "profiles": self._profiles,
+            "tokens": self._tokens, "subscription": self._subscription, "profiles": self._profiles,
+            "messages": self._backfill.messages, "comments": self._backfill.comments,
         }  # fmt: skip
         return polls[what](cursor if isinstance(cursor, Mapping) else None)
 
@@ -197,60 +196,6 @@ class Looking:
         """Return the fields to subscribe to."""
         return self._settings["subscribe"] or self._login.fields
 
-    # --- lost messages -----------------------------------------------------------------------------------------------
-
-    def _messages(self, cursor: Mapping[str, Any] | None) -> Poll:
-        """Fetch messages that no webhook brought, one conversation at a time.
-
-        cursor: `since`, the newest change looked at; `queue`, [account, conversation] yet to be read; `to`, what
-        `since` becomes then; `began`. The first look only remembers that: what was said before the hub came is history.
-        """
-        now = self._now().replace(microsecond=0)  # as Instagram tells the time
-        if cursor is None or (since := moment(cursor.get("since"))) is None:
-            return Poll(cursor={"since": now.isoformat(), "queue": [], "to": "", "began": now.isoformat()})
-        begin = max(since - _OVERLAP, moment(cursor.get("began")) or since)
-        queue = [list(pair) for pair in cursor.get("queue") or []]
-        until = text(cursor.get("to")) or now.isoformat()
-        if not queue:
-            until = now.isoformat()
-            for account in self._accounts.all():
-                for row in self._client.conversations(account):
-                    changed = moment(row.get("updated_time"))
-                    if changed is None or changed >= begin:
-                        queue.append([account.id, text(row.get("id"))])
-        receipts: list[tuple[str, Request]] = []
-        known = self._known(begin) if queue else set()
-        for id, conversation in queue[:_AT_ONCE]:
-            receipts += self._lost(self._accounts.choose("", id), conversation, begin, known)
-        left = queue[_AT_ONCE:]
-        following = {**cursor, "since": since.isoformat() if left else until, "queue": left, "to": until}
-        return Poll(receipts, following, next_in=_NEXT if left else None)
-
-    def _known(self, since: dt.datetime) -> set[str]:
-        told = self._history.events(("message.received", "message.sent"), since - _OVERLAP, limit=2000)
-        return {text((event.record.get("message") or {}).get("id")) for event in told}
-
-    def _lost(
-        self, account: Account, conversation: str, since: dt.datetime, known: set[str]
-    ) -> list[tuple[str, Request]]:
-        own = account.id or self._client.me(account)["id"]
-        receipts = []
-        for row in reversed(self._client.messages(account, conversation, since=since)):
-            mid, at = text(row.get("id")), moment(row.get("created_time"))
-            sender = text((row.get("from") or {}).get("id")) if isinstance(row.get("from"), Mapping) else ""
-            if not mid or mid in known or at is None or at < since or not sender:
-                continue
-            people = (row.get("to") or {}).get("data") if isinstance(row.get("to"), Mapping) else None
-            to = [text(one.get("id")) for one in people or [] if isinstance(one, Mapping)]
-            other = next((one for one in to if one != own), "") if sender == own else own
-            message = {"mid": mid, "text": text(row.get("message")), **({"is_echo": True} if sender == own else {})}
-            element = {
-                "sender": {"id": sender}, "recipient": {"id": other}, "timestamp": int(at.timestamp() * 1000),
-                "message": message,
-            }  # fmt: skip
-            receipts.append((f"poll:{mid}", self._request({"id": own, "time": _ms(at), "messaging": [element]}, at)))
-        return receipts
-
     # --- names -------------------------------------------------------------------------------------------------------
 
     def _profiles(self, cursor: Mapping[str, Any] | None) -> Poll:
@@ -277,7 +222,7 @@ class Looking:
             if (request := self._named(event, person, now)) is not None:
                 receipts.append((f"profile:{person}:{now.date().isoformat()}", request))
         following = {"since": (since if left else now - dt.timedelta(seconds=30)).isoformat(), "asked": asked}
-        return Poll(receipts, following, next_in=_NEXT if left else None)
+        return Poll(receipts, following, next_in=NEXT if left else None)
 
     def _named(self, event: Event, person: str, now: dt.datetime) -> Request | None:
         account = self._accounts.choose(
@@ -289,27 +234,17 @@ class Looking:
             if isinstance(error, RateLimited):
                 raise
             return None  # no consent yet, or a passing fault: a name is worth no second try today
-        return self._request({"id": account.id, "time": _ms(now), "field": "profile", "value": found}, now)
+        return polled(self._connection, {"id": account.id, "field": "profile", "value": found}, now)
 
     # --- small parts -----------------------------------------------------------------------------------------------
 
     def _told(self, account: Account, value: Mapping[str, Any]) -> tuple[str, Request]:
         now = self._now()
         key = f"connection:{account.id}:{now.isoformat()}"
-        return key, self._request(
-            {"id": account.id, "time": _ms(now), "field": "connection", "value": dict(value)}, now
-        )
-
-    def _request(self, entry: Mapping[str, Any], at: dt.datetime) -> Request:
-        body = orjson.dumps({"object": "instagram", "entry": [entry]})
-        headers = {"content-type": "application/json"}
-        return Request(incoming.POLLED, f"/in/{self._connection}", headers=headers, body=body, at=at)
+        entry = {"id": account.id, "field": "connection", "value": dict(value)}
+        return key, polled(self._connection, entry, now)
 
 
 def _field(given: Any) -> str:
     """Return a subscribed field's name, which comes as a word or in an object."""
     return text(given.get("name")) if isinstance(given, Mapping) else text(given)
-
-
-def _ms(at: dt.datetime) -> int:
-    return int(at.timestamp() * 1000)

@@ -116,7 +116,7 @@ class InstagramSettings(Settings):
     backfill = Duration(
         load_default=900.0,
         validate=validate.Range(min=0, max=86_400),
-        metadata=_help("how often to look for messages whose webhook got lost; off switches it off", "15m"),
+        metadata=_help("how often to look for messages and comments whose webhook got lost, or off", "15m"),
     )
     subscribe = Words(
         load_default=(),

@@ -158,14 +158,28 @@ def _comment(world: World, asked: Asked, me: str, id: str, edge: str) -> Any:
 
 def _media(world: World, asked: Asked, id: str, edge: str) -> Any:
     if edge == "comments":
-        rows = [
-            {"id": one["id"], "text": one["text"], "timestamp": stamp(one["at"]),
-             "username": world.person_name(one["from"]), "from": {"id": one["from"]}}
-            for one in world.comments.values()
-            if one["media"] == id and not one["parent"]
-        ]  # fmt: skip
+        top = [one for one in world.comments.values() if one["media"] == id and not one["parent"]]
+        rows = [_row(world, one) for one in reversed(top)]
+        if "replies" in fields_of(asked):
+            for row in rows:
+                below = [_row(world, one) for one in world.comments.values() if one["parent"] == row["id"]]
+                row |= {"replies": {"data": below}} if below else {}
         return {"data": rows}
     if asked.method == "POST" and "comment_enabled" in asked.params:
         world.media[id]["comments_enabled"] = str(asked.params["comment_enabled"]).lower() == "true"
         return {"success": True}
     return {"id": id}
+
+
+def _row(world: World, comment: dict[str, Any]) -> dict[str, Any]:
+    name = world.person_name(comment["from"])
+    return {"id": comment["id"], "text": comment["text"], "timestamp": stamp(comment["at"]), "username": name,
+            "from": {"id": comment["from"], "username": name}}  # fmt: skip
+
+
+def posts(world: World, asked: Asked, me: str) -> list[dict[str, Any]]:
+    """Answer GET /me/media."""
+    counted = "comments_count" in fields_of(asked)
+    count = {id: sum(one["media"] == id for one in world.comments.values()) for id in world.media}
+    mine = [id for id, one in world.media.items() if one["owner"] == me]
+    return [{"id": id, **({"comments_count": count[id]} if counted else {})} for id in mine]

@@ -84,7 +84,7 @@ def test_what_is_wrong_is_found(shop: Shop) -> None:
     shop.connect()
     shop.fault("permission", "conversations")
     assert "grant instagram_business_manage_messages" in said(shop, "problem")
-    shop.fault("permission", "comments")
+    shop.fault("permission", "/comments")
     assert "grant instagram_business_manage_comments" in said(shop, "problem")
     shop.sandbox.tokens.clear()
     assert "open /oauth/insta, or set a new token" in said(shop, "problem")

@@ -306,6 +306,20 @@ def test_a_lost_webhook_is_made_up_for(place: Place) -> None:
     assert place.leads()[0]["COMMENTS"] == "Is anybody there?"
 
 
+def test_a_lost_comment_is_made_up_for_and_answered_once(place: Place) -> None:
+    place.looked("comments")
+    place.fault("drop_webhook", "webhook")
+    comment = place.insta.comment(CLIENT, "How much?")
+    place.poll()
+    place.until(lambda: place.sent() == ["500 UAH"])
+    place.insta._tell_comment(place.insta.world.comments[comment])  # the webhook after all
+    place.settle()
+    place.poll()
+    place.settle()
+    assert place.sent() == ["500 UAH"]
+    assert place.rows("SELECT count(*) FROM event WHERE type = 'comment.received'") == [(1,)]
+
+
 def test_a_dropped_subscription_is_put_back_and_told(place: Place) -> None:
     place.insta.unsubscribe()
     place.poll()

@@ -262,6 +262,53 @@ def test_nothing_is_skipped_when_the_second_round_fails(shop: Shop) -> None:
     assert [event.text for event in shop.events(shop.connector.poll("messages", cursor))] == ["lost"]
 
 
+# --- lost comments --------------------------------------------------------------------------------------------------
+
+
+def test_a_comment_without_a_webhook_is_fetched_with_the_answers_below(shop: Shop) -> None:
+    shop.sandbox.comment(CLIENT, "before the hub came")
+    shop.pass_(minutes=30)
+    cursor = shop.connector.poll("comments", None).cursor
+    shop.pass_(minutes=5)
+    top = shop.sandbox.comment(SECOND_CLIENT, "How much?")
+    below = shop.sandbox.comment(CLIENT, "Me too", parent=top)
+    ours = shop.sandbox.comment(ACCOUNT, "500", parent=top)
+    poll = shop.connector.poll("comments", cursor)
+    asked, second, answer = shop.events(poll)
+    assert (asked.type, asked.key, asked.text) == ("comment.received", f"comment:{top}", "How much?")
+    assert asked.record["contact"]["handles"] == {"instagram": SECOND_CLIENT}
+    assert asked.occurred_at == shop.moment
+    assert (second.key, second.record["comment"]["extra"]["parent_id"]) == (f"comment:{below}", top)
+    assert (answer.type, answer.key) == ("comment.sent", f"comment:{ours}")
+    assert shop.connector.poll("comments", poll.cursor).receipts == []
+
+
+def test_posts_without_new_comments_cost_one_call(shop: Shop) -> None:
+    shop.sandbox.comment(CLIENT, "before the hub came")
+    cursor = shop.connector.poll("comments", None).cursor
+    shop.pass_(hours=1)
+    shop.sandbox.calls.clear()
+    assert shop.connector.poll("comments", cursor).receipts == []
+    assert shop.sandbox.calls == {f"GET {ACCOUNT}/media": 1}
+
+
+def test_a_comment_that_is_known_is_not_brought_again(shop: Shop) -> None:
+    cursor = shop.connector.poll("comments", None).cursor
+    shop.pass_(minutes=5)
+    known = shop.sandbox.comment(CLIENT, "How much?")
+    shop.heard(CLIENT, ago=0, type="comment.received")
+    shop.memory.told[-1].record["comment"] = {"id": known}
+    assert shop.connector.poll("comments", cursor).receipts == []
+
+
+def test_posts_whose_comments_are_not_counted_are_left_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shop.connector._client, "media", lambda account, owner: [{"id": POST}])
+    cursor = shop.connector.poll("comments", None).cursor
+    shop.pass_(minutes=5)
+    shop.sandbox.comment(CLIENT, "How much?")
+    assert shop.connector.poll("comments", cursor).receipts == []
+
+
 # --- names --------------------------------------------------------------------------------------------------------
 
 
