@@ -337,6 +337,8 @@ class Config:
             for path in route.paths():
                 if path.root in FIELDS and path.root not in results and path.root not in _ALWAYS:
                     yield path.root
+                if path.root == "person" and "person" not in results:
+                    yield "contact"  # who it is is known by the contact
                 if len(path.parts) > 2 and path.parts[1] in _RELATED:
                     yield path.parts[1]
                 if path.parts[1:2] == ("goods",):
