@@ -355,7 +355,8 @@ def _trap(line: str) -> tuple[str, str] | None:
             word = match["word"]
             return f"tags (!{word}) mean nothing here; write {{not: {word}}}, or absent for !present", mended
         if kind == "compare":
-            return f"use {_COMPARE[match['sign']]}: {match['than']}", mended
+            right = f"{_COMPARE[match['sign']]}: {match['than']}"
+            return f"use {right}", line[:start] + "{" + right + "}" + line[start + len(bad) :]
         if kind == "comment":
             lost = line[match.start("lost") : end].strip()
             return f'everything after " #" is lost as a comment ("{lost}"). Quote the text.', line[:start] + " " + line[
