@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import marshmallow as ma
 
     from hub.connector import Connector
+    from hub.quality import Report
 
 
 @click.group(short_help="Which vendors this hub can talk to, and how they are set up.")
@@ -139,14 +140,97 @@ def _readme(connector: type[Connector]) -> str:
     return str(path) if path is not None and path.is_file() else ""
 
 
-@plugins.command("new")
-@click.argument("name")
-def new(name: str) -> None:
-    """Make the skeleton of a plugin (not built yet)."""
-    raise InputError("`hub plugins new` is not built yet; copy the folder of a small plugin: hub plugins show form")
-
-
 @plugins.command("quality")
-def quality() -> None:
-    """Show how far each plugin is (not built yet)."""
-    raise InputError("`hub plugins quality` is not built yet; each plugin's quality.yaml says it")
+@click.argument("name", required=False)
+@output.json_option
+@pass_app
+def quality(app: App, name: str | None, as_json: bool) -> None:
+    """Show how far each plugin is on a scale of four tiers, and what is missing for the next.
+
+    With NAME: every rule, what the plugin claims, and what came of trying the claim. Exit 1 if a claim doesn't hold.
+    docs/quality.md tells each rule.
+    """
+    from hub.config.problems import guess, listed
+    from hub.quality import judge_connector
+
+    found = app.plugins
+    owners = {found.owner(one): connector for one, connector in sorted(found.connectors.items(), reverse=True)}
+    if name is not None:
+        name = found.owner(name)
+        if name not in owners:
+            raise InputError(f'there is no plugin "{name}" ({listed(owners)}).{guess(name, owners)}')
+    reports: dict[str, Report] = {
+        one: judge_connector(connector) for one, connector in sorted(owners.items()) if name in (None, one)
+    }
+    if as_json:
+        told = {one: _quality_json(report) for one, report in reports.items()}
+        output.print_json(told[name] if name else list(told.values()))
+    elif name:
+        _tell_quality(reports[name])
+    else:
+        rows = [_quality_row(one, report) for one, report in reports.items()]
+        output.table(("plugin", "tier", "rules", "why"), rows, "no plugins are installed")
+    if any(report.problems or report.disproven for report in reports.values()):
+        raise click.exceptions.Exit(1)
+
+
+def _quality_row(name: str, report: Report) -> dict[str, Any]:
+    from hub.quality import Tier
+
+    fulfilled = sum(one.counts for one in report.answers.values())
+    why = []
+    for tier in list(Tier)[report.tier + 1 :]:
+        missing = [one for one in report.answers.values() if one.rule.tier == tier and not one.counts]
+        names = [one.rule.name + ("" if one.state == "todo" else f" ({one.state})") for one in missing]
+        why += [f"for {tier.name}: {', '.join(names)}"] if names else []
+    return {
+        "plugin": name, "tier": report.tier.name, "rules": f"{fulfilled} of {len(report.answers)}",
+        "why": "; ".join([*report.problems, *(why or ["at the top"])]),
+    }  # fmt: skip
+
+
+def _quality_json(report: Report) -> dict[str, Any]:
+    return {
+        "plugin": report.plugin,
+        "tier": report.tier.name,
+        "missing": [one.rule.name for one in report.missing],
+        "problems": list(report.problems),
+        "rules": [
+            {
+                "rule": one.rule.name, "tier": one.rule.tier.name, "claims": one.rule.words, "state": one.state,
+                "words": one.words, "found": list(one.found), "tried": one.seen,
+            }
+            for one in report.answers.values()
+        ],
+    }  # fmt: skip
+
+
+_MARKS = {"done": "✓", "exempt": "–", "todo": "✗", "unanswered": "?", "disproven": "!"}
+_MARK_COLOURS = {"done": "ok", "exempt": "skipped", "todo": "warning", "unanswered": "warning", "disproven": "problem"}
+
+
+def _tell_quality(report: Report) -> None:
+    from hub.quality import Tier
+
+    click.echo(f"{bold(report.plugin)} {report.tier.name}")
+    for problem in report.problems:
+        click.echo(f" {coloured('problem', '!')} {problem}")
+    for tier in list(Tier)[1:]:
+        click.echo(bold(tier.name))
+        for one in report.answers.values():
+            if one.rule.tier != tier:
+                continue
+            mark = coloured(_MARK_COLOURS[one.state], _MARKS[one.state])
+            click.echo(f" {mark} {one.rule.name:<15} {one.rule.words}")
+            if one.words:
+                click.echo(f"   {'':<15} {one.state}: {one.words}")
+            if one.state == "done" and not one.seen:
+                click.echo(f"   {'':<15} {dim('taken at its word: nothing to try it with')}")
+            if one.state != "done":
+                for against in one.found:
+                    click.echo(f"   {'':<15} {dim('seen: ')}{against}")
+            if one.state == "unanswered":
+                click.echo(f"   {'':<15} not answered in quality.yaml; why it is asked: {one.rule.why}")
+    if report.missing:
+        names = ", ".join(one.rule.name for one in report.missing)
+        click.echo(f"for {Tier(report.tier + 1).name}: {names}")

@@ -36,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "deliver", "ledger", "engine",
     ),
     ("web", "jobs", "ticker", "processes", "redis_server", "stuck", "supervisor"),
-    ("explain", "handwork", "request_file", "testing", "trying", "cli", "demo", "recipes", "console"),
+    ("explain", "handwork", "request_file", "quality", "testing", "trying", "scaffold", "cli", "demo", "recipes", "console"),
 )  # fmt: skip
 PLACE = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 
