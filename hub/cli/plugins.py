@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hub.cli import output
-from hub.cli.context import App, InputError, pass_app
+from hub.cli.context import App, InputError, WorldError, pass_app
 from hub.cli.output import bold, coloured, dim
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from hub.connector import Connector
     from hub.quality import Report
+    from hub.scaffold import Made
 
 
 @click.group(short_help="Which vendors this hub can talk to, and how they are set up.")
@@ -138,6 +140,93 @@ def _readme(connector: type[Connector]) -> str:
     file = getattr(sys.modules.get(connector.__module__), "__file__", None)
     path = Path(file).parent / "README.md" if file else None
     return str(path) if path is not None and path.is_file() else ""
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option("--samples", "source", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Messages of the vendor: .json, .txt (a form), .http (a whole request).")  # fmt: skip
+@click.option("--only-files", is_flag=True, help="Write the plugin alone; leave hub.yaml and .env as they are.")
+@pass_app
+def new(app: App, name: str, source: Path | None, only_files: bool) -> None:
+    """Write a plugin that works, from sample messages: connector, client, stand-in, tests, README, quality list.
+
+    It goes into the `plugins_dir` of hub.yaml, else into the folder `plugins` beside it, and gets a connection of its
+    name in hub.yaml with a secret in .env. What the messages seem to say is guessed and told. Without --samples one
+    invented message stands in. docs/plugin-authors.md goes on from here.
+    """
+    from hub.config.load import plugins_dir
+    from hub.scaffold import make
+
+    folder = ((plugins_dir(app.path) if app.path.is_file() else None) or app.path.parent / "plugins") / name
+    _check_name(app, name, folder)
+    try:
+        made = make(name, folder, source)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    _tell_made(name, made)
+    _enter(app, name, folder, only_files)
+    _tell_next(name, made)
+
+
+def _check_name(app: App, name: str, folder: Path) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        raise InputError(f"\"{name}\" can't be a plugin's name: lower-case letters, digits and _, a letter first")
+    if name in app.plugins.connectors:
+        raise InputError(f'there is a plugin "{name}" already: hub plugins show {name}')
+    if folder.exists():
+        raise WorldError(f"{folder} exists already; it is left as it is")
+
+
+def _tell_made(name: str, made: Made) -> None:
+    guess = made.guess
+    files, kept = len(made.files), output.count(len(made.expected), "sample")
+    click.echo(f"wrote {bold(str(made.folder))}: {files} files, tests with {kept}")
+    rows = {
+        "what happened": guess.event_field or ", ".join(guess.event_keys) or f"not said: {guess.default_event}",
+        "message id": guess.key or "none is sure: the whole message counts",
+        "record id": ", ".join(guess.subjects),
+        **guess.fields,
+        "state": guess.status,
+        "time": guess.time,
+    }
+    click.echo(bold("one invented message stands in; what it says" if made.invented else "guessed"))
+    for ours, theirs in rows.items():
+        click.echo(f"   {ours:<15} {theirs or dim('not found')}")
+    for file, types in made.expected.items():
+        click.echo(f"   {file}  {dim(', '.join(types))}")
+    if made.left_out:
+        click.echo(bold("left out"))
+        for file, why in made.left_out.items():
+            click.echo(f"   {file}: {why}")
+    if made.delicate:
+        click.echo(f"{coloured('warning', 'look:')} samples hold what sounds secret: {', '.join(made.delicate)}")
+
+
+def _enter(app: App, name: str, folder: Path, only_files: bool) -> None:
+    from hub.scaffold import entry
+
+    variable = f"{name.upper()}_SECRET"
+    settings = {"secret": f'"${{{variable}}}"'}
+    if not only_files and entry.add(app.path, name, folder.parent, settings):
+        fresh = entry.add_secret(app.path.parent / ".env", variable)
+        click.echo(f"{app.path}: connection {name}" + (f"; .env: {variable}" if fresh else ""))
+        return
+    why = "" if app.path.is_file() else f" (there is no {app.path}: `hub init` makes one)"
+    click.echo(f"{bold('put into hub.yaml')}{why}")
+    click.echo(f"   hub: {{plugins_dir: {folder.parent}}}")
+    click.echo(f"   connections: {{{name}: {{plugin: {name}, secret: {settings['secret']}}}}}")
+    if (folder.parent / "__init__.py").is_file():
+        click.echo(f"or, for a plugin of the hub's own: a line `{name} = plugins.{name}` in setup.cfg, below `hub =`")
+
+
+def _tell_next(name: str, made: Made) -> None:
+    sample = made.folder / "tests" / "samples" / next(iter(made.expected))
+    click.echo(bold("next"))
+    click.echo(f"   hub try {name} {sample} --unsigned")
+    click.echo(f"   python -m pytest -q {made.folder}")
+    click.echo(f"   edit {made.folder / 'codes.py'}: what the vendor's words and fields are called")
+    click.echo(f"   hub plugins quality {name}   what else is missing, rule by rule")
 
 
 @plugins.command("quality")

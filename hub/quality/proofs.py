@@ -20,9 +20,11 @@ from hub.quality.evidence import Evidence, calls, imports
 HEADINGS = ("Set up", "Permissions", "Limits", "Known limitations", "Removal")
 #: what a plugin may import of the hub
 PUBLIC = frozenset(
-    "hub hub.connector hub.errors hub.events hub.hookspecs hub.jsonbody hub.model hub.normal hub.phpform hub.records "
-    "hub.sandbox hub.sandbox_tls hub.session hub.tokens".split()
-)
+    {
+        "hub", "hub.connector", "hub.errors", "hub.events", "hub.hookspecs", "hub.jsonbody", "hub.model", "hub.normal",
+        "hub.phpform", "hub.records", "hub.sandbox", "hub.sandbox_tls", "hub.session", "hub.tokens",
+    }
+)  # fmt: skip
 LONGEST_FILE = 450
 
 _DELICATE = re.compile(r"secret|token|password|api_key|salt|signature")
@@ -71,23 +73,25 @@ def redaction(it: Evidence) -> Found:
     """Secrets are marked, and stand in no text that is raised, printed or logged."""
     found = _unmarked(it)
     for path, tree in it.code.items():
-        for node in ast.walk(tree):
-            told = None
-            if isinstance(node, ast.Raise) and node.exc is not None:
-                told = node.exc
-            elif isinstance(node, ast.Call) and re.search(r"^(print|log(ger)?\.\w+)$", ast.unparse(node.func)):
-                told = node
-            if told is not None:
-                held = {one.value for one in ast.walk(told) if isinstance(one, ast.Constant)} & it.secrets
-                asked = [ast.unparse(one) for one in ast.walk(told) if isinstance(one, ast.Subscript)]
-                found += [
-                    f"{path.name}:{node.lineno} tells setting {name}"
-                    for name in held
-                    if any(f"settings['{name}']" in text for text in asked)
-                ]
+        found += [f"{path.name}:{line} tells setting {name}" for line, name in _told_secrets(tree, it.secrets)]
     if it.tests is not None and not it.contracts:
         found.append("no test inherits a class of hub.testing.contract, which looks for secrets in what is shown")
     return found
+
+
+def _told_secrets(tree: ast.Module, secrets: set[str]) -> Iterator[tuple[int, str]]:
+    """Yield line and setting where a secret's value stands in a text that is raised, printed or logged."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            told: ast.expr = node.exc
+        elif isinstance(node, ast.Call) and re.search(r"^(print|log(ger)?\.\w+)$", ast.unparse(node.func)):
+            told = node
+        else:
+            continue
+        for one in ast.walk(told):
+            held = isinstance(one, ast.Subscript) and ast.unparse(one.value).endswith("settings")
+            if held and (name := _text(one.slice)) in secrets:  # type: ignore[attr-defined]
+                yield told.lineno, name
 
 
 def verification(it: Evidence) -> Found:
@@ -302,8 +306,12 @@ def described(it: Evidence) -> Found:
     """The README names every event and action, also in short: `a|b.{c,d}`, `a.c d e`."""
     prose = re.sub(r"^ *```.*?^ *```", "", it.readme, flags=re.M | re.S).replace("\n", " ")
     told = {name for code in re.findall(r"`([^`]+)`", prose) for name in spelled_out(code)}
-    wanted = {kind.name for kind in (*it.events, *it.actions)}
+    wanted = _offers(it)
     return _listed("the README doesn't name", wanted - told)
+
+
+def _offers(it: Evidence) -> set[str]:
+    return {kind.name for kind in it.events} | {kind.name for kind in it.actions}
 
 
 def covered(it: Evidence) -> Found:
@@ -323,7 +331,7 @@ def covered(it: Evidence) -> Found:
         return name in told or {record, f".{verb}"} <= told
 
     compared = {f"{kind.name.split('.')[0]}.{verb}" for kind in it.events for verb in DERIVED.values()}
-    wanted = {kind.name for kind in (*it.events, *it.actions)} - (compared if it.overrides("complete") else set())
+    wanted = _offers(it) - (compared if it.overrides("complete") else set())
     return _listed("no test names", {name for name in wanted if not is_told(name)})
 
 

@@ -38,7 +38,7 @@ class Rule:
 B, S, G, P = Tier.bronze, Tier.silver, Tier.gold, Tier.platinum
 _ALL = (
     # --- bronze ---
-    Rule("settings", B, "each setting has words for a person, what must be filled in an example, and secrets are marked",
+    Rule("settings", B, "settings have words for a person, those that must be filled in an example; secrets are marked",
          "an admin fills them in without reading code, and what isn't marked isn't masked",
          proofs.settings, concerns.everybody),
     Rule("redaction", B, "no secret stands in an error, a log line or a text of the connector",
