@@ -269,9 +269,11 @@ def _quality_row(name: str, report: Report) -> dict[str, Any]:
     fulfilled = sum(one.counts for one in report.answers.values())
     why = []
     for tier in list(Tier)[report.tier + 1 :]:
-        missing = [one for one in report.answers.values() if one.rule.tier == tier and not one.counts]
-        names = [one.rule.name + ("" if one.state == "todo" else f" ({one.state})") for one in missing]
+        open_ = [one for one in report.answers.values() if one.rule.tier == tier and one.state in ("todo", "disproven")]
+        names = [one.rule.name + (" (does not hold)" if one.state == "disproven" else "") for one in open_]
         why += [f"for {tier.name}: {', '.join(names)}"] if names else []
+    if report.unanswered:
+        why.append(f"{output.count(len(report.unanswered), 'rule')} not answered")
     return {
         "plugin": name, "tier": report.tier.name, "rules": f"{fulfilled} of {len(report.answers)}",
         "why": "; ".join([*report.problems, *(why or ["at the top"])]),

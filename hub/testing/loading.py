@@ -14,6 +14,7 @@ def load_plugin(folder: Path, module: str = "") -> ModuleType:
 
     It has the name the hub gives it, so nothing of the same name on this machine is in the way.
     """
+    folder = folder.absolute()  # Python remembers what a relative one meant when it was first asked for
     name = f"hub_plugin_{folder.name}"
     file = folder / "__init__.py"
     loaded = sys.modules.get(name)

@@ -73,13 +73,14 @@ def test_without_samples_the_smallest_plugin(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_from_a_vendors_samples_it_passes_its_tests(run: Run, tmp_path: Path, vendor: str) -> None:
     run("init")
-    run("plugins", "new", "fresh", "--samples", str(ROOT / "tests" / "plugins" / vendor / "samples"))
-    folder = tmp_path / "plugins" / "fresh"
+    fresh = f"fresh_{vendor}"
+    run("plugins", "new", fresh, "--samples", str(ROOT / "tests" / "plugins" / vendor / "samples"))
+    folder = tmp_path / "plugins" / fresh
     kept = [path for path in (folder / "tests" / "samples").iterdir() if path.name != "SOURCES.md"]
     assert kept
     for path in kept:
         name = str(path.relative_to(tmp_path))
-        assert "not every request" not in run("try", "fresh", name, "--unsigned").output
+        assert "not every request" not in run("try", fresh, name, "--unsigned").output
     pytest_in(folder)
 
 
