@@ -305,7 +305,8 @@ def removal(it: Evidence) -> Found:
 def described(it: Evidence) -> Found:
     """The README names every event and action, also in short: `a|b.{c,d}`, `a.c d e`."""
     prose = re.sub(r"^ *```.*?^ *```", "", it.readme, flags=re.M | re.S).replace("\n", " ")
-    told = {name for code in re.findall(r"`([^`]+)`", prose) for name in spelled_out(code)}
+    quoted = re.findall(r"`([^`]+)`", prose)
+    told = {*quoted, *(name for code in quoted for name in spelled_out(code))}
     wanted = _offers(it)
     return _listed("the README doesn't name", wanted - told)
 
@@ -337,7 +338,7 @@ def covered(it: Evidence) -> Found:
 
 def _dotted(text: str) -> Iterator[str]:
     """Yield `crm`, `deal`, `crm.deal`, `deal.update` for `crm.deal.update`, and `.update` for `.update`."""
-    for word in re.findall(r"[a-z_.]+", text):
+    for word in re.findall(r"[\w.]+", text):
         bits = word.split(".")
         yield from bits
         yield from (f"{one}.{other}" for one, other in itertools.pairwise(bits))
