@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from hub.connector import Connector
     from hub.quality import Report
-    from hub.scaffold import Made
+    from hub.scaffold import Guess, Made
 
 
 @click.group(short_help="Which vendors this hub can talk to, and how they are set up.")
@@ -183,7 +184,7 @@ def _tell_made(name: str, made: Made) -> None:
     files, kept = len(made.files), output.count(len(made.expected), "sample")
     click.echo(f"wrote {bold(str(made.folder))}: {files} files, tests with {kept}")
     rows = {
-        "what happened": guess.event_field or ", ".join(guess.event_keys) or f"not said: {guess.default_event}",
+        "what happened": guess.event_field or _outermost(guess) or f"not said: {guess.default_event}",
         "message id": guess.key or "none is sure: the whole message counts",
         "record id": ", ".join(guess.subjects),
         **guess.fields,
@@ -201,6 +202,10 @@ def _tell_made(name: str, made: Made) -> None:
             click.echo(f"   {file}: {why}")
     if made.delicate:
         click.echo(f"{coloured('warning', 'look:')} samples hold what sounds secret: {', '.join(made.delicate)}")
+
+
+def _outermost(guess: Guess) -> str:
+    return f"the outermost name: {', '.join(guess.event_keys)}" if guess.event_keys else ""
 
 
 def _enter(app: App, name: str, folder: Path, only_files: bool) -> None:
@@ -221,7 +226,7 @@ def _enter(app: App, name: str, folder: Path, only_files: bool) -> None:
 
 
 def _tell_next(name: str, made: Made) -> None:
-    sample = made.folder / "tests" / "samples" / next(iter(made.expected))
+    sample = shlex.quote(str(made.folder / "tests" / "samples" / next(iter(made.expected))))
     click.echo(bold("next"))
     click.echo(f"   hub try {name} {sample} --unsigned")
     click.echo(f"   python -m pytest -q {made.folder}")

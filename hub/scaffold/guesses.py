@@ -201,7 +201,7 @@ def _first(
 
 def _event_field(flat: Sequence[Mapping[str, Any]]) -> str:
     def fits(value: Any) -> bool:
-        return isinstance(value, str) and re.fullmatch(r"[\w.:/ -]{2,60}", value) is not None
+        return isinstance(value, str) and re.fullmatch(r"\w[^\r\n]{1,59}", value) is not None
 
     shallow = [{path: value for path, value in one.items() if path.count(".") < 2} for one in flat]
     common = [path for path in _paths(shallow) if sum(path in one for one in flat) * 2 >= len(flat)]
@@ -212,6 +212,7 @@ def _event_keys(bodies: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the outermost names with something inside that some messages have and others don't."""
     inside = [[name for name, value in body.items() if isinstance(value, dict | list) and value] for body in bodies]
     names = dict.fromkeys(name for one in inside for name in one)
+    names = {name: None for name in names if name.isprintable()}
     telling = [name for name in names if not _FOREIGN.search(name) and sum(name in one for one in inside) < len(bodies)]
     told = [len(set(one) & set(telling)) for one in inside]
     return telling if len(telling) > 1 and max(told) == 1 and sum(told) * 2 > len(bodies) else []
@@ -235,7 +236,7 @@ def _subjects(flat: Sequence[Mapping[str, Any]], found: Guess) -> list[str]:
         name, holder = _named(path), _named(path.rpartition(".")[0])
         above = {bit.lower() for bit in path.split(".")[:-1]}
         values = [one[path] for one in flat if path in one]
-        if path in (found.key, found.event_field) or not all(map(_short, values)) or _foreign(path):
+        if path in (found.key, found.event_field) or sum(map(_short, values)) * 2 < len(values) or _foreign(path):
             continue
         if name in {f"{record}_id" for record in records} | {"tracking_number", "number", "order_id", "orderid"}:
             ranks[path] = 0

@@ -31,8 +31,8 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """The file's name."""
-        return self.path.name
+        """The name of the copy: the file's, without what would have to be quoted somewhere."""
+        return re.sub(r"[^\w.+-]", "_", self.path.name)
 
 
 def choose(folder: Path) -> tuple[list[Sample], dict[str, str]]:
@@ -55,8 +55,12 @@ def choose(folder: Path) -> tuple[list[Sample], dict[str, str]]:
             messages = read(request)
         except (Rejected, ValueError) as error:
             left[path.name] = f"can't be read: {error}"
+            continue
+        sample = Sample(path, request, messages)
+        if any(one.name == sample.name for one in found):
+            left[path.name] = f"there is one called {sample.name} already"
         else:
-            found.append(Sample(path, request, messages))
+            found.append(sample)
     return found, left
 
 
@@ -79,7 +83,7 @@ def leaves(value: Any, before: str = "", depth: int = _DEPTH) -> Iterator[tuple[
     """Yield (dotted path, value) of the plain values; of a list its first item counts."""
     if isinstance(value, dict) and depth:
         for name, inner in value.items():
-            if isinstance(name, str) and name and "." not in name:
+            if name and name.isprintable() and "." not in name:
                 yield from leaves(inner, f"{before}.{name}" if before else name, depth - 1)
     elif isinstance(value, list) and depth:
         if value:

@@ -61,7 +61,11 @@ def test_without_samples_the_smallest_plugin(run: Run, tmp_path: Path) -> None:
     assert [line.split()[:2] for line in run("plugins", "list").output.splitlines() if "lockers" in line] == [
         ["lockers", "ok"]
     ]
-    assert "Fine" in run("check").output
+    readme = (folder / "README.md").read_text()
+    _, _, route = readme.partition("```yaml\nroutes:\n")
+    config = tmp_path / "hub.yaml"
+    config.write_text(config.read_text().replace("routes: []", "routes:\n" + route.partition("```")[0]))
+    assert "2 connections, 1 route. Fine" in run("check").output
     sample = "plugins/lockers/tests/samples/invented.webhook.json"
     tried = run("try", "lockers", sample, "--unsigned").output
     assert "order.created order:1001" in tried
