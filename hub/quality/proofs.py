@@ -27,6 +27,8 @@ PUBLIC = frozenset(
 )  # fmt: skip
 LONGEST_FILE = 450
 
+#: the routes that every sandbox has
+_COMMON_ROUTES = ("/_sandbox/", "/static/")
 _DELICATE = re.compile(r"secret|token|password|api_key|salt|signature")
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|TBD)\b")
 _WIRES = frozenset({"requests", "urllib3", "httpx", "aiohttp", "socket", "http.client", "urllib.request"})
@@ -231,16 +233,13 @@ def sandbox(it: Evidence) -> Found:
         return ["there is no sandbox"]
     one = made()
     one.base_url = "http://127.0.0.1:8090"
-    wrong = [] if one.app.url_map._rules[_OWN_ROUTES:] else [f"{made.__name__} has no routes"]
-    settings = {name: value for name, value in one.credentials().items()}
-    fitting = [connector for connector in it.connectors if set(settings) <= set(connector.Settings().fields)]
+    routes = [rule for rule in one.app.url_map.iter_rules() if not rule.rule.startswith(_COMMON_ROUTES)]
+    wrong = [] if routes else [f"{made.__name__} has no routes"]
+    settings = set(one.credentials())
+    fitting = [connector for connector in it.connectors if settings <= set(connector.Settings().fields)]
     if settings and not fitting:
         wrong.append("credentials() names settings that no connector has")
     return wrong + _needs_test(it, made.__name__, made.__name__, "sandbox")
-
-
-#: the routes that every sandbox has: static files and the four under /_sandbox/
-_OWN_ROUTES = 5
 
 
 def faults(it: Evidence) -> Found:
