@@ -136,8 +136,9 @@ class Evidence:
         return {text for tree in self.test_code.values() for text in _texts(tree)}
 
     def tested(self, *words: str) -> bool:
-        """Return whether tests use one of these words, as a name or inside a text."""
-        return any(word in self.test_names or any(word in text for text in self.test_texts) for word in words)
+        """Return whether tests use one of these words, as a name or as a word in a text."""
+        spoken = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
+        return not self.test_names.isdisjoint(words) or any(spoken.search(text) for text in self.test_texts)
 
     @cached_property
     def contracts(self) -> set[str]:

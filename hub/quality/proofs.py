@@ -91,9 +91,20 @@ def _told_secrets(tree: ast.Module, secrets: set[str]) -> Iterator[tuple[int, st
         else:
             continue
         for one in ast.walk(told):
-            held = isinstance(one, ast.Subscript) and ast.unparse(one.value).endswith("settings")
-            if held and (name := _text(one.slice)) in secrets:  # type: ignore[attr-defined]
+            if (name := _setting(one)) in secrets:
                 yield told.lineno, name
+
+
+def _setting(node: ast.AST) -> str:
+    """Return the name in `settings["name"]` and `settings.get("name")`, "" for anything else."""
+    match node:
+        case ast.Subscript(value=held, slice=name):
+            pass
+        case ast.Call(func=ast.Attribute(value=held, attr="get"), args=[name, *_]):
+            pass
+        case _:
+            return ""
+    return _text(name) if ast.unparse(held).endswith("settings") else ""
 
 
 def verification(it: Evidence) -> Found:
@@ -177,7 +188,7 @@ def order(it: Evidence) -> Found:
     """A state has its time or its place, or the record is read afresh."""
     known = any(one.hints for one in it.connectors) or it.overrides("stage_order") or it.uses("occurred_at")
     found = [] if known else ["no event has occurred_at, no stage_order(), no hints: a late state looks new"]
-    return found + _needs_test(it, "the time or order of states", "occurred_at", "stage_order", "late")
+    return found + _needs_test(it, "the time or order of states", "occurred_at", "stage_order")
 
 
 def echo(it: Evidence) -> Found:

@@ -126,6 +126,8 @@ def test_live_wants_words(judge: Judge) -> None:
          "tells setting token"),
         ("redaction", "connector.py", r"return outgoing.done",
          'raise ValueError(f"no {self.settings[\'secret\']}")\n        return outgoing.done', "tells setting secret"),
+        ("redaction", "connector.py", r"words = (.*)", r'words = \1\n            log.info(self.settings.get("token"))',
+         "tells setting token"),
         ("verification", "connector.py", r"def verify", "def verify_not", "verify() is not overridden"),
         ("verification", "incoming.py", r"hmac\.compare_digest\((.*), (.*)\)", r"\1 == \2", "compare_digest"),
         ("verification", "tests/test_NAME.py", r"\(WebhookContract\)", "", "no test inherits WebhookContract"),
