@@ -16,6 +16,7 @@ from hub.changes import DERIVED
 from hub.connector import ActionKind
 from hub.model import PARCEL_STATUSES
 from hub.quality.evidence import Evidence, calls, imports
+from hub.quality.naming import named_in
 
 HEADINGS = ("Set up", "Permissions", "Limits", "Known limitations", "Removal")
 #: what a plugin may import of the hub
@@ -313,12 +314,8 @@ def removal(it: Evidence) -> Found:
 
 
 def described(it: Evidence) -> Found:
-    """The README names every event and action, also in short: `a|b.{c,d}`, `a.c d e`."""
-    prose = re.sub(r"^ *```.*?^ *```", "", it.readme, flags=re.M | re.S).replace("\n", " ")
-    quoted = re.findall(r"`([^`]+)`", prose)
-    told = {*quoted, *(name for code in quoted for name in spelled_out(code))}
-    wanted = _offers(it)
-    return _listed("the README doesn't name", wanted - told)
+    """The README names every event and action, also in short: see `hub.quality.naming`."""
+    return _listed("the README doesn't name", _offers(it) - named_in(it.readme))
 
 
 def _offers(it: Evidence) -> set[str]:
@@ -368,18 +365,6 @@ def _listed(words: str, missing: set[str]) -> list[str]:
     shown = sorted(missing)
     more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
     return [f"{words} {', '.join(shown[:8])}{more}"] if shown else []
-
-
-def spelled_out(code: str) -> Iterator[str]:
-    """Yield the names a short form stands for: `a|b.{c,d}` and `a.c d e` as well as `a.c`."""
-    for word in re.finditer(r"([a-z_|]+)\.(\{[^}]*\}|[a-z_|]+)((?: [a-z_]+)*)|(?<![\w.])([a-z_]+)(?![\w.])", code):
-        records, verbs, more, plain = word.groups()
-        if plain:
-            yield plain
-            continue
-        for record in records.split("|"):
-            for verb in [*re.split(r"[,|]", verbs.strip("{}")), *more.split()]:
-                yield f"{record}.{verb.strip()}"
 
 
 def journey(it: Evidence) -> Found:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from hub.quality import RULES, Report, Tier, judge_connector, to_paste
-from hub.quality.proofs import spelled_out
+from hub.quality.naming import named_in, spelled_out
 from hub.scaffold import make
 from hub.testing import load_plugin
 
@@ -226,3 +226,22 @@ def test_without_tests_a_claim_is_taken_at_its_word(judge: Judge, tmp_path: Path
 )  # fmt: skip
 def test_short_forms_are_spelled_out(code: str, names: set[str]) -> None:
     assert names <= set(spelled_out(code))
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("| `deal.create`, `upsert` | also `contact.` |", {"deal.create", "deal.upsert", "contact.upsert"}),
+        ("| `contact.*` (`created`,\n`deleted`) |", {"contact.created", "contact.deleted"}),
+        ("`lead|deal.{created,\n updated}`", {"deal.updated"}), ("see `api` for more", {"api"}),
+    ],
+)  # fmt: skip
+def test_names_on_a_page(page: str, names: set[str]) -> None:
+    assert names <= named_in(page)
+
+
+@pytest.mark.parametrize(
+    "page", ["| `deal.create` | x |\n| `find` | y |", "```yaml\ndo: `deal.find`\n```", "deal.find without code"]
+)
+def test_what_a_page_does_not_name(page: str) -> None:
+    assert "deal.find" not in named_in(page)
