@@ -7,6 +7,7 @@ The tier is the highest whose rules, and those of all tiers below, are done or e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from hub.quality.rules import RULES, Rule, Tier
 
 FILE = "quality.yaml"
 DONE, TODO, EXEMPT, UNANSWERED, DISPROVEN = "done", "todo", "exempt", "unanswered", "disproven"
+#: what is said where something could be done and isn't
+_EXCUSE = re.compile(r"\b(not (yet|needed|necessary|implemented|built)|no time|later|unnecessary|to ?do)\b", re.I)
 #: a reason shorter than this says nothing
 _SHORTEST = 10
 
@@ -136,8 +139,11 @@ def _answer(rule: Rule, given: Any, it: Evidence) -> Answer:
     if state == TODO:
         return Answer(rule, TODO, words, against, found is not None)
     if state == EXEMPT:
-        concerned = rule.concerns(it)
-        return Answer(rule, DISPROVEN if concerned else EXEMPT, words, (f"it applies: {concerned}",) * bool(concerned))
+        if concerned := rule.concerns(it):
+            return Answer(rule, DISPROVEN, words, (f"it applies: {concerned}",))
+        if _EXCUSE.search(words):
+            return Answer(rule, DISPROVEN, words, ("that is no reason why it can't apply; say todo",))
+        return Answer(rule, EXEMPT, words)
     if rule.name == "live" and not words:
         return Answer(rule, DISPROVEN, "", ("say when and with which account: {done: ...}",))
     return Answer(rule, DISPROVEN if against else DONE, words, against, found is not None)

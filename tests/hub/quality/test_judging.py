@@ -201,6 +201,13 @@ def test_what_plainly_applies_can_not_be_exempt(judge: Judge, rule: str, file: s
     assert report.answers[rule].found[0].startswith("it applies: ")
 
 
+@pytest.mark.parametrize("words", ["this is not needed by us", "No time for that this year", "will be built later"])
+def test_an_excuse_is_no_exemption(judge: Judge, words: str) -> None:
+    assert judge(connect={"exempt": words}).answers["connect"].found == (
+        "that is no reason why it can't apply; say todo",
+    )
+
+
 def test_without_tests_a_claim_is_taken_at_its_word(judge: Judge, tmp_path: Path) -> None:
     name = "judged_installed"
     folder = make(name, tmp_path / name).folder
