@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 import hub
+from hub.quality.proofs import PUBLIC
 from hub.store import Store
 from hub.store.schema import HEAD, current, upgrade
 from hub.store.tables import metadata
@@ -38,15 +39,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "targets", "deliver", "ledger", "engine",
     ),
     ("web", "jobs", "ticker", "processes", "redis_server", "stuck", "supervisor"),
-    ("explain", "handwork", "request_file", "testing", "trying", "cli", "demo", "recipes", "console"),
+    (
+        "explain", "handwork", "request_file", "quality", "testing", "trying", "scaffold", "cli", "demo", "recipes",
+        "console",
+    ),
 )  # fmt: skip
 PLACE = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 
-#: what plugins may import: the public names of the hub
-PUBLIC = {
-    "hub", "hub.connector", "hub.errors", "hub.events", "hub.hookspecs", "hub.jsonbody", "hub.model", "hub.normal",
-    "hub.phpform", "hub.records", "hub.sandbox", "hub.sandbox_tls", "hub.session", "hub.tokens",
-}  # fmt: skip
 PUBLIC_NAMES = {
     "normal",
     "phpform",
