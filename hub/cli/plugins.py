@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hub.cli import output
-from hub.cli.context import App, InputError, pass_app
+from hub.cli.context import App, InputError, WorldError, pass_app
 from hub.cli.output import bold, coloured, dim
 
 if TYPE_CHECKING:
     import marshmallow as ma
 
     from hub.connector import Connector
+    from hub.quality import Report
+    from hub.scaffold import Guess, Made
 
 
 @click.group(short_help="Which vendors this hub can talk to, and how they are set up.")
@@ -141,12 +145,188 @@ def _readme(connector: type[Connector]) -> str:
 
 @plugins.command("new")
 @click.argument("name")
-def new(name: str) -> None:
-    """Make the skeleton of a plugin (not built yet)."""
-    raise InputError("`hub plugins new` is not built yet; copy the folder of a small plugin: hub plugins show form")
+@click.option("--samples", "source", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Messages of the vendor: .json, .txt (a form), .http (a whole request).")  # fmt: skip
+@click.option("--only-files", is_flag=True, help="Write the plugin alone; leave hub.yaml and .env as they are.")
+@pass_app
+def new(app: App, name: str, source: Path | None, only_files: bool) -> None:
+    """Write a plugin that works, from sample messages: connector, client, stand-in, tests, README, quality list.
+
+    It goes into the `plugins_dir` of hub.yaml, else into the folder `plugins` beside it, and gets a connection of its
+    name in hub.yaml with a secret in .env. What the messages seem to say is guessed and told. Without --samples one
+    invented message stands in. docs/plugin-authors.md goes on from here.
+    """
+    from hub.config.load import plugins_dir
+    from hub.scaffold import make
+
+    folder = ((plugins_dir(app.path) if app.path.is_file() else None) or app.path.parent / "plugins") / name
+    _check_name(app, name, folder)
+    try:
+        made = make(name, folder, source)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    _tell_made(name, made)
+    _enter(app, name, folder, only_files)
+    _tell_next(name, made)
+
+
+def _check_name(app: App, name: str, folder: Path) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        raise InputError(f"\"{name}\" can't be a plugin's name: lower-case letters, digits and _, a letter first")
+    if name in app.plugins.connectors:
+        raise InputError(f'there is a plugin "{name}" already: hub plugins show {name}')
+    if folder.exists():
+        raise WorldError(f"{folder} exists already; it is left as it is")
+
+
+def _tell_made(name: str, made: Made) -> None:
+    guess = made.guess
+    files, kept = len(made.files), output.count(len(made.expected), "sample")
+    click.echo(f"wrote {bold(str(made.folder))}: {files} files, tests with {kept}")
+    rows = {
+        "what happened": guess.event_field or _outermost(guess) or f"not said: {guess.default_event}",
+        "message id": guess.key or "none is sure: the whole message counts",
+        "record id": ", ".join(guess.subjects),
+        **guess.fields,
+        "state": guess.status,
+        "time": guess.time,
+    }
+    click.echo(bold("one invented message stands in; what it says" if made.invented else "guessed"))
+    for ours, theirs in rows.items():
+        click.echo(f"   {ours:<15} {theirs or dim('not found')}")
+    for file, types in made.expected.items():
+        click.echo(f"   {file}  {dim(', '.join(types))}")
+    if made.left_out:
+        click.echo(bold("left out"))
+        for file, why in made.left_out.items():
+            click.echo(f"   {file}: {why}")
+    if made.delicate:
+        click.echo(f"{coloured('warning', 'look:')} samples hold what sounds secret: {', '.join(made.delicate)}")
+
+
+def _outermost(guess: Guess) -> str:
+    return f"the outermost name: {', '.join(guess.event_keys)}" if guess.event_keys else ""
+
+
+def _enter(app: App, name: str, folder: Path, only_files: bool) -> None:
+    from hub.scaffold import entry
+
+    variable = f"{name.upper()}_SECRET"
+    settings = {"secret": f'"${{{variable}}}"'}
+    if not only_files and entry.add(app.path, name, folder.parent, settings):
+        fresh = entry.add_secret(app.path.parent / ".env", variable)
+        click.echo(f"{app.path}: connection {name}" + (f"; .env: {variable}" if fresh else ""))
+        return
+    why = "" if app.path.is_file() else f" (there is no {app.path}: `hub init` makes one)"
+    click.echo(f"{bold('put into hub.yaml')}{why}")
+    click.echo(f"   hub: {{plugins_dir: {folder.parent}}}")
+    click.echo(f"   connections: {{{name}: {{plugin: {name}, secret: {settings['secret']}}}}}")
+    if (folder.parent / "__init__.py").is_file():
+        click.echo(f"or, for a plugin of the hub's own: a line `{name} = plugins.{name}` in setup.cfg, below `hub =`")
+
+
+def _tell_next(name: str, made: Made) -> None:
+    sample = shlex.quote(str(made.folder / "tests" / "samples" / next(iter(made.expected))))
+    click.echo(bold("next"))
+    click.echo(f"   hub try {name} {sample} --unsigned")
+    click.echo(f"   python -m pytest -q {made.folder}")
+    click.echo(f"   edit {made.folder / 'codes.py'}: what the vendor's words and fields are called")
+    click.echo(f"   hub plugins quality {name}   what else is missing, rule by rule")
 
 
 @plugins.command("quality")
-def quality() -> None:
-    """Show how far each plugin is (not built yet)."""
-    raise InputError("`hub plugins quality` is not built yet; each plugin's quality.yaml says it")
+@click.argument("name", required=False)
+@output.json_option
+@pass_app
+def quality(app: App, name: str | None, as_json: bool) -> None:
+    """Show how far each plugin is on a scale of four tiers, and what is missing for the next.
+
+    With NAME: every rule, what the plugin claims, and what came of trying the claim. Exit 1 if a claim doesn't hold.
+    docs/quality.md tells each rule.
+    """
+    from hub.config.problems import guess, listed
+    from hub.quality import judge_connector
+
+    found = app.plugins
+    owners = {found.owner(one): connector for one, connector in sorted(found.connectors.items(), reverse=True)}
+    if name is not None:
+        name = found.owner(name)
+        if name not in owners:
+            raise InputError(f'there is no plugin "{name}" ({listed(owners)}).{guess(name, owners)}')
+    reports: dict[str, Report] = {
+        one: judge_connector(connector) for one, connector in sorted(owners.items()) if name in (None, one)
+    }
+    if as_json:
+        told = {one: _quality_json(report) for one, report in reports.items()}
+        output.print_json(told[name] if name else list(told.values()))
+    elif name:
+        _tell_quality(reports[name])
+    else:
+        rows = [_quality_row(one, report) for one, report in reports.items()]
+        output.table(("plugin", "tier", "rules", "why"), rows, "no plugins are installed")
+    if any(report.problems or report.disproven for report in reports.values()):
+        raise click.exceptions.Exit(1)
+
+
+def _quality_row(name: str, report: Report) -> dict[str, Any]:
+    from hub.quality import Tier
+
+    fulfilled = sum(one.counts for one in report.answers.values())
+    why = []
+    for tier in list(Tier)[report.tier + 1 :]:
+        open_ = [one for one in report.answers.values() if one.rule.tier == tier and one.state in ("todo", "disproven")]
+        names = [one.rule.name + (" (does not hold)" if one.state == "disproven" else "") for one in open_]
+        why += [f"for {tier.name}: {', '.join(names)}"] if names else []
+    if report.unanswered:
+        why.append(f"{output.count(len(report.unanswered), 'rule')} not answered")
+    return {
+        "plugin": name, "tier": report.tier.name, "rules": f"{fulfilled} of {len(report.answers)}",
+        "why": "; ".join([*report.problems, *(why or ["at the top"])]),
+    }  # fmt: skip
+
+
+def _quality_json(report: Report) -> dict[str, Any]:
+    return {
+        "plugin": report.plugin,
+        "tier": report.tier.name,
+        "missing": [one.rule.name for one in report.missing],
+        "problems": list(report.problems),
+        "rules": [
+            {
+                "rule": one.rule.name, "tier": one.rule.tier.name, "claims": one.rule.words, "state": one.state,
+                "words": one.words, "found": list(one.found), "tried": one.seen,
+            }
+            for one in report.answers.values()
+        ],
+    }  # fmt: skip
+
+
+_MARKS = {"done": "✓", "exempt": "–", "todo": "✗", "unanswered": "?", "disproven": "!"}
+_MARK_COLOURS = {"done": "ok", "exempt": "skipped", "todo": "warning", "unanswered": "warning", "disproven": "problem"}
+
+
+def _tell_quality(report: Report) -> None:
+    from hub.quality import Tier
+
+    click.echo(f"{bold(report.plugin)} {report.tier.name}")
+    for problem in report.problems:
+        click.echo(f" {coloured('problem', '!')} {problem}")
+    for tier in list(Tier)[1:]:
+        click.echo(bold(tier.name))
+        for one in report.answers.values():
+            if one.rule.tier != tier:
+                continue
+            mark = coloured(_MARK_COLOURS[one.state], _MARKS[one.state])
+            click.echo(f" {mark} {one.rule.name:<15} {one.rule.words}")
+            if one.words:
+                click.echo(f"   {'':<15} {one.state}: {one.words}")
+            if one.state == "done" and not one.seen:
+                click.echo(f"   {'':<15} {dim('taken at its word: nothing to try it with')}")
+            if one.state != "done":
+                for against in one.found:
+                    click.echo(f"   {'':<15} {dim('seen: ')}{against}")
+            if one.state == "unanswered":
+                click.echo(f"   {'':<15} not answered in quality.yaml; why it is asked: {one.rule.why}")
+    if report.missing:
+        names = ", ".join(one.rule.name for one in report.missing)
+        click.echo(f"for {Tier(report.tier + 1).name}: {names}")

@@ -300,6 +300,7 @@ _TRAPS = (
     ("variable", re.compile(r"(?P<head>[:\-,\[]\s+)(?P<bad>\$\{\w+\})")),
     ("compare", re.compile(r"(?P<head>[:\-,\[]\s+)(?P<bad>(?P<sign>>=|<=|>|<)\s*(?P<than>[^\s,\]}]+))")),
     ("comment", re.compile(r"(?P<head>\s)(?P<bad>#(?P<lost>\S[^}\]]*))")),
+    ("tag", re.compile(r"(?P<head>(?:[:\-,]\s+|\[\s*))(?P<bad>!(?P<word>[\w.]+))(?=[,}\]])")),
     ("sign", re.compile(r"(?P<head>(?:[:\-,]\s+|\[\s*))(?P<bad>[@`%][^,\]}\n]*)")),
 )
 
@@ -350,8 +351,12 @@ def _trap(line: str) -> tuple[str, str] | None:
             return f'text with {{{{ }}}} needs quotes: {(owner[1] + ": ") if owner else ""}"{bad}"', mended
         if kind == "star":
             return f'quote "{bad}"', mended
+        if kind == "tag":
+            word = match["word"]
+            return f"tags (!{word}) mean nothing here; write {{not: {word}}}, or absent for !present", mended
         if kind == "compare":
-            return f"use {_COMPARE[match['sign']]}: {match['than']}", mended
+            right = f"{_COMPARE[match['sign']]}: {match['than']}"
+            return f"use {right}", line[:start] + "{" + right + "}" + line[start + len(bad) :]
         if kind == "comment":
             lost = line[match.start("lost") : end].strip()
             return f'everything after " #" is lost as a comment ("{lost}"). Quote the text.', line[:start] + " " + line[

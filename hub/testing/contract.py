@@ -1,6 +1,6 @@
 """The contract of a plugin as test classes. A plugin's test inherits one of them and supplies what is its own.
 
-ConnectorContract    declaration, settings, README, quality list: every plugin
+ConnectorContract    declaration, settings, README, quality claims: every plugin
 ReceiptContract      + reading stored requests: pure, deterministic, well-formed, unbreakable (a polled vendor)
 WebhookContract      + the door: genuine or not, one key per message (a vendor that posts to the hub)
 
@@ -29,7 +29,6 @@ from unittest import mock
 
 import marshmallow as ma
 import pytest
-import yaml
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -38,31 +37,15 @@ from hub.connector import API_VERSION, Connector
 from hub.errors import Rejected, Skip
 from hub.events import KNOWN_EVENTS
 from hub.model import Event, Receipt, Request
+from hub.quality import HEADINGS, RULES, Report, judge_connector, to_paste
 from hub.records import FIELDS
 from hub.testing.build import build, secret_values
 from hub.testing.files import request_from_file
 from hub.testing.mutate import mutated, with_body
 from hub.testing.wellformed import problems
 
-HEADINGS = ("Set up", "Permissions", "Limits", "Known limitations", "Removal")
-
-#: what every plugin's quality.yaml answers: `rule: done`, `rule: {todo: why}` or `rule: {exempt: why}`
-QUALITY_RULES: Mapping[str, str] = {
-    "settings": "each setting has words for a person, an example, and secrets are marked",
-    "verification": "a forged request is turned away, in constant time",
-    "once": "a message that comes again has the key it had",
-    "samples": "recorded or documented messages of the vendor are kept as files, with their source",
-    "hostile": "no message, however broken, ends in anything but a reason",
-    "client": "the vendor's refusals become the hub's errors, by what to do next",
-    "one_effect": "a repeated call does no harm, or the vendor can be searched first",
-    "limits": "the vendor's limits are declared and its answers about them are obeyed",
-    "codes": "each status and error code is explained, with the page it came from",
-    "check": "`hub check --live` finds a dead token, a missing right, a renamed field",
-    "sandbox": "a stand-in of the vendor behaves as its documentation says",
-    "outside": "the stand-in was driven with a client that others wrote",
-    "live": "it was tried against the real vendor",
-    "readme": "an admin finds set-up, permissions, limits, known limitations and removal",
-}
+#: rule -> what it claims; the whole of each stands in docs/quality.md
+QUALITY_RULES: Mapping[str, str] = {name: rule.words for name, rule in RULES.items()}
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DELICATE = re.compile(r"secret|token|password|api_key|salt|signature")
@@ -160,14 +143,23 @@ class ConnectorContract:
         headings = re.findall(r"^##+ (.+?)\s*$", text, re.M)
         assert [heading for heading in HEADINGS if heading not in headings] == []
 
+    def quality(self) -> Report:
+        """Return what quality.yaml says of the plugin, and what came of trying it."""
+        here = Path(inspect.getfile(type(self))).parent
+        bundled = (self.folder().parent / "__init__.py").is_file()
+        return judge_connector(self.connector_class, None if bundled else here)
+
     def test_quality_list_is_complete(self) -> None:
-        listed = yaml.safe_load((self.folder() / "quality.yaml").read_text())
-        assert [rule for rule in QUALITY_RULES if rule not in listed] == []
-        for rule, answer in listed.items():
-            if answer != "done":
-                assert isinstance(answer, dict), rule
-                assert list(answer) in (["todo"], ["exempt"]), rule
-                assert len(str(*answer.values())) > 10, f"{rule}: say why"
+        report = self.quality()
+        assert not report.problems, "\n".join(report.problems)
+        assert not report.unanswered, (
+            f"quality.yaml does not answer {len(report.unanswered)} rules (docs/quality.md tells each). "
+            f"What a machine would say, to be corrected by looking:\n{to_paste(report.unanswered)}"
+        )
+
+    def test_quality_claims_hold(self) -> None:
+        wrong = [f"{one.rule.name}: {'; '.join(one.found)}" for one in self.quality().disproven]
+        assert not wrong, "quality.yaml claims what does not hold:\n" + "\n".join(wrong)
 
     def secrets(self) -> list[str]:
         """Return the secret texts in the settings under test, long enough to be told from ordinary words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import ssl
 import subprocess
@@ -180,9 +181,30 @@ def test_settings_are_shown_with_their_words(hub: Hub) -> None:
     assert 'Did you mean "sink"?' in hub("plugins", "show", "sinc", code=2).stderr
 
 
-@pytest.mark.parametrize("args", [("new", "x"), ("quality",)])
-def test_what_is_not_built_yet_says_so(hub: Hub, args: tuple[str, ...]) -> None:
-    assert "not built yet" in hub("plugins", *args, code=2).stderr
+def test_every_bundled_plugin_answers_for_its_quality() -> None:
+    result = CliRunner().invoke(main, ["plugins", "quality"])
+    assert result.exit_code == 0, result.output
+    told = {line.split()[0]: line.split()[1] for line in result.output.splitlines()[1:]}
+    assert set(told) == {Plugins.discover().owner(name) for name, _ in BUNDLED}
+    assert "none" not in told.values()
+
+
+def test_a_plugins_rules_are_told_with_words() -> None:
+    told = CliRunner().invoke(main, ["plugins", "quality", "form"]).output
+    assert told.startswith("form ")
+    assert " – echo " in told and "exempt: the connector writes nothing" in told
+    assert " ✗ live " in told
+    shown = json.loads(CliRunner().invoke(main, ["plugins", "quality", "form", "--json"]).output)
+    [live] = [one for one in shown["rules"] if one["rule"] == "live"]
+    assert (live["state"], live["tried"]) == ("todo", False)
+    listed = json.loads(CliRunner().invoke(main, ["plugins", "quality", "--json"]).output)
+    assert shown in listed
+
+
+def test_a_plugin_that_says_nothing_of_its_quality(hub: Hub) -> None:
+    assert "there is no quality.yaml" in hub("plugins", "quality", code=1).stdout
+    assert "not answered in quality.yaml; why it is asked:" in hub("plugins", "quality", "sink", code=1).stdout
+    assert 'Did you mean "sink"?' in hub("plugins", "quality", "sinc", code=2).stderr
 
 
 # --- docs ----------------------------------------------------------------------------------------
