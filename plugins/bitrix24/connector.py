@@ -131,7 +131,7 @@ class Bitrix24(Connector):
         *_crm_actions("contact"),
         *_crm_actions("company"),
         ActionKind(
-            "lead.convert", marker="ORIGIN_ID", cost=5, stage_fields=("STAGE_ID",),
+            "lead.convert", marker="ORIGIN_ID", cost=5, stage_fields=("STAGE_ID",), writes="deal",
             note="makes contact and deal (the result), marks the lead; each part is searched by marker first",
         ),
         *_item_actions(),

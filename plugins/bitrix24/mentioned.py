@@ -81,8 +81,6 @@ class Mentioned:
         if known is None or code in known or code in _TAKEN.get(record, ()):
             return None
         words = self._words.get("fields", {})
-        if record == "lead" and code in self._fields.get("deal", {}):
-            return self._of_a_deal(mention, f"field {code}")
         homes = [other for other, rows in self._fields.items() if code in rows]
         elsewhere = f" (it is one of {' and '.join(homes)})" if homes else ""
         text = f"{mention.place}: {record} has no field {worded(code, words)}{elsewhere}: what is written is lost"
@@ -95,9 +93,9 @@ class Mentioned:
             return None
         words = self._words.get("stages", {})
         if code not in known:
-            if record == "lead" and code in self._stages.get("deal", ()):
-                return self._of_a_deal(mention, f"stage {code}")
-            text = f"{mention.place}: there is no stage {worded(code, words)} of a {record}"
+            homes = [other for other, codes_ in self._stages.items() if code in codes_]
+            elsewhere = f" (it is one of a {homes[0]})" if homes else ""
+            text = f"{mention.place}: there is no stage {worded(code, words)} of a {record}{elsewhere}"
             return Finding("problem", text, guess(code, known, words))
         return self._pipeline(mention, code, known) if record != "lead" else None
 
@@ -118,10 +116,3 @@ class Mentioned:
         remedy = " or ".join(worded(stage, words) for stage in meant)
         moved = f"nothing to do if a move to pipeline {ours} is meant"
         return Finding("warning", text, f"did you mean {remedy}? {moved}" if meant else moved)
-
-    def _of_a_deal(self, mention: Mention, what: str) -> Finding | None:
-        """`lead.convert` fills the deal it makes; anywhere else a deal's code on a lead is a slip."""
-        if "lead.convert" in mention.place:
-            return None
-        text = f"{mention.place}: {what} is a deal's, leads have none such"
-        return Finding("warning", text, "right in lead.convert, which fills the deal it makes; wrong anywhere else")
