@@ -70,10 +70,20 @@ class Mentioned:
                 self._stages.setdefault(record, []).append(str(row["STATUS_ID"]))
 
     def findings(self, mentions: Iterable[Mention]) -> list[Finding]:
-        """Return what is wrong with them, each text beginning with the place in hub.yaml."""
+        """Return what is wrong with them, each text beginning with the place in hub.yaml.
+
+        Two stages that are all a route names, of two pipelines, are one mistake: the later one is told, as a rule the
+        one that is written.
+        """
         judge = {"field": self._field, "stage": self._stage}
-        found = [judge[one.kind](one) for one in mentions if one.kind in judge]
-        return list(dict.fromkeys(one for one in found if one is not None))
+        found: dict[Any, Finding] = {}
+        for one in mentions:
+            if one.kind not in judge or (told := judge[one.kind](one)) is None:
+                continue
+            route = (one.record, frozenset({one.code, *one.beside})) if told.level == "warning" else told
+            found.pop(route, None)
+            found[route] = told
+        return list(found.values())
 
     def _field(self, mention: Mention) -> Finding | None:
         record, code = mention.record, mention.code.lstrip(_PREFIXES)

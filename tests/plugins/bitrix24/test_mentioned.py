@@ -90,6 +90,10 @@ class TestStages:
     def test_a_neighbour_of_its_own_pipeline_is_enough(self, check, beside):
         assert check(stage("deal", "WON", *beside)) == []
 
+    def test_two_stages_of_two_pipelines_are_told_once(self, check):
+        ((_, text, _),) = check(stage("deal", "C5:NEW", "WON"), stage("deal", "WON", "C5:NEW"))
+        assert text.startswith(f"{PLACE}: WON (names: first_won)")
+
     def test_leads_have_one_board(self, check):
         assert check(stage("lead", "NEW", "IN_PROCESS")) == []
 
