@@ -181,6 +181,23 @@ DELIVERY_ERRORS: Mapping[str, str] = {
 }  # fmt: skip
 DELIVERY_STATUSES: Mapping[str, int] = {"delivered": 1, "read": 2, "error": -1}
 
+#: values that steps may give beside a record's own fields, by action (notes, tasks, calls, messages have no custom ones)
+_HANGS = ("entity_type", "entity_id", "deal", "contact", "company", "customer")
+_CHAT = ("conversation", "client", "name", "phone", "email", "avatar", "profile_link", "source")
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "note": (*_HANGS, "text", "note_type", "params", "created_by", "responsible_user_id", "id", "uniq", "duration",
+             "source", "link", "phone", "call_result", "call_status", "call_responsible", "service", "address",
+             "longitude", "latitude", "file_uuid", "version_uuid", "file_name",
+             "is_need_to_trigger_digital_pipeline"),
+    "task": (*_HANGS, "text", "title", "complete_till", "deadline", "task_type_id", "responsible_user_id",
+             "responsible", "duration", "created_by", "id", "result"),
+    "call": ("phone", "direction", "duration", "source", "uniq", "link", "recording", "call_result", "call_status",
+             "call_responsible", "created_by", "responsible_user_id", "unknown", "from", "name", "title", "service_code",
+             "source_name", "pipeline", "pipeline_id"),
+    "message": (*_CHAT, "text", "type", "media", "file_name", "file_size", "location", "contact", "msgid", "by", "bot",
+                "silent", "chat", "reply_to", "message", "status", "error_code", "error", "emoji", "remove"),
+}  # fmt: skip
+
 # --- errors -----------------------------------------------------------------------------------------
 
 #: (docs/http-codes) status -> advice for the person who must act

@@ -154,8 +154,11 @@ class Search:
                     filters["pipeline_id"] = _many(wanted)
                 case "since":
                     filters["created_at"] = {"from": int(moment(wanted).timestamp())}
-                case "responsible_user_id" | "created_by" | "updated_by" | "name":
+                case "responsible_user_id" | "created_by" | "updated_by":
                     filters[name] = _many(wanted)
+                case "name":
+                    if len(_many(wanted)) == 1:
+                        params.setdefault("query", _many(wanted)[0])
                 case "price":
                     filters["price"] = {"from": wanted, "to": wanted}
                 case "query":
@@ -165,7 +168,8 @@ class Search:
                 case _:
                     known = self._directory.field(kind, name)
                     if known.type in _TEXTS:
-                        params.setdefault("query", str(_many(wanted)[0]))
+                        if len(_many(wanted)) == 1:
+                            params.setdefault("query", _many(wanted)[0])
                     else:
                         filters.setdefault("custom_fields_values", {})[known.id] = self._filter_value(known, wanted)
         return {**params, **({"filter": filters} if filters else {})}
