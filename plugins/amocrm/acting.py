@@ -239,8 +239,8 @@ class Acting:
     def _create_call(self, action: Action) -> Done:
         """Put a call into the card of whoever has its phone (POST /calls).
 
-        amoCRM looks the phone up itself and lists those it can't find in `errors`: then `unknown: lead` makes an incoming
-        lead of the call, else it is refused in words.
+        amoCRM looks the phone up itself and lists those it can't find in `errors`: then `unknown: lead` makes an
+        incoming lead of the call, else it is refused in words.
         """
         body = outgoing.call(action.values, action.marker)
         if not body["phone"]:
@@ -262,7 +262,7 @@ class Acting:
         if str(action.values.get("unknown") or "") == "lead":
             return self._create_call_lead(action)
         raise Refused(
-            f"no contact or company has the phone of this call ({body['phone'][:4]}...): `unknown: lead` makes a lead of it"
+            f"no contact or company has this call's phone ({body['phone'][:4]}...): `unknown: lead` makes it a lead"
         )
 
     def _create_task(self, action: Action) -> Done:

@@ -123,7 +123,7 @@ class Checking:
         missing = [kind for kind in _KINDS if not self._directory.marked(kind)]
         if not missing:
             return [Finding("ok", f"what the hub makes is marked in the field {codes.MARKER}")]
-        words = f"{', '.join(missing)}: no field {codes.MARKER}; after a lost answer the hub looks by name and contact instead"
+        words = f"{', '.join(missing)}: no field {codes.MARKER}; after a lost answer the hub looks by name and contact"
         return [Finding("warning", words, f"hub connect {self._connection.name}")]
 
     def _hooks(self) -> list[Finding]:

@@ -22,7 +22,7 @@ from plugins.amocrm.refusals import Expired, Invalid, refusal
 if TYPE_CHECKING:
     from hub.tokens import TokenVault
 
-_PATH = re.compile(r"^[A-Za-z0-9_\-./]{1,300}$")
+_PATH = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_\-./]{0,300}$")
 #: longest pause after calls that were too many, in seconds; beyond that amoCRM blocks for good
 _LONGEST_PAUSE = 120.0
 
@@ -116,7 +116,7 @@ class Client:
             return 1.0
         with self._lock:
             now = self._clock()
-            if now - self._refused_at > min(2.0**self._refused, _LONGEST_PAUSE) / 2:
+            if now - self._refused_at >= min(2.0**self._refused, _LONGEST_PAUSE) / 2:
                 self._refused += 1
             self._refused_at = now
             return float(min(2.0 ** max(0, self._refused - 1), _LONGEST_PAUSE))

@@ -181,7 +181,7 @@ DELIVERY_ERRORS: Mapping[str, str] = {
 }  # fmt: skip
 DELIVERY_STATUSES: Mapping[str, int] = {"delivered": 1, "read": 2, "error": -1}
 
-#: values that steps may give beside a record's own fields, by action (notes, tasks, calls, messages have no custom ones)
+#: values that a step may give to notes, tasks, calls and messages, which have no custom fields
 _HANGS = ("entity_type", "entity_id", "deal", "contact", "company", "customer")
 _CHAT = ("conversation", "client", "name", "phone", "email", "avatar", "profile_link", "source")
 VALUES: Mapping[str, tuple[str, ...]] = {
@@ -192,8 +192,8 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "task": (*_HANGS, "text", "title", "complete_till", "deadline", "task_type_id", "responsible_user_id",
              "responsible", "duration", "created_by", "id", "result"),
     "call": ("phone", "direction", "duration", "source", "uniq", "link", "recording", "call_result", "call_status",
-             "call_responsible", "created_by", "responsible_user_id", "unknown", "from", "name", "title", "service_code",
-             "source_name", "pipeline", "pipeline_id"),
+             "call_responsible", "created_by", "responsible_user_id", "unknown", "from", "name", "title",
+             "service_code", "source_name", "pipeline", "pipeline_id"),
     "message": (*_CHAT, "text", "type", "media", "file_name", "file_size", "location", "contact", "msgid", "by", "bot",
                 "silent", "chat", "reply_to", "message", "status", "error_code", "error", "emoji", "remove"),
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -20,54 +20,14 @@ from plugins.amocrm.checking import Checking
 from plugins.amocrm.client import Client
 from plugins.amocrm.directory import Directory
 from plugins.amocrm.oauth import OAuth
+from plugins.amocrm.offers import ACTIONS, EVENTS
 from plugins.amocrm.reading import Reading, zone_of
-from plugins.amocrm.records import MORE_FIELDS
 from plugins.amocrm.schemas import AmoCrmSettings, domain_of
 from plugins.amocrm.search import Search
 from plugins.amocrm.watching import Watching
 
 #: seconds amoCRM's own SDK gives a call
 _CALL_SECONDS = 25.0
-_HUB_STAGES = ("stage", "status")
-
-
-def _crm_events(kind: str, sample: str, stages: bool = False) -> list[EventKind]:
-    more = MORE_FIELDS.get(kind, ())
-    compared = ["responsible_changed", *(["stage_changed"] if stages else [])]
-    return [
-        EventKind(f"{kind}.created", kind, sample, fields=more),
-        EventKind(f"{kind}.updated", kind, fields=more),
-        EventKind(f"{kind}.deleted", kind, fields=more),
-        *(EventKind(f"{kind}.{verb}", kind, "", "told by comparing with the last look", more) for verb in compared),
-    ]
-
-
-def _crm_actions(kind: str, name: str = "name") -> list[ActionKind]:
-    """The first calls of ten minutes also ask for the account's fields and stages: they are in the cost."""
-    deal = kind == "deal"
-    stages = _HUB_STAGES if deal else ()
-    creating = partial(ActionKind, marker=codes.MARKER, person=deal, cost=3, stage_fields=stages)
-    actions = [
-        creating(f"{kind}.create", (name,) if kind == "company" else ()),
-        creating(f"{kind}.upsert", note="becomes a create or an update"),
-        ActionKind(f"{kind}.update", idempotent=True, cost=4, stage_fields=stages),
-        ActionKind(f"{kind}.find", idempotent=True, cost=3, stage_fields=stages),
-        ActionKind(f"{kind}.list", idempotent=True, cost=5, stage_fields=stages),
-        ActionKind(f"{kind}.tag", idempotent=True, cost=2, linked=False, note="tags, remove: names"),
-        ActionKind(
-            f"{kind}.link", idempotent=True, linked=False, note="contact, company, deal, or element with catalog"
-        ),
-        ActionKind(f"{kind}.unlink", idempotent=True, linked=False),
-    ]
-    if deal:
-        actions += [
-            ActionKind("deal.set_stage", idempotent=True, cost=3, latest=True, stage_fields=stages),
-            creating(
-                "deal.create_complex",
-                note="deal, contact and company in one call; the account's control of doubles takes part",
-            ),
-        ]
-    return actions
 
 
 class AmoCrm(Connector):
@@ -88,77 +48,8 @@ class AmoCrm(Connector):
         ".txt": "application/x-www-form-urlencoded", ".json": "application/json"
     }  # fmt: skip
 
-    events: ClassVar[tuple[EventKind, ...]] = (
-        *_crm_events("deal", "leads-status.webhook.txt", stages=True),
-        *_crm_events("contact", "contacts-add.webhook.txt"),
-        *_crm_events("company", "company-update.webhook.txt"),
-        EventKind("lead.created", "lead", "unsorted-add-chat.webhook.txt", "an incoming lead (unsorted)", MORE_FIELDS["lead"]),
-        EventKind("lead.updated", "lead", fields=MORE_FIELDS["lead"]),
-        EventKind(
-            "lead.stage_changed", "lead", "unsorted-accept.webhook.json", "accepted or declined: lead.stage says which",
-            MORE_FIELDS["lead"],
-        ),
-        EventKind("lead.deleted", "lead", fields=MORE_FIELDS["lead"]),
-        EventKind("note.added", "note", "leads-note-text.webhook.txt", fields=MORE_FIELDS["note"]),
-        EventKind("task.created", "task", "task-add.webhook.json", fields=MORE_FIELDS["task"]),
-        EventKind("task.updated", "task", fields=MORE_FIELDS["task"]),
-        EventKind("task.completed", "task", fields=MORE_FIELDS["task"]),
-        EventKind("task.deleted", "task", fields=MORE_FIELDS["task"]),
-        EventKind("call.finished", "call", "", "a call's note", MORE_FIELDS["call"]),
-        EventKind("call.missed", "call", fields=MORE_FIELDS["call"]),
-        EventKind("message.received", "message", "message-add.webhook.txt", "in any chat of the account", MORE_FIELDS["message"]),
-        EventKind(
-            "message.sent", "message", "amojo-outgoing-picture.webhook.json", "a colleague answers", MORE_FIELDS["message"]
-        ),
-        EventKind("message.reaction", "message", fields=MORE_FIELDS["message"]),
-        EventKind("connection.changed", "", "integration-disconnect.webhook.txt", "the integration was switched off"),
-    )  # fmt: skip
-
-    actions: ClassVar[tuple[ActionKind, ...]] = (
-        *_crm_actions("deal"),
-        *_crm_actions("contact"),
-        *_crm_actions("company"),
-        *(one for one in _crm_actions("customer") if not one.name.endswith(".tag")),
-        ActionKind("lead.create", marker="source_uid", person=True, cost=3, stage_fields=_HUB_STAGES, note="an incoming lead"),
-        ActionKind("lead.upsert", marker="source_uid", person=True, cost=5, stage_fields=_HUB_STAGES),
-        ActionKind("lead.update", idempotent=True, cost=5, note="writes into the deal it will become"),
-        ActionKind("lead.create_call", ("phone",), marker="source_uid", cost=2, fields=codes.VALUES["call"]),
-        ActionKind("lead.accept", uncertain="repeat", linked=False, stage_fields=_HUB_STAGES, note="what waits no more was accepted"),
-        ActionKind("lead.decline", uncertain="repeat", linked=False),
-        ActionKind("lead.link", uncertain="repeat", linked=False, note="chats and mail alone: `deal`"),
-        ActionKind("lead.find", idempotent=True, cost=5),
-        ActionKind("lead.list", idempotent=True, cost=5),
-        ActionKind("note.create", uncertain="repeat", cost=2, linked=False, note="a repetition first looks for the same text", fields=codes.VALUES["note"]),
-        ActionKind("note.update", ("id",), idempotent=True, linked=False, fields=codes.VALUES["note"]),
-        ActionKind("note.list", idempotent=True, linked=False, fields=codes.VALUES["note"]),
-        ActionKind("call.create", ("phone",), uncertain="repeat", cost=2, linked=False, note="`uniq` tells it from others", fields=codes.VALUES["call"]),
-        ActionKind("task.create", ("text",), uncertain="repeat", cost=2, linked=False, note="a repetition first looks for the same", fields=codes.VALUES["task"]),
-        ActionKind("task.update", idempotent=True, linked=False, fields=codes.VALUES["task"]),
-        ActionKind("task.complete", idempotent=True, linked=False, fields=codes.VALUES["task"]),
-        ActionKind("task.find", idempotent=True, linked=False, fields=codes.VALUES["task"]),
-        ActionKind("task.list", idempotent=True, cost=3, linked=False, fields=codes.VALUES["task"]),
-        ActionKind("user.find", idempotent=True, linked=False),
-        ActionKind("user.list", idempotent=True, linked=False),
-        ActionKind("element.create", ("catalog", "name"), uncertain="repeat", cost=2, linked=False, note="a row of a catalog"),
-        ActionKind("element.update", ("catalog",), idempotent=True, linked=False),
-        ActionKind("element.find", idempotent=True, linked=False),
-        ActionKind("element.list", idempotent=True, cost=4, linked=False),
-        ActionKind("tag.create", ("name",), idempotent=True, linked=False),
-        ActionKind("batch.create", ("rows",), cost=3, linked=False, note="many records at once: record, rows"),
-        ActionKind("batch.update", ("rows",), idempotent=True, cost=3, linked=False, note="each row with its id"),
-        ActionKind("bot.run", ("bot",), linked=False, note="a Salesbot on a record"),
-        ActionKind(
-            "message.send", ("conversation",), idempotent=True, linked=False,
-            note="brings a message of the hub's own channel in; sent again it is the same by its msgid", fields=codes.VALUES["message"]),
-        ActionKind("message.edit", ("conversation", "msgid"), idempotent=True, linked=False, fields=codes.VALUES["message"]),
-        ActionKind("message.status", ("message", "status"), idempotent=True, linked=False, note="delivered, read, error", fields=codes.VALUES["message"]),
-        ActionKind("message.react", ("conversation", "message"), idempotent=True, linked=False, fields=codes.VALUES["message"]),
-        ActionKind("message.typing", ("conversation",), idempotent=True, linked=False, fields=codes.VALUES["message"]),
-        ActionKind("chat.create", idempotent=True, linked=False),
-        ActionKind("chat.link", ("chat", "contact"), idempotent=True, linked=False),
-        ActionKind("chat.history", ("chat",), idempotent=True, linked=False),
-        ActionKind("api", uncertain="park", note="any call: `method: GET leads/55`, with params or body"),
-    )  # fmt: skip
+    events: ClassVar[tuple[EventKind, ...]] = EVENTS
+    actions: ClassVar[tuple[ActionKind, ...]] = ACTIONS
 
     # --- the parts, made once ------------------------------------------------------------------------
 

@@ -253,7 +253,7 @@ class Crm:
         """Make a deal with its contact and company in one call (leads/complex).
 
         The one call in which the account's own control of doubles takes part: `merged` says whether it did.
-        https://developers.kommo.com/reference/complex-leads; the answer is a bare list, some show an object: both are read.
+        https://developers.kommo.com/reference/complex-leads: a bare list; some pages show an object, both are read.
         """
         deal = self.creation(action)
         if (

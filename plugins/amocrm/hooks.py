@@ -230,7 +230,7 @@ def _message(entity: str, item: dict[str, Any], region: str, origin: str) -> Tol
     number = text_of(item.get("id"))[:100]
     if not number:
         return _vendor(entity, "add", item)
-    came_from = text_of(item.get("origin"))
+    came_from = text_of(item.get("origin")).strip()
     if entity == "message" and origin and came_from == origin:
         return []  # the hub itself brought it in
     author = item.get("author") if isinstance(item.get("author"), Mapping) else {}

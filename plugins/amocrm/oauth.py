@@ -36,8 +36,12 @@ class OAuth:
     """The token endpoint of one account, as one integration sees it."""
 
     def __init__(
-        self, settings: Mapping[str, Any], redirect: str, http: Callable[[], Session], clock: Callable[[], float] = time.time
-    ) -> None:  # fmt: skip
+        self,
+        settings: Mapping[str, Any],
+        redirect: str,
+        http: Callable[[], Session],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._settings, self._http, self._clock = settings, http, clock
         self._redirect = settings["redirect_uri"] or redirect
         self._host = (urlsplit(settings["base_url"]).hostname or "").lower()

@@ -1,7 +1,7 @@
 """The way out, pure: values become the vendor's bodies, bodies become what was written.
 
-A value goes into the record's own field (`name`, `price`, `responsible_user_id`), or into a custom one named by its id or
-code. The hub's words (`title`, `amount`, `stage`, `responsible`, `phone`, `email`, `tags`) are understood too.
+A value goes into the record's own field (`name`, `price`, `responsible_user_id`), or into a custom one named by its
+id or code. The hub's words (`title`, `amount`, `stage`, `responsible`, `phone`, `email`, `tags`) are understood too.
 """
 
 from __future__ import annotations

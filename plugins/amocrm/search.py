@@ -1,7 +1,7 @@
 """Finding records: the words every CRM plugin knows become filters of the vendor's lists.
 
-Filters are called alpha and may be off for an account (`is_api_filter_enabled`), a full-text `query` brings near matches
-too. So whatever the vendor answers is compared here once more, and only what fits all of the words is returned.
+Filters are called alpha and may be off for an account (`is_api_filter_enabled`), a full-text `query` brings near
+matches too. So whatever the vendor answers is compared here once more, and only what fits all of the words is returned.
 https://www.amocrm.ru/developers/content/crm_platform/filters-api
 """
 

@@ -1,7 +1,7 @@
 """Polls: what webhooks have missed, out of the account's feed of events; and whether the webhook is still switched on.
 
 https://www.amocrm.ru/developers/content/crm_platform/events-and-notes, https://www.amocrm.ru/developers/content/
-crm_platform/webhooks-api: after more than a hundred bad answers within two hours a webhook is switched off and stays so.
+crm_platform/webhooks-api: more than a hundred bad answers within two hours switch a webhook off, for good.
 """
 
 from __future__ import annotations
@@ -49,10 +49,9 @@ class Watching:
         until = int(cursor.get("until") or moment)
         asked = {"filter": {"type": _TYPES, "created_at": {"from": since - OVERLAP, "to": until}}}
         receipts: list[tuple[str, Request]] = []
-        walked = 0
-        for rows in self._client.pages("events", asked, page_size=codes.EVENTS_PAGE, first=page):
+        pages = self._client.pages("events", asked, page_size=codes.EVENTS_PAGE, first=page)
+        for walked, rows in enumerate(pages, 1):
             receipts += [_receipt(row, now) for row in rows if id_of(row.get("id"))]
-            walked += 1
             if walked >= PAGES:
                 return Poll(receipts, {"since": since, "until": until, "page": page + walked}, next_in=1.0)
         return Poll(receipts, {"since": until})
@@ -122,7 +121,7 @@ class Watching:
             cursor["put_back"] = now.timestamp()
         if now.timestamp() - float(cursor.get("put_back") or 0) < TELL:
             when = dt.datetime.fromtimestamp(float(cursor["put_back"]), dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
-            words = f"amoCRM had switched the webhook off (over 100 bad answers in two hours); the hub put it back at {when}"
+            words = f"amoCRM had switched the webhook off (over 100 bad answers in two hours); put back at {when}"
             remedy = "Find out why the hub didn't answer then; what was missed comes by the poll of events"
             findings.append(Finding("warning", words, remedy))
         return Poll([], cursor, findings=findings)

@@ -7,10 +7,10 @@ What a test can do to it beyond the base's `/_sandbox/fault|state|reset`:
 
 * `POST /_sandbox/ui` `{"method", "path", "body", "user"}` acts as a person: no token, no limits, webhooks go out
 * `POST /_sandbox/delete` `{"kind", "id"}` deletes a record as a person does
-* `POST /_sandbox/hooks/redeliver` sends now what waits for its next try; `POST /_sandbox/hooks/disable` switches all off
+* `POST /_sandbox/hooks/redeliver` sends now what waits for its next try; `.../hooks/disable` switches all off
 * `POST /_sandbox/pipeline_hook` `{"url", "event", "lead"}` sends the pipeline's own webhook about a deal
 * `POST /_sandbox/chat/incoming` `{"text", "name", "origin"}` somebody writes in a channel of the account
-* `POST /_sandbox/chat/channel` `{"url"}` sets the channel's webhook; `.../answer` `{"conversation", "text"}` answers there
+* `POST /_sandbox/chat/channel` `{"url"}` sets the channel's webhook; `.../answer` `{"conversation", "text"}` answers
 * `POST /_sandbox/disconnect` `{"url"}` switches the integration off: the signed GET goes to `url`
 * `POST /_sandbox/unblock` lifts the block, as support does
 """
@@ -391,7 +391,8 @@ class AmoCrmSandbox(base.Sandbox):
                 uid, lead = made["uid"], self.world.records["leads"][made["_embedded"]["leads"][0]["id"]]
             people = self.world.linked("leads", lead["id"], "contacts")
             message = {
-                "id": str(uuid.uuid4()), "chat_id": chat, "talk_id": self.world.next_id(), "text": text, "created_at": now,
+                "id": str(uuid.uuid4()), "chat_id": chat, "talk_id": self.world.next_id(), "text": text,
+                "created_at": now,
                 "contact_id": people[0]["id"] if people else None, "element_type": 2, "entity_type": "lead",
                 "element_id": lead["id"], "entity_id": lead["id"], "type": "incoming", "origin": origin,
                 "author": {"id": str(uuid.uuid4()), "type": "external", "name": name},

@@ -111,8 +111,9 @@ class Amojo:
     def _chat(self, conversation: str, user: dict[str, Any]) -> dict[str, Any]:
         if not conversation:
             raise ChatError(400, 400, "bad_request", "conversation_id is required")
-        blank = {"id": str(uuid.uuid4()), "user": str(uuid.uuid4()), "client_id": user.get("id"), "name": user.get("name"),
-                 "conversation": conversation, "profile": user.get("profile") or {}}  # fmt: skip
+        blank = {"id": str(uuid.uuid4()), "user": str(uuid.uuid4()), "client_id": user.get("id"),
+                 "name": user.get("name"), "conversation": conversation,
+                 "profile": user.get("profile") or {}}  # fmt: skip
         return self.world.chats.setdefault(conversation, blank)
 
     def _message(self, given: dict[str, Any]) -> Response:
@@ -146,12 +147,14 @@ class Amojo:
         """A colleague answers in the account: tell the channel once, signed over the raw body; return the status."""
         chat = self.world.chats[conversation]
         now = self._clock()
-        said = {"id": str(uuid.uuid4()), "type": "picture" if media else "text", "text": text, "markup": None, "tag": "",
-                "media": media, "thumbnail": "", "file_name": "", "file_size": 0, "template": None}  # fmt: skip
+        said = {"id": str(uuid.uuid4()), "type": "picture" if media else "text", "text": text, "markup": None,
+                "tag": "", "media": media, "thumbnail": "", "file_name": "", "file_size": 0,
+                "template": None}  # fmt: skip
         body = {
             "account_id": AMOJO_ID, "time": int(now),
             "message": {
-                "receiver": {"id": chat["user"], "client_id": chat["client_id"], "name": chat["name"], **chat["profile"]},
+                "receiver": {"id": chat["user"], "client_id": chat["client_id"], "name": chat["name"],
+                             **chat["profile"]},
                 "sender": {"id": user["amojo_id"], "name": user["name"]},
                 "conversation": {"id": chat["id"], "client_id": conversation},
                 "timestamp": int(now), "msec_timestamp": int(now * 1000), "message": said,

@@ -82,14 +82,15 @@ class Desk:
         row = {
             "uid": uid, "source_uid": given.get("source_uid"), "source_name": given.get("source_name"),
             "category": category, "pipeline_id": pipeline, "created_at": given.get("created_at") or self.world.now(),
-            "metadata": given.get("metadata") or {}, "account_id": ACCOUNT_ID, "leads": [lead["id"]], "contacts": contacts,
-            "companies": [],
+            "metadata": given.get("metadata") or {}, "account_id": ACCOUNT_ID, "leads": [lead["id"]],
+            "contacts": contacts, "companies": [],
         }  # fmt: skip
         self.world.unsorted[uid] = row
         told = {
             "uid": uid, "source": given.get("source_name"), "source_uid": given.get("source_uid"), "category": category,
             "source_data": {**row["metadata"], **(more or {})}, "date_create": row["created_at"],
-            "data": {"contacts": [{"id": number} for number in contacts], "leads": [{"id": lead["id"], "name": lead["name"]}]},
+            "data": {"contacts": [{"id": number} for number in contacts],
+                     "leads": [{"id": lead["id"], "name": lead["name"]}]},
             "pipeline_id": pipeline, "account_id": ACCOUNT_ID, "lead_id": lead["id"], "created_at": row["created_at"],
         }  # fmt: skip
         self.world.told("unsorted", "add", [told])
@@ -226,7 +227,8 @@ class Desk:
                                "call_status": told.get("call_status")}, ensure_ascii=False)  # fmt: skip
         note = {
             "note_type": _NOTE_NUMBERS.get(type_, 25), "element_type": NUMBERS[kind], "element_id": owner, "text": text,
-            "attachement": "", "metadata": "", "created_by": who, "modified_by": who, "main_user_id": who, "group_id": 0,
+            "attachement": "", "metadata": "", "created_by": who, "modified_by": who, "main_user_id": who,
+            "group_id": 0,
             "date_create": local, "timestamp_x": local, "account_id": ACCOUNT_ID, "id": row["id"], "created_at": now,
             "updated_at": now,
         }  # fmt: skip
@@ -316,7 +318,8 @@ class Desk:
             now, who = self.world.now(), self.world.now_as
             task = {
                 "id": self.world.next_id(), "created_by": who, "updated_by": who, "created_at": now, "updated_at": now,
-                "responsible_user_id": row.get("responsible_user_id") or who, "group_id": 0, "entity_id": row.get("entity_id"),
+                "responsible_user_id": row.get("responsible_user_id") or who, "group_id": 0,
+                "entity_id": row.get("entity_id"),
                 "entity_type": row.get("entity_type"), "duration": row.get("duration", 0), "is_completed": False,
                 "task_type_id": row.get("task_type_id", 1), "text": str(row["text"]), "result": [],
                 "complete_till": row["complete_till"], "account_id": ACCOUNT_ID,
@@ -361,7 +364,8 @@ class Desk:
         return {
             "id": task["id"], "element_id": task["entity_id"], "element_type": NUMBERS.get(task["entity_type"] or ""),
             "task_type": task["task_type_id"], "date_create": local(task["created_at"]), "text": task["text"],
-            "status": int(task["is_completed"]), "account_id": ACCOUNT_ID, "responsible_user_id": task["responsible_user_id"],
+            "status": int(task["is_completed"]), "account_id": ACCOUNT_ID,
+            "responsible_user_id": task["responsible_user_id"],
             "complete_till": local(task["complete_till"]), "created_at": task["created_at"],
             "updated_at": task["updated_at"], "complete_before": task["complete_till"],
             "action_close": int(task["is_completed"]),

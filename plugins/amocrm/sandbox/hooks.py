@@ -1,7 +1,7 @@
 """Webhooks of the stand-in: registered, sent as forms in PHP's brackets, tried again, switched off when badly answered.
 
-As documented: 100 to 299 is a success; the second and third try come after 5 and 15 minutes, the fourth and fifth (after
-15 minutes and an hour) only for 499 and 5xx; over 100 bad answers in two hours switch a webhook off.
+As documented: 100 to 299 is a success; the second and third try come after 5 and 15 minutes, the fourth and fifth
+(after 15 minutes and an hour) only for 499 and 5xx; over 100 bad answers in two hours switch a webhook off.
 """
 
 from __future__ import annotations

@@ -176,8 +176,9 @@ class World:
         moment = self.now()
         self.feed.append(
             {
-                "id": f"01j{moment:010x}{len(self.feed):08d}", "type": type_, "entity_id": number, "entity_type": entity,
-                "created_by": self.now_as, "created_at": moment, "value_after": after or [], "value_before": before or [],
+                "id": f"01j{moment:010x}{len(self.feed):08d}", "type": type_, "entity_id": number,
+                "entity_type": entity, "created_by": self.now_as, "created_at": moment, "value_after": after or [],
+                "value_before": before or [],
                 "account_id": ACCOUNT_ID,
             }
         )  # fmt: skip
@@ -209,11 +210,8 @@ class World:
 
     def unlink(self, kind: str, number: int, other: str, other_id: int) -> None:
         """Take a link away."""
-        ends = {(kind, number), (other, other_id)}
-        self.links = [
-            row for row in self.links
-            if {(row["entity_type"], row["entity_id"]), (row["to_entity_type"], row["to_entity_id"])} != ends
-        ]  # fmt: skip
+        both = {(kind, number), (other, other_id)}
+        self.links = [row for row in self.links if set(ends(row)) != both]
 
     def tag_id(self, kind: str, name: str) -> int:
         """Return a tag's id, made where there is none of the name."""
@@ -227,3 +225,8 @@ class World:
             "elements": self.elements,
         }  # fmt: skip
         return copy.deepcopy(shown)
+
+
+def ends(link: dict[str, Any]) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Return the two records that a link joins."""
+    return (link["entity_type"], link["entity_id"]), (link["to_entity_type"], link["to_entity_id"])

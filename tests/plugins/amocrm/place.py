@@ -89,7 +89,9 @@ ROUTES = """
 class Place:
     """Builds it all; `workers` are engines with their own connections and clients, as processes have."""
 
-    def __init__(self, folder: Path, routes: str = ROUTES, oauth: bool = False, workers: int = 1, clock: Any = None) -> None:
+    def __init__(
+        self, folder: Path, routes: str = ROUTES, oauth: bool = False, workers: int = 1, clock: Any = None
+    ) -> None:  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.crm = AmoCrmSandbox(rate_per_second=None, **({"clock": clock} if clock else {}))

@@ -13,7 +13,6 @@ from hub.model import Event
 PERSON = {"name": "Анна Петрова", "first_name": "Анна", "last_name": "Петрова", "phone": "+79161112233",
           "phones": ["+79161112233"], "email": "anna@example.com", "emails": ["anna@example.com"]}  # fmt: skip
 LONG_AGO = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=10)
-CONNECTION = "amo"
 
 
 # --- deals -------------------------------------------------------------------------------------------
@@ -30,7 +29,12 @@ def test_a_deal_with_fields_of_every_type(account: Any) -> None:
     }  # fmt: skip
     done = account.do("deal.create", values, contact=str(contact), marker="hub-1")
     row = account.raw("leads", done.id)
-    assert (row["name"], row["price"], row["status_id"], row["responsible_user_id"]) == ("Сайт: Анна", 1500, 61000001, 3000002)
+    assert (row["name"], row["price"], row["status_id"], row["responsible_user_id"]) == (
+        "Сайт: Анна",
+        1500,
+        61000001,
+        3000002,
+    )
     assert row["tags"] == ["сайт", "новый"]
     moscow = dt.timezone(dt.timedelta(hours=3))
     assert account.field("leads", done.id, 601001) == [int(dt.datetime(2026, 5, 4, 18, 30, tzinfo=moscow).timestamp())]
@@ -51,7 +55,8 @@ def test_a_deal_with_fields_of_every_type(account: Any) -> None:
 def test_what_was_written_reads_back_the_same(account: Any) -> None:
     """The hub knows its own echo by comparing these."""
     values = {"name": "x", "stage": "7100001/61000001", "price": "700", "601001": "2026-05-04T18:30:00+03:00",
-              "601013": "Корпоратив", "601014": "Торт", "601015": "yes", "601018": {"city": "Москва"}, "UTM_SOURCE": "vk"}  # fmt: skip
+              "601013": "Корпоратив", "601014": "Торт", "601015": "yes", "601018": {"city": "Москва"},
+              "UTM_SOURCE": "vk"}  # fmt: skip
     done = account.do("deal.create", values, marker="hub-1")
     extra = account.connector.get("deal", done.id)["extra"]
     told = {name: value for name, value in done.written.items() if name not in ("stage", "responsible")}
@@ -121,7 +126,9 @@ def test_what_cant_be_is_told_before_it_is_sent(account: Any, values: dict[str, 
 def test_a_field_deleted_meanwhile_is_named(account: Any) -> None:
     """The account's fields are remembered for ten minutes; what an administrator deletes then is refused by amoCRM."""
     account.do("deal.create", {"name": "x", "601002": "Замок"})
-    account.sandbox.world.fields["leads"] = [one for one in account.sandbox.world.fields["leads"] if one["id"] != 601002]
+    account.sandbox.world.fields["leads"] = [
+        one for one in account.sandbox.world.fields["leads"] if one["id"] != 601002
+    ]
     with pytest.raises(Refused) as caught:
         account.do("deal.create", {"name": "y", "601002": "Замок"})
     assert "601002" in caught.value.fields
@@ -147,7 +154,10 @@ def test_tags_come_and_go(account: Any) -> None:
 
 
 def test_links_are_made_and_taken(account: Any) -> None:
-    contact, element = account.contact(), account.do("element.create", {"catalog": "4521", "name": "Торт", "PRICE": "900"})
+    contact, element = (
+        account.contact(),
+        account.do("element.create", {"catalog": "4521", "name": "Торт", "PRICE": "900"}),
+    )
     done = account.do("deal.create", {"name": "x"})
     account.do("deal.link", {"contact": str(contact), "main": "yes"}, id=done.id)
     account.do("deal.link", {"element": element.id, "catalog": "4521", "quantity": "2"}, id=done.id)
@@ -324,7 +334,9 @@ def test_an_incoming_lead_is_changed_and_joined(account: Any) -> None:
 
 
 def test_accepting_and_declining(account: Any) -> None:
-    one, two = (account.do("lead.create", {"name": name}, person=PERSON, marker=name, event=submitted()).id for name in "ab")
+    one, two = (
+        account.do("lead.create", {"name": name}, person=PERSON, marker=name, event=submitted()).id for name in "ab"
+    )
     accepted = account.do("lead.accept", {"stage": "7100001/61000002", "user": "3000002"}, id=one)
     row = account.raw("leads", accepted.result["deal"])
     assert (row["status_id"], row["responsible_user_id"], row["unsorted"]) == (61000002, 3000002, False)
@@ -353,7 +365,10 @@ def test_notes_of_every_kind(account: Any) -> None:
     deal = account.do("deal.create", {"name": "x"}).id
     made = account.do("note.create", {"entity_type": "leads", "entity_id": deal, "text": "a"})
     account.do("note.create", {"deal": deal, "note_type": "extended_service_message", "service": "hub", "text": "b"})
-    account.do("note.create", {"deal": deal, "note_type": "call_in", "uniq": "u", "duration": "60", "source": "s", "phone": "1"})
+    account.do(
+        "note.create",
+        {"deal": deal, "note_type": "call_in", "uniq": "u", "duration": "60", "source": "s", "phone": "1"},
+    )
     notes = list(account.sandbox.world.notes.values())
     assert [note["note_type"] for note in notes] == ["common", "extended_service_message", "call_in"]
     assert notes[2]["params"]["duration"] == 60
@@ -365,9 +380,11 @@ def test_notes_of_every_kind(account: Any) -> None:
 
 def test_a_call_finds_its_card_by_the_phone(account: Any) -> None:
     contact = account.contact()
-    done = account.do("call.create", {"phone": "+79161112233", "duration": "12", "direction": "in", "call_status": "4"}, marker="m")
+    done = account.do(
+        "call.create", {"phone": "+79161112233", "duration": "12", "direction": "in", "call_status": "4"}, marker="m"
+    )
     assert done.result["contact"] == str(contact)
-    with pytest.raises(Refused, match="no contact or company has the phone"):
+    with pytest.raises(Refused, match="no contact or company has this call"):
         account.do("call.create", {"phone": "+79990000000"}, marker="n")
     lead = account.do("call.create", {"phone": "+79990000000", "unknown": "lead", "duration": "5"}, marker="o")
     assert account.sandbox.world.unsorted[lead.id]["category"] == "sip"
@@ -376,7 +393,13 @@ def test_a_call_finds_its_card_by_the_phone(account: Any) -> None:
 
 def test_tasks(account: Any) -> None:
     deal = account.do("deal.create", {"name": "x"}).id
-    values = {"entity_type": "leads", "entity_id": deal, "text": "Ответить", "complete_till": "2026-05-04T18:30:00+03:00", "task_type_id": "1"}
+    values = {
+        "entity_type": "leads",
+        "entity_id": deal,
+        "text": "Ответить",
+        "complete_till": "2026-05-04T18:30:00+03:00",
+        "task_type_id": "1",
+    }
     task = account.do("task.create", values).id
     row = account.sandbox.world.tasks[int(task)]
     assert (row["entity_id"], row["complete_till"]) == (int(deal), 1777908600)
@@ -439,7 +462,9 @@ def test_many_at_once_and_the_bad_ones_are_told(account: Any) -> None:
 def test_one_bad_item_of_a_batch_doesnt_poison_the_rest(account: Any) -> None:
     """amoCRM refuses the whole batch: what it names is left out, the rest is sent again."""
     account.do("deal.create", {"name": "x", "601002": "so that the fields are known"})
-    account.sandbox.world.fields["leads"] = [one for one in account.sandbox.world.fields["leads"] if one["id"] != 601003]
+    account.sandbox.world.fields["leads"] = [
+        one for one in account.sandbox.world.fields["leads"] if one["id"] != 601003
+    ]
     done = account.do("batch.create", {"rows": [{"name": "a"}, {"name": "b", "601003": "1"}, {"name": "c"}]})
     assert [row["row"] for row in done.result["rows"]] == [0, 2]
     assert done.result["refused"][0]["row"] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.plugins.amocrm.place import ROUTES, Place
+from hub.model import Action
+from hub.web import lift_hold
+from tests.plugins.amocrm.place import Place
 
 
 @pytest.fixture
@@ -36,7 +37,8 @@ def place(places: Callable[..., Place]) -> Place:
 
 def events(place: Place) -> list[str]:
     """Return the events that were news, in order."""
-    return [row[0] for row in place.rows("SELECT type FROM event WHERE state = 'planned' AND connection = 'amo' ORDER BY id")]
+    sql = "SELECT type FROM event WHERE state = 'planned' AND connection = 'amo' ORDER BY id"
+    return [row[0] for row in place.rows(sql)]
 
 
 # --- requests ----------------------------------------------------------------------------------------
@@ -70,8 +72,14 @@ def test_the_second_request_joins_the_open_deal(place: Place) -> None:
 
 def test_the_second_request_joins_the_incoming_lead(places: Callable[..., Place]) -> None:
     """One that waits to be accepted is no deal yet; its text goes to the deal it will become."""
-    create = "do: amo.lead.create\n    attach: {to: [open deal, open lead], within: 30d, as: note}\n    set: {name: Заявка, quest: form.quest}"
-    place = places(routes=f"  - name: a request waits\n    on: site.form.submitted\n    {create}\n").start().connect()
+    routes = """
+  - name: a request waits
+    on: site.form.submitted
+    do: amo.lead.create
+    attach: {to: [open deal, open lead], within: 30d, as: note}
+    set: {name: Заявка, quest: form.quest}
+"""
+    place = places(routes=routes).start().connect()
     place.form(quest="Замок")
     place.settle()
     place.form(comment="второй")
@@ -150,9 +158,10 @@ def test_one_move_of_a_deal_is_one_event(place: Place) -> None:
     before = len(events(place))
     place.act("PATCH", f"leads/{deal['id']}", {"status_id": 142, "pipeline_id": 7100001})
     place.settle()
-    assert sorted(events(place)[before:]) == ["contact.updated", "deal.stage_changed", "deal.updated"] or sorted(
-        events(place)[before:]
-    ) == ["deal.stage_changed", "deal.updated"]
+    assert [type_ for type_ in events(place)[before:] if type_.startswith("deal.")] == [
+        "deal.updated",
+        "deal.stage_changed",
+    ]
     [(content,)] = place.rows("SELECT content FROM event WHERE type = 'deal.stage_changed' AND state = 'planned'")
     assert '"stage":"7100001/61000001"' in content  # in `was`
     [contact] = place.records("contacts")
@@ -165,8 +174,6 @@ def test_what_the_hub_writes_is_no_news(place: Place) -> None:
     place.settle()
     assert events(place).count("deal.created") == 1
     assert "deal.updated" not in events(place)
-    [deal] = place.records("leads")
-    place.runtime.connector("amo").perform  # noqa: B018 (the hub's own write goes through a route below)
     place.form(comment="again")
     place.settle()
     assert "deal.updated" not in events(place)
@@ -222,8 +229,6 @@ def test_an_incoming_lead_is_accepted(place: Place) -> None:
 
 def test_a_chat_of_the_hubs_own_channel_both_ways(place: Place) -> None:
     send = {"conversation": "insta-17", "text": "Сколько стоит?", "client": "anna", "name": "Анна"}
-    from hub.model import Action
-
     done = place.connector.perform(Action("message.send", "message", "send", send, marker="hub-m1"))
     again = place.connector.perform(Action("message.send", "message", "send", send, marker="hub-m1"))
     assert done.id == again.id
@@ -288,8 +293,6 @@ def test_the_lost_answer_to_a_refresh_holds_the_connection_in_words(places: Call
     assert "Give consent once more" in params
     assert place.crm.access.counters["refreshed"] == 1
     place.connector.tokens.store(place.crm.access.pair())
-    from hub.web import lift_hold
-
     lift_hold(place.runtime, "amo")
     place.until(lambda: place.records("leads"), within=90)
 
@@ -309,7 +312,6 @@ def test_secrets_are_nowhere_to_be_read(place: Place, caplog: pytest.LogCaptureF
 
 
 def test_the_routes_of_the_recipe_load(places: Callable[..., Place]) -> None:
-    place = places(routes=ROUTES)
+    place = places()
     assert [str(note) for note in place.config.notes] == []
     assert [route.off for route in place.config.routes if route.off] == []
-    assert dt.timedelta(0) == dt.timedelta()
