@@ -123,7 +123,8 @@ class TestBodies:
         }
         events = read(by_token, form(told))
         assert [(event.type, event.subject) for event in events] == [
-            ("deal.created", "deal:1"), ("deal.created", "deal:2"), ("deal.updated", "deal:1"), ("deal.deleted", "deal:3"),
+            ("deal.created", "deal:1"), ("deal.created", "deal:2"), ("deal.updated", "deal:1"),
+            ("deal.deleted", "deal:3"),
             ("contact.updated", "contact:5"), ("company.updated", "company:6"), ("task.updated", "task:7"),
             ("vendor.talk_update", "talk:9"), ("vendor.customers_add", "customers:11"),
             ("vendor.catalogs_add", "catalogs:12"),
