@@ -29,12 +29,13 @@ import requests
 from flask import Response, jsonify, redirect, request
 
 from hub import sandbox as base
-from plugins.amocrm.sandbox.access import CLIENT_ID, CLIENT_SECRET, LONG_LIVED, Access, account
+from plugins.amocrm.sandbox.access import CLIENT_ID, CLIENT_SECRET, LONG_LIVED, Access
 from plugins.amocrm.sandbox.amojo import CHANNEL_ID, CHANNEL_SECRET, Amojo
 from plugins.amocrm.sandbox.crm import Crm, hook_row
 from plugins.amocrm.sandbox.desk import Desk
+from plugins.amocrm.sandbox.directory import Directory
 from plugins.amocrm.sandbox.hooks import Hooks
-from plugins.amocrm.sandbox.words import ApiError, blocked, body, hal, nothing, page, params, problem
+from plugins.amocrm.sandbox.words import ApiError, blocked, body, hal, nothing, params, problem
 from plugins.amocrm.sandbox.world import ACCOUNT_ID, ADMIN, AMOJO_ID, SINGULAR, SUBDOMAIN, World
 
 HOOK_SECRET = "fake-word-of-the-hooks-0001"
@@ -80,7 +81,7 @@ class AmoCrmSandbox(base.Sandbox):
         self.desk = Desk(self.world, self.crm, lambda: self.base_url)
         self.access = Access(self.clock, self._redirect or "https://hub.example.com/oauth/amo")
         self.amojo = Amojo(self.world, self.clock)
-        self.more: dict[str, Any] = {"is_api_filter_enabled": self._filters}
+        self.directory = Directory(self.world, lambda: self.base_url, {"is_api_filter_enabled": self._filters})
         self.is_blocked, self._refused, self._level, self._at = False, 0, 0.0, 0.0
         self.api_calls: list[dict[str, Any]] = []
 
@@ -204,15 +205,6 @@ class AmoCrmSandbox(base.Sandbox):
     def _plain(self, method: str, path: str) -> Response | None:
         if method != "GET":
             return None
-        if path == "account":
-            more = dict(self.more) | ({"amojo_id": AMOJO_ID} if "amojo_id" in str(params().get("with")) else {})
-            return hal(account(more))
-        if path == "users":
-            return page(self.world.users, "users", self.base_url, total=True)
-        if path == "leads/pipelines":
-            return hal({"_total_items": len(self.world.pipelines), "_embedded": {"pipelines": self.world.pipelines}})
-        if path == "catalogs":
-            return page(list(self.world.catalogs.values()), "catalogs", self.base_url)
         if path == "events":
             return self.desk.events()
         if path == "webhooks":
@@ -220,7 +212,7 @@ class AmoCrmSandbox(base.Sandbox):
             if isinstance(wanted, dict) and wanted.get("destination"):
                 rows = [row for row in rows if row["destination"] == wanted["destination"]]
             return hal({"_total_items": len(rows), "_embedded": {"webhooks": rows}}) if rows else nothing()
-        return None
+        return self.directory.answer(path)
 
     def _table(self) -> list[tuple[str, tuple[str, ...], Callable[..., Response]]]:
         crm, desk = self.crm, self.desk
@@ -235,14 +227,14 @@ class AmoCrmSandbox(base.Sandbox):
             (r"leads/unsorted/(\w+)/(decline)", ("DELETE",), lambda method, uid, how: desk.settle(uid, how)),
             (r"contacts/chats", ("POST",), self._link_chat),
             (r"calls", ("POST",), lambda method: desk.add_calls()),
-            (r"tasks", both, lambda method: desk.add_tasks() if method == "POST" else desk.list_tasks()),
-            (r"tasks/(\d+)", ("PATCH",), lambda method, number: desk.patch_task(int(number))),
+            (r"tasks", (*both, "PATCH"), lambda method: desk.tasks(method)),
+            (r"tasks/(\d+)", ("GET", "PATCH"), lambda method, number: desk.task(method, int(number))),
             (r"catalogs/(\d+)/elements(?:/(\d+))?", (*both, "PATCH"), self._elements),
             (rf"({_KINDS}|catalogs/\d+)/custom_fields", both, lambda method, home: crm.custom_fields(home, method)),
             (rf"({_KINDS})/tags", both, lambda method, kind: crm.tags(kind, method)),
             (rf"({_KINDS})/notes", both, lambda method, kind: self._notes(method, kind, None)),
             (rf"({_KINDS})/(\d+)/notes", both, lambda method, kind, number: self._notes(method, kind, int(number))),
-            (rf"({_KINDS})/\d+/notes/(\d+)", ("GET", "PATCH"), self._note),
+            (rf"({_KINDS})(?:/\d+)?/notes/(\d+)", ("GET", "PATCH"), self._note),
             (rf"({_KINDS})/(link|unlink)", ("POST",), lambda method, kind, how: crm.links(kind, None, how)),
             (rf"({_KINDS})/(\d+)/(link|unlink)", ("POST",), lambda method, kind, n, how: crm.links(kind, int(n), how)),
             (rf"({_KINDS})/(\d+)/links", ("GET",), lambda method, kind, number: crm.list_links(kind, int(number))),

@@ -120,8 +120,11 @@ def starting_users() -> list[dict[str, Any]]:
         {
             "id": number, "name": name, "email": f"user{number}@example.com", "lang": "ru",
             "amojo_id": f"76fc2bea-902f-425c-9a3d-{number:012d}",
-            "rights": {"leads": every, "contacts": every, "companies": every, "tasks": {"edit": "A", "delete": "A"},
-                       "mail_access": True, "catalog_access": True, "status_rights": None, "is_admin": admin, "is_free": False, "is_active": True, "group_id": None, "role_id": None},
+            "rights": {
+                "leads": every, "contacts": every, "companies": every, "tasks": {"edit": "A", "delete": "A"},
+                "mail_access": True, "catalog_access": True, "status_rights": None, "is_admin": admin,
+                "is_free": False, "is_active": True, "group_id": None, "role_id": None,
+            },
         }
         for number, name, admin in people
     ]  # fmt: skip
