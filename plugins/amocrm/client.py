@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_\-./]{0,300}$")
 #: longest pause after calls that were too many, in seconds; beyond that amoCRM blocks for good
 _LONGEST_PAUSE = 120.0
+#: how often a person's call that was one too many is tried again
+_PATIENCE = 4
 
 
 class Client:
@@ -37,8 +39,11 @@ class Client:
         tokens: Callable[[], TokenVault],
         oauth: OAuth,
         clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] | None = None,
     ) -> None:
+        """pause: how to wait between calls, for a person at the command line whom no queue waits for; None: never."""
         self._settings, self._http, self._tokens, self._oauth, self._clock = settings, http, tokens, oauth, clock
+        self._sleep, self._called_at = pause, 0.0
         self._lock = threading.Lock()
         self._refused_at, self._refused = 0.0, 0
 
@@ -72,7 +77,24 @@ class Client:
         url = f"{self._settings['base_url']}/{path if path.startswith('api/') else f'api/v4/{path}'}"
         if params:
             url += "?" + urlencode(list(flat(params)))
-        what = f"{method} {path}"
+        if self._sleep is None:
+            return self._once(method, url, f"{method} {path}", body, changes)
+        for _ in range(_PATIENCE):
+            self._keep_pace(self._sleep)
+            try:
+                return self._once(method, url, f"{method} {path}", body, changes)
+            except RateLimited as error:
+                self._sleep(min(error.after or 1.0, _LONGEST_PAUSE))
+        return self._once(method, url, f"{method} {path}", body, changes)
+
+    def _keep_pace(self, sleep: Callable[[float], None]) -> None:
+        """Let a call's share of the limit pass before the next one."""
+        left = self._called_at + 1.0 / self._settings["limits"]["per_second"] - self._clock()
+        if left > 0:
+            sleep(left)
+        self._called_at = self._clock()
+
+    def _once(self, method: str, url: str, what: str, body: Any, changes: bool) -> Any:
         token, held = self._token()
         try:
             return self._read(self._send(method, url, body, changes, token), what, body, changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -94,7 +95,12 @@ class AmoCrm(Connector):
 
     @property
     def _checking(self) -> Checking:
-        return Checking(self._client, self._directory, self._watching, self._chats, self.settings, self.connection)
+        """At the command line nobody queues the calls: these keep their pace themselves."""
+        client = Client(self.settings, lambda: self.http, lambda: self.tokens, self._oauth, pause=time.sleep)
+        directory, callback = Directory(client), self._watching.callback
+        chats = Chats(self.settings, lambda: self.http, client, directory)
+        watching = Watching(client, self.settings, callback)
+        return Checking(client, directory, watching, chats, self.settings, self.connection)
 
     # --- declared per connection ---------------------------------------------------------------------
 

@@ -21,11 +21,13 @@ class Expired(HubError):
 
 
 class Invalid(Refused):
-    """A 400 that names what it objects to. `items`: the request_ids of the bad items of a batch."""
+    """A 400 that names what it objects to. `items`: the request_ids of the bad items of a batch; `paths`: where."""
 
-    def __init__(self, reason: str, fields: dict[str, str], items: Iterable[str] = ()) -> None:
+    def __init__(
+        self, reason: str, fields: dict[str, str], items: Iterable[str] = (), paths: Iterable[str] = ()
+    ) -> None:  # fmt: skip
         super().__init__(reason, fields, vendor_code="400")
-        self.items = frozenset(items)
+        self.items, self.paths = frozenset(items), tuple(paths)
 
 
 def body_of(raw: bytes) -> Any:
@@ -83,7 +85,8 @@ def refusal(
     if objected:
         reason += ": " + "; ".join(f"{name}: {why}" for name, why in objected.items())
     if status == 400:
-        return Invalid(reason, objected, (item for item, *_ in objections(body) if item))
+        told = list(objections(body))
+        return Invalid(reason, objected, (item for item, *_ in told if item), (path for _, path, *_ in told))
     return Refused(reason, objected, vendor_code=str(status))
 
 

@@ -17,6 +17,7 @@ from hub.model import Finding, Poll, Request
 from plugins.amocrm import codes, incoming
 from plugins.amocrm.client import Client
 from plugins.amocrm.records import id_of
+from plugins.amocrm.refusals import Invalid
 
 #: seconds that two polls overlap: clocks differ, and an event may be listed a little after its time
 OVERLAP = 120
@@ -32,7 +33,7 @@ class Watching:
     """The polls of one account."""
 
     def __init__(self, client: Client, settings: Mapping[str, Any], callback_url: str) -> None:
-        self._client, self._settings, self._callback = client, settings, callback_url
+        self._client, self._settings, self.callback = client, settings, callback_url
 
     # --- the feed ----------------------------------------------------------------------------------
 
@@ -63,7 +64,7 @@ class Watching:
 
         Kommo is reported to refuse an address without one at its end; the door takes both.
         """
-        return f"{(callback_url or self._callback).rstrip('/')}/{self._settings['hook_secret']}/"
+        return f"{(callback_url or self.callback).rstrip('/')}/{self._settings['hook_secret']}/"
 
     def registered(self) -> Mapping[str, Any] | None:
         """Return the hub's own webhook as the account has it, None if there is none."""
@@ -85,16 +86,17 @@ class Watching:
                 Finding("problem", "hook_secret isn't set", "make up a long word of letters and put it into hub.yaml")
             ]
         address = self.destination(callback_url)
-        settings, left_out = [*codes.SETTINGS], []
-        self._register(address, settings)
-        for one in codes.MORE_SETTINGS:
+        settings, left_out = [*codes.SETTINGS, *codes.MORE_SETTINGS], []
+        while True:
             try:
-                self._register(address, [*settings, one])
-                settings.append(one)
+                self._register(address, settings)
+                break
             except Refused as error:
-                if error.vendor_code != "400":
+                unknown = _unknown(error, settings)
+                if error.vendor_code != "400" or not unknown:
                     raise
-                left_out.append(one)
+                left_out.append(unknown)
+                settings.remove(unknown)
         shown = address.replace(self._settings["hook_secret"], "***")
         found = [Finding("ok", f"the webhook {shown} is registered, with {len(settings)} events")]
         if left_out:
@@ -125,6 +127,17 @@ class Watching:
             remedy = "Find out why the hub didn't answer then; what was missed comes by the poll of events"
             findings.append(Finding("warning", words, remedy))
         return Poll([], cursor, findings=findings)
+
+
+def _unknown(error: Refused, settings: list[str]) -> str:
+    """Return which of the events an account refuses: the one it names (`settings.29`), else the last optional one."""
+    if isinstance(error, Invalid):
+        for path in error.paths:
+            head, _, place = path.partition(".")
+            if head == "settings" and place.isdigit() and int(place) < len(settings):
+                return settings[int(place)]
+    optional = [one for one in settings if one in codes.MORE_SETTINGS]
+    return optional[-1] if optional else ""
 
 
 def _receipt(row: Mapping[str, Any], now: dt.datetime) -> tuple[str, Request]:

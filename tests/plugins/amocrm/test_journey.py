@@ -248,7 +248,7 @@ def test_a_chat_of_the_hubs_own_channel_both_ways(place: Place) -> None:
 
 def test_a_webhook_that_was_switched_off_is_put_back_and_an_alert_says_so(place: Place) -> None:
     """P10."""
-    place.connector._watching._callback = f"{place.url}/in/amo"
+    place.connector._watching.callback = f"{place.url}/in/amo"
     place.control("hooks/disable")
     place.poll()
     place.until(lambda: place.rows("SELECT 1 FROM alert WHERE kind = 'alert_found'"))
