@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -25,8 +26,36 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_\-./]{0,300}$")
 #: longest pause after calls that were too many, in seconds; beyond that amoCRM blocks for good
 _LONGEST_PAUSE = 120.0
-#: how often a person's call that was one too many is tried again
-_PATIENCE = 4
+#: the second that amoCRM counts calls in, and a little: its clock isn't ours
+_SECOND = 1.05
+
+
+class Pace:
+    """Lets so many calls a second out of this process, and no more in any second.
+
+    The hub's limiter, shared by all workers, keeps to the average; one act of several calls may still send them all at
+    once, and amoCRM answers a second with one call too many by 429, and many such seconds by a block.
+    """
+
+    def __init__(
+        self,
+        per_second: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.sleep, self._clock = sleep, clock
+        self._span = max(_SECOND, _SECOND / per_second)
+        self._calls: deque[float] = deque(maxlen=max(1, int(per_second)))
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Wait for the next call's turn: a second after the one that was `per_second` calls before it."""
+        with self._lock:
+            now = self._clock()
+            turn = max(now, self._calls[0] + self._span) if len(self._calls) == self._calls.maxlen else now
+            self._calls.append(turn)
+        if turn > now:
+            self.sleep(turn - now)
 
 
 class Client:
@@ -39,11 +68,12 @@ class Client:
         tokens: Callable[[], TokenVault],
         oauth: OAuth,
         clock: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], None] | None = None,
+        patience: int = 0,
+        pace: Pace | None = None,
     ) -> None:
-        """pause: how to wait between calls, for a person at the command line whom no queue waits for; None: never."""
+        """patience: how often a call that was one too many is tried again here, for a person whom no queue serves."""
         self._settings, self._http, self._tokens, self._oauth, self._clock = settings, http, tokens, oauth, clock
-        self._sleep, self._called_at = pause, 0.0
+        self._patience, self._pace = patience, pace or Pace(settings["limits"]["per_second"])
         self._lock = threading.Lock()
         self._refused_at, self._refused = 0.0, 0
 
@@ -77,22 +107,12 @@ class Client:
         url = f"{self._settings['base_url']}/{path if path.startswith('api/') else f'api/v4/{path}'}"
         if params:
             url += "?" + urlencode(list(flat(params)))
-        if self._sleep is None:
-            return self._once(method, url, f"{method} {path}", body, changes)
-        for _ in range(_PATIENCE):
-            self._keep_pace(self._sleep)
+        for _ in range(self._patience):
             try:
                 return self._once(method, url, f"{method} {path}", body, changes)
             except RateLimited as error:
-                self._sleep(min(error.after or 1.0, _LONGEST_PAUSE))
+                self._pace.sleep(min(error.after or 1.0, _LONGEST_PAUSE))
         return self._once(method, url, f"{method} {path}", body, changes)
-
-    def _keep_pace(self, sleep: Callable[[float], None]) -> None:
-        """Let a call's share of the limit pass before the next one."""
-        left = self._called_at + 1.0 / self._settings["limits"]["per_second"] - self._clock()
-        if left > 0:
-            sleep(left)
-        self._called_at = self._clock()
 
     def _once(self, method: str, url: str, what: str, body: Any, changes: bool) -> Any:
         token, held = self._token()
@@ -121,6 +141,7 @@ class Client:
 
     def _send(self, method: str, url: str, body: Any, changes: bool, token: str) -> Answer:
         headers = {"Authorization": f"Bearer {token}"}
+        self._pace.wait()
         return self._http().request(method, url, json=body, headers=headers, changes=changes)
 
     def _read(self, answer: Answer, what: str, sent: Any, changes: bool) -> Any:

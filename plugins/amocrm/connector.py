@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -95,8 +94,8 @@ class AmoCrm(Connector):
 
     @property
     def _checking(self) -> Checking:
-        """At the command line nobody queues the calls: these keep their pace themselves."""
-        client = Client(self.settings, lambda: self.http, lambda: self.tokens, self._oauth, pause=time.sleep)
+        """At the command line no queue tries again: these calls do."""
+        client = Client(self.settings, lambda: self.http, lambda: self.tokens, self._oauth, patience=4)
         directory, callback = Directory(client), self._watching.callback
         chats = Chats(self.settings, lambda: self.http, client, directory)
         watching = Watching(client, self.settings, callback)

@@ -50,10 +50,10 @@ EVENTS: tuple[EventKind, ...] = (
 
 
 def _crm_actions(kind: str) -> list[ActionKind]:
-    """The first calls of ten minutes also ask for the account's fields and stages: they are in the cost."""
+    """The costs hold the search for the person and for what is open; at times the account's fields are asked too."""
     deal = kind == "deal"
     stages = HUB_STAGES if deal else ()
-    creating = partial(ActionKind, marker=codes.MARKER, person=deal, cost=3, stage_fields=stages)
+    creating = partial(ActionKind, marker=codes.MARKER, person=deal, cost=7 if deal else 4, stage_fields=stages)
     repeatable = partial(ActionKind, idempotent=True)
     beside = partial(ActionKind, idempotent=True, linked=False)
     actions = [
@@ -80,8 +80,8 @@ def _lead_actions() -> list[ActionKind]:
     waiting = partial(ActionKind, marker="source_uid", person=True, stage_fields=HUB_STAGES)
     settling = partial(ActionKind, uncertain="repeat", linked=False)
     return [
-        waiting("lead.create", cost=3, note="an incoming lead"),
-        waiting("lead.upsert", cost=5),
+        waiting("lead.create", cost=7, note="an incoming lead"),
+        waiting("lead.upsert", cost=7),
         ActionKind("lead.create_call", ("phone",), marker="source_uid", cost=2, fields=codes.VALUES["call"]),
         ActionKind("lead.update", idempotent=True, cost=5, stage_fields=HUB_STAGES, note="the deal it will become"),
         settling("lead.accept", stage_fields=HUB_STAGES, note="repeated: what waits no more was accepted"),

@@ -246,9 +246,11 @@ class Search:
 
     def _leads(self, by: Mapping[str, Any], limit: int) -> list[Record]:
         """Incoming leads have no search: the newest are looked through, by their contact or what they say."""
-        people = (
-            {str(row.get("id")) for row in self._people(by) or []} if {"phone", "email", "contact"} & set(by) else None
-        )
+        people: set[str] | None = None
+        if {"phone", "email", "contact"} & set(by):
+            people = (
+                set(_many(by["contact"])) if "contact" in by else {str(one["id"]) for one in self._people(by) or []}
+            )
         found = []
         asked = {"order": {"created_at": "desc"}}
         for number, page in enumerate(self._client.pages("leads/unsorted", asked, inside="unsorted"), 1):

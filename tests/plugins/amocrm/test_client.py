@@ -13,7 +13,7 @@ import responses
 
 from hub.errors import AuthFailed, Gone, HubError, RateLimited, Refused, Retry, Uncertain
 from hub.testing import build
-from plugins.amocrm.client import flat
+from plugins.amocrm.client import Pace, flat
 from plugins.amocrm.connector import AmoCrm
 from plugins.amocrm.refusals import fields_of
 from tests.plugins.amocrm.conftest import API, BASE, SAMPLES, WORD
@@ -291,3 +291,44 @@ class TestLimits:
             build(AmoCrm, {"base_url": f"{BASE}/leads/", "token": "t", "hook_secret": WORD}).settings["base_url"]
             == BASE
         )
+
+
+class TestPace:
+    def test_no_second_has_more_calls_than_allowed(self):
+        clock = [100.0]
+        slept = []
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            clock[0] += seconds
+
+        pace = Pace(7, lambda: clock[0], sleep)
+        times = []
+        for _ in range(21):
+            pace.wait()
+            times.append(clock[0])
+        assert all(late - early >= 1.0 for early, late in zip(times, times[7:], strict=False))
+        assert slept == pytest.approx([1.05, 1.05])
+
+    def test_slower_than_one_a_second(self):
+        clock = [100.0]
+        pace = Pace(0.5, lambda: clock[0], lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+        for _ in range(3):
+            pace.wait()
+        assert clock[0] == pytest.approx(104.2)
+
+    def test_threads_get_their_turns_one_after_the_other(self):
+        turns = []
+        pace = Pace(2, lambda: 100.0, turns.append)
+        for _ in range(6):
+            pace.wait()
+        assert turns == pytest.approx([1.05, 1.05, 2.1, 2.1])
+
+    def test_a_person_at_the_command_line_is_served_after_429(self, web, by_token):
+        slept = []
+        by_token._client._patience, by_token._client._pace.sleep = 4, slept.append
+        web.get(API + "account", status=429)
+        web.get(API + "account", status=429)
+        web.get(API + "account", json={"id": 5})
+        assert by_token._client.get("account") == {"id": 5}
+        assert len(slept) == 2
