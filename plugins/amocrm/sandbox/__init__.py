@@ -7,6 +7,7 @@ What a test can do to it beyond the base's `/_sandbox/fault|state|reset`:
 
 * `POST /_sandbox/ui` `{"method", "path", "body", "user"}` acts as a person: no token, no limits, webhooks go out
 * `POST /_sandbox/delete` `{"kind", "id"}` deletes a record as a person does
+* `POST /_sandbox/hooks` `{"url", "settings"}` registers a handler of webhooks, with every event if none is named
 * `POST /_sandbox/hooks/redeliver` sends now what waits for its next try; `.../hooks/disable` switches all off
 * `POST /_sandbox/pipeline_hook` `{"url", "event", "lead"}` sends the pipeline's own webhook about a deal
 * `POST /_sandbox/chat/incoming` `{"text", "name", "origin"}` somebody writes in a channel of the account
@@ -142,7 +143,7 @@ class AmoCrmSandbox(base.Sandbox):
         rule("/oauth", view_func=self._consent)
         rule("/v2/origin/custom/<path:path>", view_func=self._chats, methods=every)
         for path, view in (
-            ("ui", self._ui), ("delete", self._delete), ("hooks/redeliver", self._redeliver),
+            ("ui", self._ui), ("delete", self._delete), ("hooks", self._handler), ("hooks/redeliver", self._redeliver),
             ("hooks/disable", self._disable), ("pipeline_hook", self._pipeline_hook), ("chat/incoming", self._incoming),
             ("chat/channel", self._channel), ("chat/answer", self._answer), ("disconnect", self._disconnect),
             ("unblock", self._unblock), ("expire", self._expire),
@@ -345,6 +346,15 @@ class AmoCrmSandbox(base.Sandbox):
         with self.lock:
             self.crm.delete(given["kind"], int(given["id"]))
         return jsonify(deleted=True)
+
+    def _handler(self) -> Any:
+        given = request.get_json(force=True)
+        settings = given.get("settings") or sorted(self.hooks.admits)
+        try:
+            row = self.hooks.subscribe({"destination": given["url"], "settings": settings}, self.world.next_id)
+        except ApiError as error:
+            return problem(error)
+        return jsonify(row)
 
     def _redeliver(self) -> Any:
         return jsonify(again=self.hooks.again())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from hub.model import Action
 from hub.web import lift_hold
@@ -315,3 +316,77 @@ def test_the_routes_of_the_recipe_load(places: Callable[..., Place]) -> None:
     place = places()
     assert [str(note) for note in place.config.notes] == []
     assert [route.off for route in place.config.routes if route.off] == []
+
+
+BOOKING = """
+  - name: a booking from an aggregator
+    on: site.form.submitted
+    steps:
+      - do: amo.deal.find
+        find: {quest: form.quest, game_at: form.at, stage: [booked, played]}
+        missing: skip
+        as: taken
+      - when: {taken: present, taken.booking: {not: form.number}}
+        stop: slot taken
+      - do: amo.deal.upsert
+        find: {booking: form.number}
+        missing: create
+        set: {name: "Мир Квестов: {{ form.quest }}", status: booked, price: form.amount, game_at: form.at,
+          quest: form.quest, players: form.players, booking: form.number, channel: {value: mir-kvestov.ru}}
+  - name: a bounce is marked
+    on: site.form.submitted
+    when: {form.kind: bounce}
+    do: amo.contact.upsert
+    find: person
+    missing: skip
+    set: {unsubscribed: {from: form.kind, map: {bounce: yes, other: leave}}}
+"""
+
+
+def test_a_booking_finds_its_slot_and_its_deal(places: Callable[..., Place]) -> None:
+    """D1: the slot is looked up by quest, time and stage; the same booking again changes its deal."""
+    place = places(routes=BOOKING).start().connect()
+    game = {"quest": "Замок", "at": "2026-05-04T18:30:00+03:00", "amount": "4500", "players": "4"}
+    place.form(**game, number="MK-17")
+    place.settle()
+    place.form(**{**game, "players": "5"}, number="MK-17")
+    place.settle()
+    place.form("Борис", "+79260000001", **game, number="MK-18")
+    place.settle()
+    [deal] = place.records("leads")
+    assert (deal["status_id"], deal["price"], place.field(deal, 601003)) == (61000003, 4500, "5")
+    assert place.field(deal, 601001) == 1777908600
+    assert place.rows("SELECT count(*) FROM delivery WHERE reason LIKE '%slot taken%'") == [(1,)]
+
+
+def test_a_mark_on_the_persons_contact(places: Callable[..., Place]) -> None:
+    """D5: found by phone; nobody is made for it."""
+    place = places(routes=BOOKING).start().connect()
+    phones = [{"field_code": "PHONE", "values": [{"value": "8 916 111-22-33", "enum_code": "MOB"}]}]
+    place.act("POST", "contacts", [{"name": "Анна", "custom_fields_values": phones}])
+    place.settle()
+    place.form(kind="bounce", quest="-", number="-")
+    place.settle()
+    marked = [place.field(row, 602002) for row in place.records("contacts") if row["name"] == "Анна"]
+    assert True in marked
+
+
+def test_consent_is_given_through_the_hubs_own_page(places: Callable[..., Place]) -> None:
+    """The browser goes hub -> amoCRM -> hub; the code becomes tokens, once."""
+    place = places(oauth=True)
+    begun = requests.get(f"{place.url}/oauth/amo", allow_redirects=False, timeout=5)
+    back = requests.get(begun.headers["location"], allow_redirects=False, timeout=5).headers["location"]
+    answer = requests.get(f"{place.url}/oauth/amo?{back.partition('?')[2]}", timeout=5)
+    assert (answer.status_code, "connected" in answer.text) == (200, True)
+    assert place.connector.get("user", "3000001")["name"] == "Управляющий"
+    again = requests.get(f"{place.url}/oauth/amo?{back.partition('?')[2]}", timeout=5)
+    assert (again.status_code, "revoked" in again.text) == (502, True)
+
+
+def test_the_farewell_becomes_an_event(place: Place) -> None:
+    """The integration is switched off in the account: signed, kept, told; the next call holds the connection."""
+    assert place.control("disconnect", url=f"{place.url}/in/amo") == {"status": 200}
+    place.settle()
+    assert "connection.changed" in events(place)
+    place.form()
+    place.until(lambda: place.rows("SELECT 1 FROM alert WHERE kind = 'alert_auth'"))

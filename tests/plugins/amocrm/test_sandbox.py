@@ -257,6 +257,13 @@ class TestWebhooks:
             stand.call("POST", "webhooks", {**wrong, "destination": handler.url, "settings": ["x"]}).status_code == 400
         )
 
+    def test_a_handler_without_a_token(self, stand, handler):
+        assert len(stand.control("hooks", url=handler.url)["settings"]) > 30
+        stand.call("POST", "leads", [{"name": "x"}])
+        assert stand.sandbox.wait_hooks()
+        assert [list(body) for _, body in handler.got] == [["account", "leads"]]
+        assert stand.control("hooks", url="ftp://x")["status"] == 400
+
     def test_one_move_fans_out_as_forms_of_strings(self, stand, handler):
         self.subscribe(stand, handler, "add_lead", "update_lead", "status_lead", "responsible_lead")
         number = stand.call("POST", "leads", [{"name": "x", "price": 500}]).json()["_embedded"]["leads"][0]["id"]
