@@ -20,7 +20,7 @@ import orjson
 from hub import jsonbody, phpform
 from hub.errors import Rejected
 from hub.model import Event, Receipt, Request
-from plugins.amocrm import hooks
+from plugins.amocrm import hooks, talking
 from plugins.amocrm.oauth import verify_disconnect
 from plugins.amocrm.records import text_of
 from plugins.amocrm.schemas import domain_of
@@ -164,7 +164,7 @@ def parse(receipt: Receipt, region: str, settings: Mapping[str, Any]) -> list[Ev
     if request.method == POLLED:
         return hooks.fed(message, receipt.key)
     if _signed(request) or is_chat(message):
-        return [event.with_(key=event.key or f"{receipt.key}:0") for event in hooks.chat(message, region)]
+        return [event.with_(key=event.key or f"{receipt.key}:0") for event in talking.chat(message, region)]
     found = _account(message, receipt, region, settings)
     if not found and not any(True for _ in items(message)):
         raise ValueError("the message names no record: neither leads[...] nor contacts[...] nor any other")

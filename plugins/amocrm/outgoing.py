@@ -256,9 +256,8 @@ def form_lead(action: Action, deal: Mapping[str, Any], contact: Mapping[str, Any
         "form_name": str(given.get("form_name") or form.get("name") or (event.title if event else "") or "hub"),
         "form_page": str(given.get("form_page") or form.get("page") or source.get("page") or "hub"),
         "form_sent_at": int(happened.timestamp()),
-        "ip": str(given.get("ip") or source.get("ip") or "127.0.0.1"),
-        "referer": str(given.get("referer") or source.get("referer") or ""),
     }
+    told |= {name: str(known) for name in ("ip", "referer") if (known := given.get(name) or source.get(name))}
     body: dict[str, Any] = {
         "source_name": str(given.get("source_name") or (event.connection if event else "") or "hub"),
         "source_uid": action.marker or str(given.get("source_uid") or "hub"),
