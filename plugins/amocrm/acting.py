@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hub.errors import Refused
+from hub.errors import Gone, Refused
 from hub.model import Action, Done
 from plugins.amocrm import codes, outgoing, records, values
 from plugins.amocrm.chats import Chats
@@ -18,6 +18,8 @@ from plugins.amocrm.notes import SLACK, Notes
 from plugins.amocrm.reading import Reading
 from plugins.amocrm.search import Search
 
+#: verbs whose record the core leaves to be found here
+_AIMED = frozenset({"tag", "link", "unlink", "accept", "decline", "complete"})
 _METHODS = ("GET", "POST", "PATCH", "DELETE", "PUT")
 
 
@@ -36,6 +38,8 @@ class Acting:
 
     def perform(self, action: Action) -> Done:
         """Do it. The core has turned `upsert` into `create` or `update`."""
+        if action.verb in _AIMED and action.find and not action.id:
+            self._aim(action)
         crm, leads, notes = self._crm, self._leads, self._notes
         if action.record in codes.ENTITIES:
             own: dict[str, Callable[[Action], Done]] = {
@@ -64,6 +68,13 @@ class Acting:
         if action.record in ("message", "chat"):
             return self._chats.perform(action)
         raise Refused(f"plugin amocrm has no action {action.name}")
+
+    def _aim(self, action: Action) -> None:
+        """Give an action the record that its `find` describes; `Gone` (the step's `missing`) where there is none."""
+        found = self._search.find(action.record, action.find, limit=1)
+        if not found:
+            raise Gone(f"{action.name}: no {action.record} is as `find` says")
+        action.id = str(found[0]["id"])
 
     def _find(self, action: Action) -> Done:
         found = self._search.find(action.record, action.find or action.values, limit=1)

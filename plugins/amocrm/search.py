@@ -294,6 +294,8 @@ class Search:
         for kind in codes.ENTITIES:
             if kind in by:
                 filters |= {"entity_type": codes.ENTITIES[kind].path, "entity_id": _many(by[kind])}
+        if "id" in by:
+            filters["id"] = _many(by["id"])
         if "open" in by:
             filters["is_completed"] = 0
         if "responsible" in by:
@@ -317,7 +319,9 @@ class Search:
         fitting = [
             note
             for note in found
-            if (text is None or squeezed(note.get("text")) == text) and str(note.get("created_at") or "9") >= begin
+            if ("id" not in by or note["id"] in _many(by["id"]))
+            and (text is None or squeezed(note.get("text")) == text)
+            and str(note.get("created_at") or "9") >= begin
         ]
         return sorted(fitting, key=lambda note: int(note["id"]))[:limit]
 

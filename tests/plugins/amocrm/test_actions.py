@@ -412,6 +412,20 @@ def test_tasks(account: Any) -> None:
     assert account.connector.get("task", task)["result"] == "Дозвонились"
 
 
+def test_what_a_step_finds_is_aimed_at(account: Any) -> None:
+    deal = account.do("deal.create", {"name": "x"}).id
+    task = account.do("task.create", {"text": "Ответить", "deal": deal}).id
+    note = account.do("note.create", {"deal": deal, "text": "a"}).id
+    assert [one["id"] for one in account.connector.find("task", {"id": task})] == [task]
+    assert [one["id"] for one in account.connector.find("note", {"deal": deal, "id": note})] == [note]
+    account.do("task.complete", find={"deal": deal, "open": True})
+    assert account.sandbox.world.tasks[int(task)]["is_completed"] is True
+    with pytest.raises(Gone, match="as `find` says"):
+        account.do("task.complete", find={"deal": deal, "open": True})
+    account.do("deal.tag", {"tags": "a"}, find={"name": "x"})
+    assert account.raw("leads", deal)["tags"] == ["a"]
+
+
 def test_a_task_hangs_on_the_events_record(account: Any) -> None:
     deal = account.do("deal.create", {"name": "x"}).id
     account.do("task.create", {"text": "Ответить"}, event=Event("deal.created", f"deal:{deal}", "k"))
