@@ -112,12 +112,10 @@ def next_try(tries: int) -> float:
 
 
 def result_of(outcome: Outcome) -> dict[str, Any]:
-    """Return the result a later step sees under the step's `as` name; an empty one tests as absent there."""
+    """Return the result a later step sees under the step's `as` name."""
     assert outcome.done is not None
     result = dict(outcome.done.result)
     if outcome.done.id:
         result.setdefault("id", outcome.done.id)
-    if not result:
-        return result
     result["_connection"] = outcome.work.connection
     return result
