@@ -16,7 +16,6 @@ from bench.echo import Echo
 from bench.load import body, load
 from bench.sink import Sink
 from bench.tree import Tree
-from hub.processes import BLOCKING_THREADS
 
 #: connections that send at the same time in the figures of the acknowledgement, for both servers
 CLIENTS = 64
@@ -84,7 +83,7 @@ def wait_for(sink: Sink, count: int, seconds: float = 180) -> None:
 def acknowledge(run: Run) -> None:
     """Accepted a second, with the receipt on disk before the answer, against a bare echo."""
     port = free_port()
-    echo = Echo(port, BLOCKING_THREADS)
+    echo = Echo(port)
     load(port, "/in/site", 1000, CLIENTS)
     bare = max(load(port, "/in/site", 8000, CLIENTS, first=10_000).rate for _ in range(2))
     echo.stop()
@@ -198,9 +197,11 @@ def steady(run: Run) -> None:
 
 
 def main() -> int:
-    """Take all figures, print them as a table (or JSON with --json), exit 1 if a mark is missed."""
+    """Take all figures (or those of the parts named), print a table (or JSON with --json), exit 1 if one is missed."""
     run = Run()
-    for part in (acknowledge, deliver, deliver_slow, steady):
+    parts = (acknowledge, deliver, deliver_slow, steady)
+    wanted = [word for word in sys.argv[1:] if not word.startswith("--")]
+    for part in [part for part in parts if not wanted or part.__name__ in wanted]:
         Console(stderr=True).print(f"[bold]{part.__name__}[/bold]: {(part.__doc__ or '').splitlines()[0]}")
         part(run)
     if "--json" in sys.argv:

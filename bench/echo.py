@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable
-from typing import Any
 
 import flask
 
@@ -20,25 +18,18 @@ def _app() -> flask.Flask:
     return app
 
 
-def _serve(port: int, blocking_threads: int) -> None:
-    from granian import Granian
-    from granian.constants import Interfaces
+def _serve(port: int) -> None:
+    from hub.front import Front, Rules
+    from hub.processes import serve
 
-    def load() -> Callable[..., Any]:
-        return _app()
-
-    Granian(
-        "echo", address="127.0.0.1", port=port, interface=Interfaces.WSGI, workers=1,
-        blocking_threads=blocking_threads, backlog=2048, backpressure=blocking_threads * 4, websockets=False,
-        log_enabled=False,
-    ).serve(target_loader=load, wrap_loader=False)  # fmt: skip
+    serve(lambda: Front(_app(), lambda path: Rules(1_000_000, inline=True), lambda: None), "127.0.0.1", port)
 
 
 class Echo:
     """The echo server in a process of its own."""
 
-    def __init__(self, port: int, blocking_threads: int) -> None:
-        self.process = multiprocessing.get_context("fork").Process(target=_serve, args=(port, blocking_threads))
+    def __init__(self, port: int) -> None:
+        self.process = multiprocessing.get_context("fork").Process(target=_serve, args=(port,))
         self.process.start()
         import socket
 

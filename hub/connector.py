@@ -98,15 +98,32 @@ class Settings(ma.Schema):
         unknown = ma.RAISE
 
 
+@dataclass(frozen=True)
+class Mention:
+    """A code of the vendor's that a route names, so that `check` can tell whether the account has it.
+
+    kind: `stage` (of `record`; read, compared with or written) or `field` (a vendor field of `record`). place: where
+    in hub.yaml it stands, for people. beside: the other stages of the same route and record: a stage of another
+    pipeline than all of them is a likely mistake.
+    """
+
+    kind: str
+    record: str
+    code: str
+    place: str
+    beside: tuple[str, ...] = ()
+
+
 @dataclass
 class ConnectionInfo:
-    """What a connector knows of its own connection."""
+    """What a connector knows of its own connection. `mentions`: codes of the vendor's that routes name."""
 
     name: str
     region: str = ""
     timezone: str = "UTC"
     base_url: str = ""
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    mentions: tuple[Mention, ...] = ()
 
 
 class Connector:
@@ -159,6 +176,11 @@ class Connector:
         return {}
 
     # --- the way in ----------------------------------------------------------------------------
+
+    @property
+    def verify_waits(self) -> bool:
+        """Whether `verify` looks into `self.tokens`: the store may keep it waiting, so it is called in a thread."""
+        return False
 
     def handshake(self, request: Request) -> Reply | None:
         """Answer a vendor's challenge or test ping; None if this request isn't one. Nothing is stored then."""

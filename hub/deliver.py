@@ -16,7 +16,7 @@ from hub.connector import ActionKind, Connector
 from hub.errors import AuthFailed, Gone, PluginError, Refused, Retry, Skip, Uncertain
 from hub.model import PARCEL_EXCEPTIONS, Action, Done, Record
 from hub.outcome import Doubt, Outcome, Postponed, RouteGone, Settle, judge
-from hub.paths import Scope
+from hub.paths import ABSENT, Scope, empty
 from hub.pipeline import Pipeline, known_id
 from hub.reasons import stored
 from hub.store.work import Claimed
@@ -110,6 +110,7 @@ class _Try:
             if step.find.record is None and not action.find:
                 raise Skip("find_empty")
             action.id = known_id(step.find, scope)
+        self.need(kind, step, action)
         done = connector.perform(action)
         if step.order and isinstance(done.result.get("rows"), list):
             done.result["rows"].sort(key=lambda row: str(row.get(step.order) or ""))
@@ -117,22 +118,27 @@ class _Try:
 
     def find_only(self, connector: Connector, kind: ActionKind, step: Step, action: Action, scope: Scope) -> Outcome:
         """`do: crm.deal.find`: the record itself is the result; an absent one tests as absent later."""
-        found = self.targets.of(connector, kind, step, scope)
-        if not found and step.missing in ("park", "alert"):
-            raise Refused(f"no {kind.record} found")
+        if step.find is None and action.values:  # what a find is given under `set` is what to search by
+            found = connector.find(kind.record, action.values, 50)
+        else:
+            found = self.targets.of(connector, kind, step, scope)
         record = self.targets.choose(found, step) if found else None
+        if record is not None and set(record) == {"id"}:  # known by link or name: the record itself is wanted
+            record = self.targets.read(connector, kind.record, str(record["id"]))
+        if record is None and step.missing in ("park", "alert"):
+            return self.no_target(kind, step.missing)
         return self.finished(Done(result=record or {}, id=str((record or {}).get("id", ""))), kind)
 
     def upsert(self, connector: Connector, kind: ActionKind, step: Step, action: Action, scope: Scope) -> Outcome:
         """Update the target if there is one, else join the request to an open record, else create."""
         found = self.targets.of(connector, kind, step, scope)
         if found and step.several == "all":
-            *others, last = [self.update(connector, kind, replace(action), str(one["id"])) for one in found]
+            *others, last = [self.update(connector, kind, step, replace(action), str(one["id"])) for one in found]
             last.also = others
             return last
         if found:
             record = self.targets.choose(found, step)
-            return self.update(connector, kind, action, str(record["id"]))
+            return self.update(connector, kind, step, action, str(record["id"]))
         missing = step.missing or ("create" if kind.verb in ("upsert", "create") else "park")
         if step.attach is not None and (joined := self.attach(connector, kind, step)):
             return joined
@@ -147,13 +153,16 @@ class _Try:
         if kind.person and action.person:
             action.contact = self.targets.ensure_contact(connector)
         action.verb = "create"
+        self.need(kind, step, action)
         outcome = self.finished(connector.perform(action), kind)
         outcome.created = True
         return outcome
 
-    def update(self, connector: Connector, kind: ActionKind, action: Action, id: str) -> Outcome:
+    def update(self, connector: Connector, kind: ActionKind, step: Step, action: Action, id: str) -> Outcome:
         """Write the values into a record that exists."""
         action.verb, action.id = "update", id
+        if kind.verb == "update":
+            self.need(kind, step, action)
         done = connector.perform(action)
         if not done.id:
             done.id = id
@@ -170,7 +179,7 @@ class _Try:
             raise Skip("stage_ignored", status=status)
         if wanted == "alert":
             outcome = Outcome(self.work, "skipped", stored("stage_ignored", status=status))
-            outcome.alert = status or ""
+            outcome.alert = ("alert_stage", {"status": status or ""})
             return outcome
         found = self.targets.of(connector, kind, step, scope)
         if not found:
@@ -191,8 +200,8 @@ class _Try:
         if missing == "skip":
             raise Skip("missing_skip", record=kind.record)
         if missing == "alert":
-            outcome = Outcome(self.work, "skipped", stored("missing_skip", record=kind.record))
-            outcome.alert = f"no {kind.record}"
+            outcome = Outcome(self.work, "skipped", stored("missing_alert", record=kind.record))
+            outcome.alert = ("alert_missing", {"record": kind.record, "route": self.work.route})
             return outcome
         return Outcome(self.work, "parked", stored("missing_park", record=kind.record, by="link, find or person"))
 
@@ -213,19 +222,31 @@ class _Try:
 
     # --- guards -------------------------------------------------------------------------------
 
+    @staticmethod
+    def need(kind: ActionKind, step: Step, action: Action) -> None:
+        """Refuse in words what the vendor would refuse in its own: a value it needs came out empty."""
+        missing = [name for name in kind.required if empty(action.values.get(name, ABSENT))]
+        if not missing:
+            return
+        sources = {line.key: ", ".join(path.text for path in line.source.paths()) for line in step.set}
+        why = [f"{name} ({sources[name]} was empty)" if sources.get(name) else name for name in missing]
+        raise Refused(f"{kind.name} needs {', '.join(why)}", {name: "is empty" for name in missing})
+
     def guard_stage(
         self, connector: Connector, record: str, step: Step, current: str, wanted: str, status: str | None
     ) -> None:
         """Raise Skip unless this move is allowed: from a listed stage, and forward."""
         if current == wanted:
-            raise Skip("stage_same", stage=current)
+            raise Skip("stage_same", stage=in_words(connector, current))
         if step.only_from and current not in step.only_from:
-            raise Skip("stage_not_from", current=current, allowed=", ".join(step.only_from))
+            allowed = ", ".join(in_words(connector, stage) for stage in step.only_from)
+            raise Skip("stage_not_from", current=in_words(connector, current), allowed=allowed)
         if wanted in step.back or (status in PARCEL_EXCEPTIONS):
             return
         order = connector.stage_order(record, current)
         if current in order and wanted in order and order.index(wanted) < order.index(current):
-            raise Skip("stage_backward", current=current, wanted=wanted)
+            words = {"current": in_words(connector, current), "wanted": in_words(connector, wanted)}
+            raise Skip("stage_backward", **words)
 
     def status(self) -> str | None:
         """Return the neutral status the event brings (a parcel's, an order's)."""
@@ -367,6 +388,12 @@ _VERBS = {
     "find": _Try.find_only,
     "set_stage": _Try.set_stage,
 }
+
+
+def in_words(connector: Connector, stage: str) -> str:
+    """Return a stage with the admin's own word for it, where `names` has one: `shipped (C5:EXECUTING)`."""
+    words = connector.connection.names.get("stages", {})
+    return next((f"{word} ({code})" for word, code in words.items() if code == stage), stage)
 
 
 def find_step(route: Route, path: str) -> Step | None:

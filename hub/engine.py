@@ -247,8 +247,7 @@ class Dispatcher(_Loop):
         began = time.monotonic()  # leases count from here: the store's clock is read before the commit, not after
         try:
             with self.store.write() as db:
-                if batch:
-                    self.engine.ledger.write(db, batch)
+                said = self.engine.ledger.write(db, batch) if batch else []
                 if renew:
                     held = work.renew(db, [item.lease for item in self.flying.values()])
                 for lane, grant in grants.items():
@@ -262,7 +261,8 @@ class Dispatcher(_Loop):
             for item in self.flying.values():
                 if item.key in held:  # a lease that another worker took over meanwhile isn't ours to prolong
                     item.extend(began)
-        self.engine.ledger.after_commit()
+        for text in said:
+            log.info(text)
         self._reserve_rest(items)
         if any(isinstance(item, PollCall) for item, _ in batch):
             self.engine.intake.bell.set()  # what a poll brought is read at once, not at the next sweep

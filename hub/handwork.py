@@ -11,6 +11,7 @@ from typing import Any
 from hub.errors import HubError
 from hub.reasons import stored
 from hub.store import Db, reading, state, work
+from hub.store.intake import AGAIN
 from hub.store.json import dumps
 
 
@@ -130,13 +131,14 @@ def replay(db: Db, id: int, again: bool = False) -> str:
         raise Pointless(f"there is no receipt r{id}; it may be older than hub: {{keep}}")
     if row["state"] == "new":
         raise Pointless(f"r{id} waits to be read already")
-    known = reading.events_of_receipt(db, id)
+    known, reason = reading.events_of_receipt(db, id), None
     if again:
         # The events give their keys up, so that reading the receipt brings new ones with the old keys: a duplicate
         # from the vendor is still known as one.
-        mark = f"#{int(db.now * 1000)}"
-        db.many('UPDATE event SET "key" = "key" || ? WHERE id = ?', [(mark, event) for event in known])
-    db.run("UPDATE receipt SET state = 'new', reason = NULL WHERE id = ?", (id,))
+        mark = str(int(db.now * 1000))
+        db.many('UPDATE event SET "key" = "key" || ? WHERE id = ?', [(f"#{mark}", event) for event in known])
+        reason = dumps(stored(AGAIN, mark=mark))
+    db.run("UPDATE receipt SET state = 'new', reason = ? WHERE id = ?", (reason, id))
     _close_if_all_readable(db, row["connection"])
     state.count(db, {(row["connection"], "replayed_by_hand"): 1})
     if again:

@@ -9,9 +9,9 @@ from typing import Any
 from hub.model import Event
 from hub.normal import storable
 
-#: keys that belong to nobody: placeholders people and forms type in
 #: characters of a key; PostgreSQL indexes no value of over about 2,700 bytes
 LONGEST = 200
+#: keys that belong to nobody: placeholders people and forms type in
 NOBODY = frozenset(
     {"no@no.no", "none@none.com", "noreply@noreply.com", "test@test.test", "+380000000000", "+70000000000"}
 )

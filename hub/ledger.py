@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from hub.errors import AuthFailed, Gone, LeaseLost, RateLimited, Retry, Uncertain
 from hub.model import Event, Poll
-from hub.outcome import PATIENCE, Outcome, next_try, result_of
+from hub.outcome import PATIENCE, REFUSED, Outcome, next_try, result_of
 from hub.pipeline import Pipeline
 from hub.polling import Poller
 from hub.reasons import stored
@@ -26,6 +27,18 @@ log = logging.getLogger("hub.ledger")
 BREAKER = 5
 
 
+@dataclass
+class _Batch:
+    """What one batch of outcomes asks for, gathered so that each kind of row is written with one statement."""
+
+    health: dict[str, state.Health]
+    lines: dict[str, float | None] = field(default_factory=dict)
+    closed: list[tuple[int, str, int, Any, Any, Any]] = field(default_factory=list)
+    follow: list[work.NewDelivery] = field(default_factory=list)
+    parked: dict[str, Any] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+
 class Ledger:
     """Turns outcomes into rows, inside the dispatcher's one transaction per turn."""
 
@@ -33,16 +46,11 @@ class Ledger:
         self.pipeline = pipeline
         self.runtime = pipeline.runtime
         self.poller = Poller(pipeline)
-        self._later: list[str] = []
 
-    def write(self, db: Db, batch: Sequence[tuple[Item, Any]]) -> None:
-        """Record a batch of finished calls."""
+    def write(self, db: Db, batch: Sequence[tuple[Item, Any]]) -> list[str]:
+        """Record a batch of finished calls; return what the log should say once it is committed."""
         held = work.held_leases(db, [(item.key, item.lease) for item, _ in batch])
-        self._lines: dict[str, float | None] = {}
-        self._closed: list[tuple[int, str, int, Any, Any, Any]] = []
-        self._follow: list[work.NewDelivery] = []
-        self._parked: dict[str, Any] = {}
-        health = state.healths(db)
+        todo = _Batch(state.healths(db))
         outcomes: list[Outcome] = []
         for item, result in batch:
             mine = item.key in held
@@ -50,17 +58,17 @@ class Ledger:
                 outcomes.append(result)
                 self._facts(db, result)
                 if mine:
-                    self._delivery(db, item, result)
-                self._health(db, health, item.connection, result.kind, result.reason, result)
+                    self._delivery(db, todo, item, result)
+                self._health(db, todo.health, item.connection, result.kind, result.reason, result)
             elif isinstance(item, Complete) and mine:
-                self._complete(db, health, item, result)
+                self._complete(db, todo.health, item, result)
             elif isinstance(item, PollCall) and mine:
-                self._poll(db, health, item, result)
-        record.finish_deliveries(db, self._closed)
-        for connection, reason in self._parked.items():  # counted once they are written
+                self._poll(db, todo, item, result)
+        record.finish_deliveries(db, todo.closed)
+        for connection, reason in todo.parked.items():  # counted once they are written
             self._parked_alert(db, connection, reason)
-        work.add_deliveries(db, self._follow)
-        work.pass_on_all(db, self._lines)
+        work.add_deliveries(db, todo.follow)
+        work.pass_on_all(db, todo.lines)
         record.add_attempts(
             db,
             [
@@ -71,12 +79,7 @@ class Ledger:
         )
         counts = Counter((o.work.connection, f"delivery_{o.kind}") for o in outcomes)
         state.count(db, counts)
-
-    def after_commit(self) -> None:
-        """Say in the log what was recorded."""
-        for text in self._later:
-            log.info(text)
-        self._later.clear()
+        return todo.said
 
     # --- deliveries -----------------------------------------------------------------------------
 
@@ -98,10 +101,6 @@ class Ledger:
         made = outcome.verb in ("create", "upsert", "find") or bool(done.result.get("attached"))
         if done.id and made and outcome.record and outcome.linked:
             work.add_links(db, [(subject, (connection, outcome.record, done.id))])
-            if (event.connection, kind) != (connection, outcome.record):
-                # What is planned for the same subject goes on in the queue of the record it is linked to now.
-                old = f"{connection}>{event.connection}/{event.subject}"
-                work.rekey(db, old, f"{connection}>{outcome.record}:{done.id}", claimed.lane)
             if outcome.record == "contact" and claimed.person is not None:
                 person = ("hub", "person", str(claimed.person))
                 work.add_links(db, [(person, (connection, "contact", done.id))])
@@ -122,7 +121,7 @@ class Ledger:
             seen["made"] = True
         state.set_seen(db, connection, subject, seen)
 
-    def _delivery(self, db: Db, item: Deliver, outcome: Outcome) -> None:
+    def _delivery(self, db: Db, todo: _Batch, item: Deliver, outcome: Outcome) -> None:
         """Close the delivery or keep it waiting; give its line on."""
         claimed = outcome.work
         age = db.now - claimed.created_at
@@ -135,7 +134,7 @@ class Ledger:
             kind = "parked"
             reason = stored("exhausted", hours=age / 3600, why=((reason or {}).get("params") or {}).get("why", ""))
         if kind in ("done", "skipped", "refused", "parked"):
-            self._close(db, outcome, kind, tries, reason)
+            self._close(db, todo, outcome, kind, tries, reason)
         elif kind == "limit":
             due = db.now + outcome.after
             self._pause(claimed.connection, outcome)
@@ -156,14 +155,14 @@ class Ledger:
         elif kind == "retry":
             due = db.now + max(outcome.after, next_try(claimed.tries))
             record.postpone_deliveries(db, [(claimed.id, tries, "retry", reason, doubt)])
-        self._lines[item.key] = due
-        self._later.append(
+        todo.lines[item.key] = due
+        todo.said.append(
             f"delivery id={claimed.id} event={claimed.event.id} route={claimed.route!r} step={claimed.step} "
             f"do={claimed.connection}.{claimed.action} outcome={outcome.kind} tries={tries} "
             f"took_ms={int(outcome.took * 1000)}"
         )
 
-    def _close(self, db: Db, outcome: Outcome, kind: str, tries: int, reason: Any) -> None:
+    def _close(self, db: Db, todo: _Batch, outcome: Outcome, kind: str, tries: int, reason: Any) -> None:
         """Write a delivery's final state and plan what follows: the next step, or what to do when refused."""
         claimed = outcome.work
         route = next((r for r in self.runtime.config.routes if r.name == claimed.route), None)
@@ -172,30 +171,33 @@ class Ledger:
         final, result, written = kind, None, None
         follow: list[work.NewDelivery] = []
         if kind == "done" and outcome.done is not None:
-            result = result_of(outcome)
+            result = result_of(outcome)  # of a search that found nothing: none, so that its name tests as absent
             if outcome.done.written:
                 written = {"written": outcome.done.written, "before": outcome.done.before}
             self._bring_forth(db, outcome)
-            words = {str(result[name]).lower()[:200] for name in ("id", "number") if result.get(name)}
+            words = {str(result[name]).lower()[:200] for name in ("id", "number") if result and result.get(name)}
             state.add_search(db, [(word, claimed.event.id) for word in words])
         if kind in ("refused", "parked"):
             final = "parked"
             if step is not None and step.refused and step.refused[0].do and not inner and route is not None:
                 final = "skipped"
                 follow = [self._refused_step(outcome, route, int(main), 0)]
-                result = {"reason": (reason or {}).get("params", {}).get("why", ""), "refused": True}
+                result = {"reason": (reason or {}).get("params", {}).get("why", ""), REFUSED: True}
             elif step is not None and step.optional:
                 final = "skipped"
                 reason = stored("optional_failed", why=(reason or {}).get("params", {}).get("why", ""))
-        self._closed.append((claimed.id, final, tries, reason, result, written))
+        todo.closed.append((claimed.id, final, tries, reason, result, written))
         if final == "parked":
-            self._parked[claimed.connection] = reason
-        if outcome.alert:
-            params = {"connection": claimed.connection, "subject": claimed.event.subject, "status": outcome.alert}
-            state.open_alert(db, f"stage:{claimed.event.subject}", "alert_stage", claimed.connection, params)
+            todo.parked[claimed.connection] = reason
+        if outcome.alert is not None:
+            alert, more = outcome.alert
+            params = {"connection": claimed.connection, "subject": claimed.event.subject, **more}
+            state.open_alert(
+                db, f"{alert.removeprefix('alert_')}:{claimed.event.subject}", alert, claimed.connection, params
+            )
         if route is not None and not follow and final != "parked":
             follow = self._next(db, claimed, route, step, int(main), inner, outcome, result)
-        self._follow.extend(follow)
+        todo.follow.extend(follow)
 
     def _next(
         self, db: Db, claimed: work.Claimed, route: Any, step: Any, main: int, inner: str, outcome: Outcome, result: Any
@@ -224,10 +226,11 @@ class Ledger:
         path = f"{main}r{index}"
         scope = self.pipeline.scope(claimed.event, {}, claimed.person)
         line, lane = self.pipeline.line_for(claimed.event, route, inner, scope, claimed.person, claimed.links)
-        marker = self.runtime.marker(claimed.event.connection, claimed.event.key, route.name, path)
+        marker = self.runtime.marker(claimed.event.connection, claimed.event.origin, route.name, path)
         return work.NewDelivery(
-            claimed.event.id, route.name, path, inner.do.connection, inner.do.action, line, lane, marker
-        )
+            claimed.event.id, route.name, path, inner.do.connection, inner.do.action, line, lane, marker,
+            former=self.pipeline.former_lines(claimed.event, inner, claimed.person),
+        )  # fmt: skip
 
     def _bring_forth(self, db: Db, outcome: Outcome) -> None:
         """Store and settle the events an act brought with it, one hop further."""
@@ -291,18 +294,18 @@ class Ledger:
         self.pipeline.settle(db, done)
         work.pass_on(db, item.key, None)
 
-    def _poll(self, db: Db, health: Any, item: PollCall, result: Any) -> None:
+    def _poll(self, db: Db, todo: _Batch, item: PollCall, result: Any) -> None:
         if isinstance(result, Poll):
-            self._health(db, health, item.connection, "done", None, None)
+            self._health(db, todo.health, item.connection, "done", None, None)
             fresh = self.poller.write(db, item, result)
             if fresh:
                 state.count(db, {(item.connection, "received"): fresh})
-                self._later.append(f"poll {item.connection}.{item.what} brought {fresh} new receipts")
+                todo.said.append(f"poll {item.connection}.{item.what} brought {fresh} new receipts")
             return
         after, kind = _verdict(result)
         why = str(result)[:500]
-        self._health(db, health, item.connection, kind, stored(kind, why=why), None)
-        told = kind == "retry" and health[item.connection].open_until is not None  # the breaker's alert says it
+        self._health(db, todo.health, item.connection, kind, stored(kind, why=why), None)
+        told = kind == "retry" and todo.health[item.connection].open_until is not None  # the breaker's alert says it
         self.poller.failed(db, item, why, after if kind == "limit" else None, told)
 
     # --- health ---------------------------------------------------------------------------------

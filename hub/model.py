@@ -60,7 +60,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A raw request as stored. `key` is unique per connection and decides what is a duplicate."""
+    """A raw request as stored. `key` is unique per connection and decides what is a duplicate.
+
+    `again` is set when a person wants it acted upon a second time: what it brings gets markers of its own.
+    """
 
     id: int
     connection: str
@@ -68,6 +71,7 @@ class Receipt:
     request: Request
     at: dt.datetime
     state: str = "new"
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Event:
     `type` is `record.verb` without the connection (`deal.updated`); `subject` names what it happened to
     (`deal:55`); `key` is unique per connection; `at` is when the hub stored it (epoch seconds). `record` maps
     record names to records. An event with `incomplete=True` is only a hint: the hub calls the connector's `complete`
-    before it plans anything.
+    before it plans anything. `again` is the receipt's.
     """
 
     type: str
@@ -96,6 +100,12 @@ class Event:
     hop: int = 0
     was: dict[str, Any] = field(default_factory=dict)
     at: float = 0.0
+    again: str = ""
+
+    @property
+    def origin(self) -> str:
+        """What the markers of all that this event sets off are made of."""
+        return f"{self.key}!{self.again}" if self.again else self.key
 
     @property
     def kind(self) -> str:

@@ -29,6 +29,10 @@ BACKOFF = (5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 86
 PATIENCE = 75 * 3600.0
 
 
+#: marks the result of a refused step: `error` shows it to the steps under `refused`, its `as` name stays absent
+REFUSED = "_refused"
+
+
 @dataclass(slots=True)
 class Outcome:
     """What came of one try; the engine writes it down."""
@@ -46,7 +50,8 @@ class Outcome:
     contact: str = ""
     called: bool = False
     verb: str = ""
-    alert: str = ""
+    #: what a person must be told: kind of alert and its parameters
+    alert: tuple[str, dict[str, Any]] | None = None
     gone: str = ""
     created: bool = False
     linked: bool = False
@@ -111,9 +116,11 @@ def next_try(tries: int) -> float:
     return float(BACKOFF[min(tries, len(BACKOFF) - 1)])
 
 
-def result_of(outcome: Outcome) -> dict[str, Any]:
-    """Return the result a later step sees under the step's `as` name."""
+def result_of(outcome: Outcome) -> dict[str, Any] | None:
+    """Return the result a later step sees under the step's `as` name; None for a search that found nothing."""
     assert outcome.done is not None
+    if outcome.verb == "find" and not outcome.done.id:
+        return None
     result = dict(outcome.done.result)
     if outcome.done.id:
         result.setdefault("id", outcome.done.id)

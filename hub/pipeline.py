@@ -21,6 +21,7 @@ from hub import changes, identity
 from hub.config import Find, Route, Step
 from hub.errors import HubError, Skip
 from hub.model import Event, Receipt
+from hub.outcome import REFUSED
 from hub.paths import Scope
 from hub.reasons import stored
 from hub.runtime import Runtime
@@ -120,6 +121,7 @@ class Pipeline:
                 event.with_(
                     connection=receipt.connection,
                     receipt=receipt.id,
+                    again=receipt.again,
                     key=identity.short(event.key),
                     subject=identity.short(event.subject),
                 )
@@ -145,13 +147,13 @@ class Pipeline:
     ) -> None:
         """Compare stored, complete events with what was last seen, and plan those that are news."""
         news: list[Decision] = []
+        db.lock([f"seen:{event.connection}:{event.subject}" for event in events if not self._plain(event)])
         for event in events:
             if self._plain(event):
                 decision = (decided or {}).get((event.connection, event.key)) or self.decide(event)
                 decision.event = event
                 news.append(decision)
                 continue
-            db.lock([f"seen:{event.connection}:{event.subject}"])
             seen = state.seen(db, event.connection, event.subject)
             connector = self.runtime.connector(event.connection)
             found = changes.look(event, seen, connector.volatile, self.runtime.since.get(event.connection, 0.0))
@@ -284,10 +286,18 @@ class Pipeline:
                     continue
             if step.do is not None:
                 line, lane = self.line_for(event, route, step, scope, person, links)
-                marker = self.runtime.marker(event.connection, event.key, route.name, index, step.do.connection)
+                marker = self.runtime.marker(event.connection, event.origin, route.name, index, step.do.connection)
                 rows.append(
                     work.NewDelivery(
-                        event.id, route.name, str(index), step.do.connection, step.do.action, line, lane, marker
+                        event.id,
+                        route.name,
+                        str(index),
+                        step.do.connection,
+                        step.do.action,
+                        line,
+                        lane,
+                        marker,
+                        former=self.former_lines(event, step, person),
                     )
                 )
                 return rows
@@ -346,6 +356,19 @@ class Pipeline:
             return f"{target}>person:{person}", lane
         return f"{target}>{event.connection}/{event.subject}", lane
 
+    @staticmethod
+    def former_lines(event: Event, step: Step, person: int | None) -> tuple[str, ...]:
+        """Return the lines on which this subject's deliveries went before its record or its person was known.
+
+        None for a contact: its person's queue comes first, or one human would get two.
+        """
+        assert step.do is not None
+        if step.do.action.startswith("contact."):
+            return ()
+        target = step.do.connection
+        subject = f"{target}>{event.connection}/{event.subject}"
+        return (subject, f"{target}>person:{person}") if person is not None else (subject,)
+
     # --- small parts ----------------------------------------------------------------------------
 
     def scope(
@@ -379,7 +402,8 @@ class Pipeline:
     @staticmethod
     def named_results(route: Route, by_step: Mapping[str, Any], before: int) -> dict[str, Any]:
         """Return `as` name -> result of the steps before one; None for a step that found nothing or didn't run."""
-        return {step.as_: by_step.get(str(index)) for index, step in enumerate(route.steps[:before]) if step.as_}
+        found = {step.as_: by_step.get(str(index)) for index, step in enumerate(route.steps[:before]) if step.as_}
+        return {name: None if isinstance(one, Mapping) and REFUSED in one else one for name, one in found.items()}
 
     @staticmethod
     def _link_contacts(db: Db, pairs: Sequence[tuple[Decision, int | None]]) -> None:

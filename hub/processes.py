@@ -121,10 +121,6 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-#: request threads of the web process: each waits for its commit, so this is also the largest group of one commit
-BLOCKING_THREADS = 64
-
-
 def name_process(name: str) -> None:
     """Name this process for `ps` and `top` (Linux shows 15 letters)."""
     if sys.platform == "linux":
@@ -132,31 +128,35 @@ def name_process(name: str) -> None:
         ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15])
 
 
-def run_web(plan: Plan, blocking_threads: int = BLOCKING_THREADS) -> None:
-    """Serve HTTP with granian until SIGTERM."""
-    from granian import Granian
-    from granian.constants import Interfaces
-    from granian.http import HTTP1Settings
-
+def run_web(plan: Plan) -> None:
+    """Serve HTTP until SIGTERM."""
     parent = os.getpid()
 
-    def load() -> Callable[..., Any]:
+    def load() -> Any:
         # Runs in granian's own child: everything with threads or connections is made here. It is killed if granian
         # is: until its own handler stands it would take a SIGTERM for granian's, and keep the port for ever.
         die_with_parent(parent, signal.SIGKILL)
         name_process("hub-web-server")
-        from hub.web import create_app
+        from hub.web import create_front
 
-        ringer = Ringer(connect(plan.redis_url) if plan.redis_url else None)
-        return create_app(plan.runtime(), ringer)
+        return create_front(plan.runtime(), Ringer(connect(plan.redis_url) if plan.redis_url else None))
 
-    server = Granian(
-        "hub.web:app",
-        address=plan.host,
-        port=plan.port,
-        interface=Interfaces.WSGI,
+    serve(load, plan.host, plan.port)
+
+
+def serve(load: Callable[[], Any], host: str, port: int) -> None:
+    """Serve with granian what `load` makes in granian's child (a `hub.front.Front`) until SIGTERM."""
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+    from granian.http import HTTP1Settings
+
+    Granian(
+        "hub.front",
+        address=host,
+        port=port,
+        interface=Interfaces.RSGI,
+        loop=Loops.asyncio,
         workers=1,
-        blocking_threads=blocking_threads,
         backlog=2048,
         backpressure=2048,  # connections, not requests: idle ones must not keep others out
         http1_settings=HTTP1Settings(header_read_timeout=10_000),
@@ -165,8 +165,7 @@ def run_web(plan: Plan, blocking_threads: int = BLOCKING_THREADS) -> None:
         respawn_failed_workers=True,
         respawn_interval=0.1,
         workers_kill_timeout=5,
-    )
-    server.serve(target_loader=load, wrap_loader=False)
+    ).serve(target_loader=load, wrap_loader=False)
 
 
 def fork(name: str, run: Callable[[], None]) -> int:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import http.client
 import math
 import re
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -325,5 +328,40 @@ def _lost(changes: bool, reason: str) -> Exception:
 
 
 def _short(error: BaseException, say: Callable[[str], str]) -> str:
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return say(str(reason or error))[:200]
+    """Return what broke a connection, in words: libraries wrap the cause several times and say it in Python."""
+    for cause in reversed(list(_causes(error))):
+        for kind, words in _ACCIDENTS:
+            if isinstance(cause, kind):
+                return say(words(cause))[:200]
+    return say(str(error))[:200]
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it wraps, outermost first."""
+    waiting, known = [error], set[int]()
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in known:
+            continue
+        known.add(id(one))
+        yield one
+        inner = [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+        waiting.extend(part for part in inner if isinstance(part, BaseException))
+
+
+#: what breaks a connection -> words for a person; the first that fits the innermost cause
+_ACCIDENTS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
+    (ssl.SSLCertVerificationError, lambda error: f"its certificate is not accepted: {error.verify_message}"),
+    (ssl.SSLError, lambda error: f"{(error.reason or 'failed').replace('_', ' ').lower()}"),
+    (socket.gaierror, lambda error: "its name is not known (DNS)"),
+    (http.client.RemoteDisconnected, lambda error: "it hung up without an answer"),
+    (ConnectionResetError, lambda error: "it broke the connection off"),
+    (http.client.IncompleteRead, lambda error: f"only {_amount(error)} bytes came, more were announced"),
+    (http.client.HTTPException, lambda error: "what it sent is no HTTP"),
+    (urllib3.exceptions.DecodeError, lambda error: "its compression is broken"),
+    (OSError, lambda error: (error.strerror or str(error)).lower()),
+)
+
+
+def _amount(error: http.client.IncompleteRead) -> int:
+    return error.partial if isinstance(error.partial, int) else len(error.partial)

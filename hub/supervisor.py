@@ -27,6 +27,8 @@ from pathlib import Path
 from hub.processes import Plan, fork, run_ticker, run_web, run_worker
 from hub.redis_server import LocalRedis
 from hub.store import Store, work
+from hub.store.engine import side_file
+from hub.stuck import StuckWriter, descends_from
 
 log = logging.getLogger("hub.supervisor")
 
@@ -87,6 +89,8 @@ class Supervisor:
         self.children += [Child(f"worker-{n + 1}", lambda: run_worker(plan)) for n in range(workers)]
         self.children += [Child("ticker", lambda: run_ticker(plan))] if ticker else []
         self._redis_due = 0.0
+        sqlite = not plan.database_url
+        self._stuck = StuckWriter([side_file(plan.folder, name) for name in ("lock", "queue")] if sqlite else [])
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Start everything, call `ready` when the web answers, supervise until SIGTERM or SIGINT."""
@@ -101,6 +105,7 @@ class Supervisor:
         try:
             while not self.stopping.is_set():
                 self._reap()
+                self._end_the_stuck()
                 if self.local_redis is not None and not self.local_redis.alive() and time.monotonic() > self._redis_due:
                     self._redis_due = time.monotonic() + 5.0
                     log.warning("the local Redis died; starting it again")
@@ -132,6 +137,21 @@ class Supervisor:
                 child.due = now + min(10.0, 0.05 * 2 ** len(child.deaths))
             if not child.pid and now >= child.due:
                 self._start(child)
+
+    def _end_the_stuck(self) -> None:
+        """Kill a process of ours that is frozen with the store in its hand: it would stop everybody else.
+
+        What it was writing is rolled back; what it was calling is in doubt, and looked into like after any crash.
+        """
+        pid = self._stuck.look(time.monotonic())
+        if pid is None:
+            return
+        if not descends_from(pid, os.getpid()):
+            log.error("process %s holds the store and does not move; nothing can be stored until it ends: end it", pid)
+            return
+        log.warning("process %s is frozen while it holds the store, and is killed", pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def _free(self, pid: int) -> None:
         """Make everything that process had leased due at once."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from hub.config import Config, Step
 from hub.connector import ActionKind, Connector
-from hub.errors import Refused
+from hub.errors import Gone, Refused
 from hub.model import Action, Event, Record
 from hub.paths import Scope
 from hub.pipeline import known_id
@@ -38,12 +38,14 @@ class Targets:
             if id := known_id(step.find, scope):
                 return [{"id": id}]
             linked = self.linked(connector.connection.name, kind.record)
-            if linked and not itself:
-                return [{"id": linked}]
             if step.find.record is not None:
+                if linked and not itself:
+                    return [{"id": linked}]
                 return self.person_records(connector, kind.record) if step.find.record.root == "person" else []
             by = step.find.by.evaluate(scope)
-            return connector.find(kind.record, by, 50) if by else []
+            found = connector.find(kind.record, by, 50) if by else []
+            # Of several that fit, the one this has to do with already.
+            return [one for one in found if str(one.get("id")) == linked] or found
         if kind.verb == "create":
             return []
         if itself:
@@ -60,6 +62,13 @@ class Targets:
             if where == connection and kind == record:
                 return ref
         return ""
+
+    def read(self, connector: Connector, record: str, id: str) -> Record | None:
+        """Return one record whole, None if it is no more."""
+        try:
+            return connector.get(record, id)
+        except Gone:
+            return None
 
     def person_records(self, connector: Connector, record: str) -> list[Record]:
         """Return the vendor's records of the event's person, by phone and then e-mail."""

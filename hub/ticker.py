@@ -36,6 +36,7 @@ class Ticker:
             (60.0, self.store.cut_log),
             (10.0, self.adopt),
             (30.0, self.prune),
+            (3600.0, self.prune_links),
             (30.0, self.watch_disk),
             (15.0, self.watch_redis),
             (60.0, self.polls),
@@ -76,6 +77,10 @@ class Ticker:
         if found:
             with self.store.write() as db:
                 log.warning("sweeper: %s lines had to be made again", work.adopt_orphans(db))
+
+    def prune_links(self) -> None:
+        """Forget the links of forms, calls and letters that are forgotten themselves."""
+        prune.prune_links(self.store, self.runtime.config.hub.keep)
 
     def prune(self) -> None:
         """Delete what is older than `keep`, a small batch at a time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -131,3 +132,37 @@ class TokenVault:
 
     def _seal(self, tokens: Mapping[str, Any]) -> bytes:
         return self._fernet.encrypt(orjson.dumps(dict(tokens)))
+
+
+class MemoryVault:
+    """The credentials of one connection, kept in memory; it behaves as `TokenVault` does (`hub try`, tests).
+
+    `refreshes` counts the fetches, so that a test can say "exactly once".
+    """
+
+    def __init__(self, tokens: Mapping[str, Any] | None = None) -> None:
+        self._tokens = dict(tokens) if tokens is not None else None
+        self._lock = threading.Lock()
+        self.refreshes = 0
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the stored credentials, or None if there are none yet."""
+        return dict(self._tokens) if self._tokens is not None else None
+
+    def store(self, tokens: Mapping[str, Any]) -> None:
+        """Store credentials, whatever was there before."""
+        self._tokens = dict(tokens)
+
+    def refresh_once(
+        self, stale: Mapping[str, Any], fetch: Callable[[dict[str, Any]], Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Return fresh credentials: `fetch(current)` is called unless somebody has refreshed them meanwhile."""
+        with self._lock:
+            current = self.read()
+            if current is None:
+                raise AuthFailed("there are no credentials yet: give consent first")
+            if current.get("access_token") == stale.get("access_token"):
+                self.refreshes += 1
+                current |= fetch(current)
+                self._tokens = current
+            return dict(current)

@@ -23,7 +23,7 @@ from hub.paths import Path, Scope, empty
 from hub.pipeline import Pipeline
 from hub.reasons import say, say_stored
 from hub.session import Session
-from hub.testing.build import MemoryVault
+from hub.tokens import MemoryVault
 
 log = logging.getLogger("hub.try")
 

@@ -14,10 +14,11 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from hub.errors import HubError, Rejected
+from hub.front import BODY, LATER, Front, Later, Rules
 from hub.metrics import StoreMetrics
 from hub.model import Reply, Request
 from hub.normal import storable
-from hub.receive import Receiver
+from hub.receive import Accepted, Receiver
 from hub.runtime import Runtime
 from hub.store import state
 
@@ -25,6 +26,8 @@ log = logging.getLogger("hub.web")
 
 #: no plugin may raise its limit above this
 LARGEST_BODY = 32 * 1024 * 1024
+#: what anything but a message to a known connection may have
+OTHER_BODY = 1_000_000
 
 
 def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
@@ -43,7 +46,8 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
 
     def hook(connection: str, tail: str = "") -> flask.Response:
         started = time.perf_counter()
-        limit = _limit(runtime, connection)
+        later: Later | None = flask.request.environ.get(LATER)
+        limit = body_limit(runtime, connection)
         try:
             request = read_request(tail, limit)
         except RequestEntityTooLarge:
@@ -51,7 +55,13 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
             request = Request(flask.request.method, flask.request.path, remote=remote, tail=tail)
             reply = receiver.turn_away(connection, request, Rejected(413, f"larger than {limit} bytes"))
         else:
-            reply = receiver(connection, request)
+            taken = receiver.take(connection, request, later.arrived if later else None)
+            if isinstance(taken, Accepted):
+                if later is not None:
+                    later.accepted, later.told = taken, lambda: took.observe(time.perf_counter() - started)
+                    return _OPEN
+                taken = taken.wait()
+            reply = taken
         took.observe(time.perf_counter() - started)
         return respond(reply)
 
@@ -60,7 +70,7 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
 
     @app.route("/oauth/<connection>", methods=["GET", "POST"])
     def oauth(connection: str) -> flask.Response:
-        return respond(consent(runtime, connection, read_request("", 1_000_000)))
+        return respond(consent(runtime, connection, read_request("", OTHER_BODY)))
 
     @app.get("/")
     def front() -> flask.Response:
@@ -96,32 +106,77 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
     return app
 
 
-def _limit(runtime: Runtime, connection: str) -> int:
+class _Open(flask.Response):
+    """Stands for an answer that the front gives itself, once the receipt is on disk."""
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        """Say nothing: nobody will read it."""
+        start_response("202 ACCEPTED", [])
+        return []
+
+
+_OPEN = _Open()
+
+
+def create_front(runtime: Runtime, ring: Callable[[], None]) -> Front:
+    """Return what granian serves in one web process."""
+    app = create_app(runtime, ring)
+
+    other = Rules(OTHER_BODY)
+    known = {
+        name: Rules(body_limit(runtime, name), inline=not _waits(runtime, name)) for name in runtime.config.connections
+    }
+
+    def rules(path: str) -> Rules:
+        parts = path.split("/", 3)
+        return known.get(parts[2], other) if parts[:2] == ["", "in"] and len(parts) > 2 else other
+
+    def close() -> None:
+        app.extensions["receiver"].commit.stop()
+        runtime.close()
+
+    return Front(app, rules, close)
+
+
+def _waits(runtime: Runtime, connection: str) -> bool:
+    """Return whether a connection's `verify` may have to wait; a plugin that stumbles here must not stop the others."""
+    try:
+        return runtime.connector(connection).verify_waits
+    except Exception:
+        log.exception("connection %s can't be set up; its messages are looked at one by one", connection)
+        return True
+
+
+def body_limit(runtime: Runtime, connection: str) -> int:
+    """Return how many bytes a message to a connection may have."""
     config = runtime.config.connections.get(connection)
-    return min(config.connector.max_body, LARGEST_BODY) if config else 1_000_000
+    return min(config.connector.max_body, LARGEST_BODY) if config else OTHER_BODY
 
 
 def read_request(tail: str, limit: int) -> Request:
     """Return the present Flask request as the hub's own, its body read up to `limit` bytes."""
-    incoming = flask.request
-    incoming.max_content_length = limit + 1  # without a told length, what is longer is cut there, not refused
-    if (incoming.content_length or 0) > limit:
+    # Straight from the environ: werkzeug's request, header and argument objects cost a fifth of an acknowledgement.
+    environ = flask.request.environ
+    told = environ.get("CONTENT_LENGTH") or "0"
+    length = int(told) if told.isascii() and told.isdecimal() else 0
+    if length > limit:
         raise RequestEntityTooLarge()
-    body = incoming.get_data(cache=False, parse_form_data=False)
+    body = environ.get(BODY)
+    if body is None:  # Flask is served without the front
+        flask.request.max_content_length = limit + 1  # without a told length, what is longer is cut there, not refused
+        body = flask.request.get_data(cache=False, parse_form_data=False)
     if len(body) > limit:
         raise RequestEntityTooLarge()
-    if len(body) < (incoming.content_length or 0):
+    if len(body) < length:
         raise ClientDisconnected("the body broke off")  # granian hands over what came until then
-    environ = incoming.environ
-    # Straight from the environ: werkzeug's header and argument objects cost a fifth of an acknowledgement.
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if environ.get(name):
             headers[name.replace("_", "-").lower()] = environ[name]
     return Request(
-        method=incoming.method,
-        path=storable(incoming.path),
-        query=tuple(incoming.args.items(multi=True)) if environ.get("QUERY_STRING") else (),
+        method=flask.request.method,
+        path=storable(flask.request.path),
+        query=tuple(flask.request.args.items(multi=True)) if environ.get("QUERY_STRING") else (),
         headers=headers,
         body=body,
         remote=environ.get("REMOTE_ADDR") or "",

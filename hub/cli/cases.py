@@ -173,7 +173,7 @@ def run_case(bench: Bench, case: Case) -> list[str]:
 def _request(bench: Bench, case: Case) -> Any:
     from urllib.parse import parse_qsl
 
-    from hub.testing.files import request_from_file
+    from hub.request_file import request_from_file
 
     said = case.said
     request = request_from_file(

@@ -200,6 +200,9 @@ def _health(runtime: Runtime, name: str, health: Any, good: bool) -> list[Findin
     with runtime.store.write() as db:
         shut = state.healths(db)[name].shut(db.now)
         if health.held is not None and good:
+            if health.settings not in (None, runtime.settings_digest(name)):
+                text = "the credentials in .env are good; a hub that runs still has the ones it was started with"
+                return [Finding("warning", text, "restart the hub: it goes on by itself then")]
             handwork.lift(db, name)
             return [Finding("ok", "it was held for its credentials; they are good, so it goes on")]
     if shut == "paused":

@@ -51,17 +51,22 @@ def explain(app: App, what: tuple[str, ...], limit: int, as_json: bool) -> None:
         for line in _receipt(receipt, app.zone):
             click.echo(app.masker.mask(line))
         click.echo(f"   {dim('body')} {receipt['body']}")
+    shown: dict[str, str] = {}
     for number, told in enumerate(lives):
         if number:
             click.echo()
-        for line in story(told, app.zone):
+        for line in story(told, app.zone, shown):
             click.echo(app.masker.mask(line))
     if len(lives) == limit and limit > 1:
         click.echo(dim(f"there may be older ones: --limit {limit * 5}"), err=True)
 
 
-def story(life: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
-    """Yield the lines that tell one event's life, top to bottom."""
+def story(life: dict[str, Any], zone: ZoneInfo, shown: dict[str, str] | None = None) -> Iterator[str]:
+    """Yield the lines that tell one event's life, top to bottom.
+
+    shown: records told already (line -> event id), so that one that has not changed is not told again.
+    """
+    shown = {} if shown is None else shown
     yield f"{bold(life['id'])} {bold(life['type'])} {life['subject']}  {coloured(life['state'])}"
     if life["receipt"]:
         yield from _receipt(life["receipt"], zone)
@@ -77,7 +82,9 @@ def story(life: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     if life["text"]:
         yield f"   {dim('says')} {short(life['text'])}"
     for name, record in life["record"].items():
-        yield f"   {dim(name)} {_record(record)}"
+        line = f"{dim(name)} {_record(record)}"
+        yield f"   {line}" if line not in shown else f"   {dim(name)} as in {shown[line]}"
+        shown.setdefault(line, life["id"])
     if life["was"]:
         yield f"   {dim('before')} {_record(life['was'])}"
     if life["person"]:
@@ -130,7 +137,7 @@ def _delivery(delivery: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
         before = "" if change["before"] in (None, "") else f" (was {short(change['before'], 60)})"
         yield f"     {dim('wrote')} {change['field']} = {short(change['after'], 60)}{before}"
     if delivery["result"]:
-        yield f"     {dim('result')} {_record(delivery['result'])}"
+        yield f"     {dim('result')} {_record(delivery['result'], 6 if delivery['written'] else 14)}"
 
 
 def _grouped(exchanges: list[dict[str, Any]]) -> Iterator[tuple[str, int]]:
@@ -144,8 +151,8 @@ def _grouped(exchanges: list[dict[str, Any]]) -> Iterator[tuple[str, int]]:
         yield call, len(list(alike))
 
 
-def _record(record: Any) -> str:
-    """Return a record on one line, vendor fields and what is empty left out."""
+def _record(record: Any, most: int = 14) -> str:
+    """Return a record on one line, vendor fields and what is empty left out; `most` fields of it."""
     if not isinstance(record, dict):
         return short(record)
     parts = [
@@ -153,4 +160,4 @@ def _record(record: Any) -> str:
         for name, value in record.items()
         if name not in ("extra", "_connection") and value not in (None, "", [], {})
     ]
-    return " ".join(parts[:14]) + (" …" if len(parts) > 14 else "")
+    return " ".join(parts[:most]) + (" …" if len(parts) > most else "")

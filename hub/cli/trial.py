@@ -39,7 +39,7 @@ def try_(
     FILE is the raw body (.json, or .txt form-encoded, with the content type this vendor uses), or a whole HTTP
     request (.http, or any file that begins with a request line): headers, a blank line, the body.
     """
-    from hub.testing.files import request_from_file
+    from hub.request_file import request_from_file
 
     name = app.connection(connection)
     if route:
@@ -84,8 +84,7 @@ class _StoredTokens:
         """Return the vault of a connection, an empty one where nothing is stored yet."""
         from hub.keys import load_key
         from hub.store import Store
-        from hub.testing.build import MemoryVault
-        from hub.tokens import TokenVault
+        from hub.tokens import MemoryVault, TokenVault
 
         folder = self.app.folder
         if self.app.database_url() or not ((folder / "hub.db").exists() and (folder / "secret.key").exists()):

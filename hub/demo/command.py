@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from hub.cli.context import InputError, WorldError
 from hub.errors import HubError
 
 if TYPE_CHECKING:
+    from hub.demo.day import Moment
     from hub.demo.place import Place
 
 
@@ -43,6 +46,8 @@ def demo(
 
     folder = _own_folder(folder or _given(ctx))
     usual = signal.signal(signal.SIGTERM, _ended)
+    _interrupted.clear()
+    usual_interrupt = signal.signal(signal.SIGINT, _interrupt)
     try:
         place = Place(folder, free_port(port, 0 if once else 8080), recipe, keep)
         ok = _run(place, once, as_json)
@@ -50,6 +55,7 @@ def demo(
         raise WorldError(f"the demo could not be played to its end: {error}") from error
     finally:
         signal.signal(signal.SIGTERM, usual)
+        signal.signal(signal.SIGINT, usual_interrupt)
     ctx.exit(0 if ok else 1)
 
 
@@ -66,7 +72,7 @@ def _run(place: Place, once: bool, as_json: bool) -> bool:
     with place as world:
         show.header(out, world, place)
         with show.progress(out) as tell:
-            play(world, tell)
+            play(world, _minding_ctrl_c(tell))
         outcome = collect(world, PEOPLE)
         results = check(outcome)
         seconds = time.monotonic() - started
@@ -112,6 +118,26 @@ def _own_folder(folder: Path | None) -> Path | None:
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty: the demo wants a folder of its own")
     return folder.absolute() if folder is not None else None
+
+
+#: set by Ctrl+C: an exception raised in a finalizer or in the middle of a start is lost
+_interrupted = threading.Event()
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt
+
+
+def _minding_ctrl_c(tell: Callable[[Moment], None]) -> Callable[[Moment], None]:
+    """Return `tell`, raising KeyboardInterrupt at the next moment after somebody has pressed Ctrl+C."""
+
+    def heard(moment: Moment) -> None:
+        if _interrupted.is_set():
+            raise KeyboardInterrupt
+        tell(moment)
+
+    return heard
 
 
 def _ended(signum: int, frame: FrameType | None) -> None:

@@ -26,6 +26,13 @@ from hub.sealing import Sealer
 #: below this much free disk the way in answers 503, so that workers can still record
 RESERVE = 64 * 1024 * 1024
 _CHUNK = 400
+#: a database that is gone must be noticed while a sender still waits
+_PG = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+
+
+def side_file(folder: Path, name: str) -> Path:
+    """Return the file whose lock writers queue on: `queue` among themselves, `lock` before the transaction itself."""
+    return folder / f"hub.db.{name}"
 
 
 class Db:
@@ -169,7 +176,7 @@ class Store:
 
     def _open(self) -> sa.Engine:
         if self.postgresql:
-            return sa.create_engine(self.url, pool_size=8, max_overflow=16, pool_pre_ping=True)
+            return sa.create_engine(self.url, pool_size=8, max_overflow=16, pool_pre_ping=True, connect_args=_PG)
         engine = sa.create_engine(
             self.url,
             poolclass=sa.pool.QueuePool,
@@ -259,8 +266,7 @@ class Store:
         try:
             file = files.pop()
         except IndexError:
-            path = f"{self.url.removeprefix('sqlite:///')}.{name}"
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = os.open(side_file(self.folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield

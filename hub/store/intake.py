@@ -62,7 +62,10 @@ def has_new(db: Db, connection: str) -> bool:
     return db.one("SELECT 1 FROM receipt WHERE state = 'new' AND connection = ? LIMIT 1", (connection,)) is not None
 
 
-_COLUMNS = "id, connection, key, method, path, query, headers, body, remote, at, state"
+_COLUMNS = "id, connection, key, method, path, query, headers, body, remote, at, state, reason"
+
+#: the reason of a receipt that is to be acted upon a second time
+AGAIN = "again"
 
 
 def new_receipts(db: Db, connection: str, limit: int) -> list[Receipt]:
@@ -85,7 +88,9 @@ def receipt_of(row: Any, sealer: Sealer) -> Receipt:
         method=row[3], path=row[4], query=tuple((k, v) for k, v in loads(row[5])), headers=loads(row[6]),
         body=sealer.open(bytes(row[7])), remote=row[8], at=at, tail=_tail(row[4]),
     )  # fmt: skip
-    return Receipt(row[0], row[1], row[2], request, at, row[10])
+    reason = (loads(row[11]) if row[11] else None) or {}
+    again = str(reason["params"]["mark"]) if reason.get("code") == AGAIN else ""
+    return Receipt(row[0], row[1], row[2], request, at, row[10], again)
 
 
 def _tail(path: str) -> str:
@@ -153,7 +158,7 @@ def content_of(event: Event) -> str:
     return dumps(
         {
             "record": event.record, "text": event.text, "title": event.title, "channel": event.channel,
-            "by": event.by, "was": event.was,
+            "by": event.by, "was": event.was, **({"again": event.again} if event.again else {}),
         }
     )  # fmt: skip
 
@@ -168,8 +173,7 @@ def event_of(row: Any) -> Event:
         type=row[4], subject=row[5], key=row[3], record=content["record"], occurred_at=instant(row[6]),
         text=content["text"], title=content["title"], channel=content["channel"], by=content["by"],
         was=content.get("was") or {}, incomplete=row[9] == "waiting", id=row[0], connection=row[2],
-        receipt=row[1], hop=row[8],
-        at=row[10],
+        receipt=row[1], hop=row[8], at=row[10], again=content.get("again") or "",
     )  # fmt: skip
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 
+from hub.store import work
 from hub.store.engine import Store
 
 #: duplicates are recognised at least this long, whatever `keep` says
 MEMORY = 30 * 86400.0
 _BATCH = 500
+#: what happens once: when its events are forgotten nobody will ask for its links. Records (deals, contacts, parcels)
+#: and persons keep theirs, however old: they are what a later message is recognised by.
+PASSING = ("form", "call", "message", "comment", "email", "note", "payment")
 
 
 def _prune_state(store: Store, keep: float) -> None:
@@ -31,6 +35,22 @@ def _prune_state(store: Store, keep: float) -> None:
         )
         db.run("DELETE FROM alert WHERE closed_at < ?", (old,))
         db.run("DELETE FROM counter WHERE day < ?", (day,))
+
+
+def prune_links(store: Store, keep: float) -> None:
+    """Forget the links of what happened once and is forgotten itself. Reads the whole table: not for every minute."""
+    keep = max(keep, MEMORY)
+    with store.read() as db:
+        rows = db.rows(
+            f"SELECT connection, kind, ref FROM link l WHERE at < ? AND kind IN ({db.marks(PASSING)}) "  # noqa: S608
+            "AND NOT EXISTS (SELECT 1 FROM event e WHERE e.connection = l.connection "
+            "AND e.subject = l.kind || ':' || l.ref) LIMIT ?",
+            (db.now - keep, *PASSING, _BATCH),
+        )
+    if rows:
+        with store.write() as db:
+            for connection, kind, ref in {tuple(row) for row in rows}:
+                work.drop_links(db, connection, kind, ref)
 
 
 def prune(store: Store, keep: float, most: int = 20) -> int:

@@ -23,7 +23,10 @@ LEASE = 18.0
 
 @dataclass(slots=True)
 class NewDelivery:
-    """A delivery about to be stored. Steps that needed no call come with their state already final."""
+    """A delivery about to be stored. Steps that needed no call come with their state already final.
+
+    `former` are the lines that earlier deliveries of its subject may still wait on (see `_behind_the_earlier`).
+    """
 
     event: int
     route: str
@@ -36,6 +39,7 @@ class NewDelivery:
     state: str = "ready"
     reason: Any = None
     result: Any = None
+    former: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -71,6 +75,7 @@ def add_deliveries(db: Db, rows: Sequence[NewDelivery]) -> int:
     """Store deliveries and wake their lines; return how many were new."""
     if not rows:
         return 0
+    _behind_the_earlier(db, rows)
     fresh = db.insert(
         "delivery",
         _DELIVERY,
@@ -87,6 +92,23 @@ def add_deliveries(db: Db, rows: Sequence[NewDelivery]) -> int:
     )  # fmt: skip
     ensure_lines(db, {row.line: row.lane for row in rows if row.state == "ready"})
     return len(fresh)
+
+
+def _behind_the_earlier(db: Db, rows: Sequence[NewDelivery]) -> None:
+    """Put each delivery onto a former line of its subject as long as something waits there.
+
+    A subject's line gets another name once its record is known (`crm>lead:101` for `crm>site/form:7`). What was
+    planned before stays where it is, and must not be overtaken.
+    """
+    asked = sorted({line for row in rows if row.state == "ready" for line in row.former if line != row.line})
+    busy: set[str] = set()
+    for start in range(0, len(asked), 300):
+        chunk = asked[start : start + 300]
+        sql = f"SELECT DISTINCT line FROM delivery WHERE state = 'ready' AND line IN ({db.marks(chunk)})"  # noqa: S608
+        busy |= {row[0] for row in db.rows(sql, chunk)}
+    for row in rows:
+        if row.state == "ready":
+            row.line = next((line for line in row.former if line in busy), row.line)
 
 
 def ensure_lines(db: Db, lines: dict[str, str]) -> None:
@@ -266,19 +288,16 @@ def add_links(db: Db, pairs: Iterable[tuple[tuple[str, str, str], tuple[str, str
         )  # fmt: skip
 
 
-def rekey(db: Db, old: str, new: str, lane: str) -> None:
-    """Move what waits on one line to another, keeping its order; what is under way stays where it is leased."""
-    if db.one("SELECT 1 FROM delivery WHERE line = ? AND state = 'ready' LIMIT 1", (old,)) is None:
-        return
-    moved = db.run("UPDATE delivery SET line = ? WHERE line = ? AND state = 'ready' AND started_at IS NULL", (new, old))
-    if moved:
-        ensure_lines(db, {new: lane})
-
-
 def drop_links(db: Db, connection: str, kind: str, ref: str) -> None:
-    """Forget every link of a record that is no more."""
-    db.run("DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ?", (connection, kind, ref))
-    db.run("DELETE FROM link WHERE to_connection = ? AND to_kind = ? AND to_ref = ?", (connection, kind, ref))
+    """Forget every link of a record that is no more; the rows that lead back are named by those that lead away."""
+    end = (connection, kind, ref)
+    away = db.rows("SELECT to_connection, to_kind, to_ref FROM link WHERE connection = ? AND kind = ? AND ref = ?", end)
+    db.run("DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ?", end)
+    db.many(
+        "DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ? "
+        "AND to_connection = ? AND to_kind = ? AND to_ref = ?",
+        [(*other, *end) for other in away],
+    )
 
 
 def held_leases(db: Db, pairs: Sequence[tuple[str, str]]) -> set[str]:

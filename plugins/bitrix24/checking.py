@@ -149,7 +149,8 @@ class Checking:
 
     def _stage_rows(self) -> list[dict[str, Any]]:
         rows = self._client.call("crm.status.list", {"order": {"SORT": "ASC"}})
-        return [row for row in rows if row.get("ENTITY_ID") == "STATUS" or is_deal_stage(row.get("ENTITY_ID"))]
+        stages = [row for row in rows if row.get("ENTITY_ID") == "STATUS" or is_deal_stage(row.get("ENTITY_ID"))]
+        return sorted(stages, key=_board)  # sorted is stable: within a board the portal's order stays
 
     def _pipelines(self) -> dict[str, str]:
         result = self._client.call("crm.category.list", {"entityTypeId": 2})
@@ -198,6 +199,12 @@ class Checking:
 def is_deal_stage(directory: Any) -> bool:
     """Tell `DEAL_STAGE` and `DEAL_STAGE_5`."""
     return re.fullmatch(r"DEAL_STAGE(_\d+)?", str(directory)) is not None
+
+
+def _board(row: Mapping[str, Any]) -> int:
+    """Return where a stage's board stands: leads, then the pipelines by their number."""
+    directory = str(row.get("ENTITY_ID"))
+    return -1 if directory == "STATUS" else int(directory.removeprefix("DEAL_STAGE").strip("_") or 0)
 
 
 def _guess(code: str, known: Iterable[str]) -> str:

@@ -210,6 +210,11 @@ class Bitrix24(Connector):
 
     # --- the way in ----------------------------------------------------------------------------------
 
+    @property
+    def verify_waits(self) -> bool:
+        """Without a token in the settings the installation's is looked up."""
+        return not self.settings["application_token"]
+
     def verify(self, request: Request) -> None:
         """Compare the application token; an app's is known from its verified installation."""
         known = self.settings["application_token"] or (self._held().get("application_token", ""),)

@@ -31,9 +31,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("paths", "conditions", "mapping", "tables", "templates", "identity", "changes"),
     ("plugins", "config"),
     ("runtime",),
-    ("receive", "pipeline", "metrics", "polling", "work_items", "outcome", "targets", "deliver", "ledger", "engine"),
-    ("web", "jobs", "ticker", "processes", "redis_server", "supervisor"),
-    ("explain", "handwork", "testing", "trying", "cli", "demo", "recipes", "console"),
+    (
+        "group_commit", "receive", "front", "pipeline", "metrics", "polling", "work_items", "outcome", "targets",
+        "deliver", "ledger", "engine",
+    ),
+    ("web", "jobs", "ticker", "processes", "redis_server", "stuck", "supervisor"),
+    ("explain", "handwork", "request_file", "testing", "trying", "cli", "demo", "recipes", "console"),
 )  # fmt: skip
 PLACE = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 

@@ -131,6 +131,21 @@ class PruneContract:
         prune.prune(store, 90 * DAY)
         assert set(self.left(store).values()) == {0}
 
+    def test_links_of_what_is_forgotten_go_and_those_of_records_stay(self, store: Store) -> None:
+        self.put(store, "k", 10)  # its subject is form:k
+        with store.write() as db:
+            old = (("form", "gone", "lead"), ("form", "k", "lead"), ("deal", "9", "parcel"))
+            for kind, ref, other in old:
+                work.add_links(db, [(("site", kind, ref), ("crm", other, ref))])
+            db.run("UPDATE link SET at = at - ?", (91 * DAY,))
+            work.add_links(db, [(("site", "form", "young"), ("crm", "lead", "young"))])
+        prune.prune_links(store, 90 * DAY)
+        with store.read() as db:
+            left = {(row[0], row[1]) for row in db.rows("SELECT kind, ref FROM link")}
+        assert left == {
+            ("form", "k"), ("lead", "k"), ("deal", "9"), ("parcel", "9"), ("form", "young"), ("lead", "young"),
+        }  # fmt: skip
+
     def test_with_nothing_to_forget_nothing_is_written(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         self.put(store, "a", 1)
         monkeypatch.setattr(store, "write", lambda *_, **__: pytest.fail("it wrote"))

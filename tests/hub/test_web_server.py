@@ -27,11 +27,13 @@ connections:
 _SERVER = """
 import sys
 from pathlib import Path
+from hub import front
 from hub.config import load
 from hub.plugins import Plugins
 from hub.processes import Plan, run_web
 from tests.hub.fakes import PLUGINS
 
+front.BODY_SECONDS = 3.0
 folder = Path(sys.argv[1])
 plugins = Plugins.of(*PLUGINS)
 run_web(Plan(load(folder / "hub.yaml", plugins, {}), plugins, folder / "data", "", "", port=int(sys.argv[2])))
@@ -228,3 +230,57 @@ def test_a_kept_connection_serves_one_request_after_the_other(server: Server) ->
 def test_health_and_metrics_are_there(server: Server) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         assert status(server.talk(head("GET", path))) == 200
+
+
+# --- slow senders ---------------------------------------------------------------------------------
+
+
+def test_senders_that_stop_inside_a_body_keep_nobody_waiting(server: Server) -> None:
+    sent = body("slow", padding="x" * 2000)
+    began = head("POST", "/in/site", f"Content-Length: {len(sent)}") + sent[:100]
+    with contextlib.ExitStack() as open_:
+        stuck = [open_.enter_context(socket.create_connection(("127.0.0.1", server.port), 20)) for _ in range(300)]
+        for wire in stuck:
+            wire.sendall(began)
+        good = body("among-slow")
+        assert status(server.talk(head("POST", "/in/site", f"Content-Length: {len(good)}"), good)) == 200
+        assert status(server.talk(head("GET", "/healthz"))) == 200
+        assert status(stuck[0].recv(65536)) == 408, "a body that does not come is not waited for without end"
+        for wire in stuck[1:]:
+            assert status(wire.recv(65536)) == 408
+    assert "among-slow" in server.stored() and "slow" not in server.stored()
+
+
+def test_a_body_that_comes_in_small_pieces_is_taken_in_time(server: Server) -> None:
+    sent = body("pieces", padding="x" * 200)
+    with socket.create_connection(("127.0.0.1", server.port), 20) as wire:
+        wire.sendall(head("POST", "/in/site", f"Content-Length: {len(sent)}"))
+        for at in range(0, len(sent), 40):
+            wire.sendall(sent[at : at + 40])
+            threading.Event().wait(0.02)
+        assert status(wire.recv(65536)) == 200
+    assert "pieces" in server.stored()
+
+
+def test_a_header_with_an_underscore_never_stands_for_the_real_one(server: Server) -> None:
+    """`X_Secret` and `X-Secret` are one name to WSGI: what a proxy lets through must not pass for what it checks."""
+    sent = body("underscore")
+    honest = head("POST", "/in/site", f"Content-Length: {len(sent)}")
+    for extra in (b"X_Secret: wrong\r\n", b""):
+        assert status(server.talk(honest.replace(b"X-Secret", extra + b"X-Secret"), sent)) == 200
+    forged = honest.replace(b"X-Secret: letmein", b"X-Secret: wrong\r\nX_Secret: letmein")
+    assert status(server.talk(forged, sent)) in (401, 403)
+
+
+def test_a_large_body_is_taken_like_a_small_one(server: Server) -> None:
+    sent = body("large-but-fine", padding="x" * 600_000)
+    assert status(server.talk(head("POST", "/in/site", f"Content-Length: {len(sent)}"), sent)) == 200
+    assert "large-but-fine" in server.stored()
+
+
+def test_letters_beyond_ascii_in_an_address_arrive_as_they_are(server: Server) -> None:
+    path = "/in/site/%D0%9A%D0%B8%D1%97%D0%B2?q=%D0%9A"
+    sent = body("kyiv")
+    assert status(server.talk(head("POST", path, f"Content-Length: {len(sent)}"), sent)) == 200
+    with server.store.read() as db:
+        assert ("/in/site/Київ",) in {tuple(row) for row in db.rows("SELECT path FROM receipt WHERE key = 'kyiv'")}

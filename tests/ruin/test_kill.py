@@ -55,3 +55,20 @@ def test_random_processes_die(
         "2 kill", **done, kills=sum(tree.kills.values()), by_role=tree.kills, broken_connections=sent.broken,
         statuses=dict(sent.statuses), slowest_answer=f"{sent.slowest:.2f}s", seconds=f"{time.monotonic() - began:.0f}",
     )  # fmt: skip
+
+
+@sizes(small=(200,), full=(1500,))
+def test_a_process_frozen_with_the_store_in_its_hand(
+    size: tuple[int], vendor: Vendor, trees: Callable[..., Tree], figures: Callable[..., None]
+) -> None:
+    """It would stop every writer, the web too; the supervisor ends it before an acknowledgement is lost."""
+    [total] = size
+    tree = trees(YAML.format(url=vendor.url), workers=1).start()
+    began = send(tree, [[message(str(n), form(n)) for n in range(total)]])
+    frozen = tree.freeze_with_the_store("worker")
+    more = send(tree, [[message(str(n), form(n)) for n in range(total, total + 40)]])
+    assert len(more.accepted) == 40 and set(more.statuses) == {200}
+    until(lambda: frozen not in tree.pids(), 20.0)
+    tree.drain()
+    figures("2 frozen", **settled(vendor, began.accepted | more.accepted), slowest_answer=f"{more.slowest:.2f}s")
+    assert tree.states() == {"done": total + 40}

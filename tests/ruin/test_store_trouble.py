@@ -44,11 +44,11 @@ def test_outcomes_outlive_a_full_disk(box: Box, monkeypatch: pytest.MonkeyPatch)
     ledger = box.engines[0].ledger
     write, refused = ledger.write, []
 
-    def full(db: Any, batch: Any) -> None:
+    def full(db: Any, batch: Any) -> Any:
         if len(refused) < 3:
             refused.append(len(batch))
             raise sqlite3.OperationalError("database or disk is full")
-        write(db, batch)
+        return write(db, batch)
 
     monkeypatch.setattr(ledger, "write", full)
     box.start()
@@ -66,10 +66,10 @@ def test_a_result_that_cannot_be_stored_is_parked_alone(box: Box, monkeypatch: p
     ledger = box.engines[0].ledger
     write = ledger.write
 
-    def choosy(db: Any, batch: Any) -> None:
+    def choosy(db: Any, batch: Any) -> Any:
         if any(getattr(result, "done", None) and result.done.result.get("TITLE") == "poison" for _, result in batch):
             raise TypeError("str is not valid UTF-8")
-        write(db, batch)
+        return write(db, batch)
 
     monkeypatch.setattr(ledger, "write", choosy)
     for n in range(10):

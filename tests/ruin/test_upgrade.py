@@ -65,7 +65,7 @@ def cut_off_in_the_middle(tree: Tree, vendor: Vendor, size: int) -> set[str]:
     tree.freeze("supervisor", "worker", "ticker")
     unread = send(tree, [[message(str(n), form(n)) for n in range(2 * size, 3 * size)]])
     for pid in tree.pids():
-        os.kill(pid, signal.SIGKILL)
+        tree.kill_pid(pid)  # some are gone with their parent
     until(lambda: not tree.pids(), 10.0)
     left = tree.left()
     assert left["receipts"] == size

@@ -199,6 +199,20 @@ class Tree:
         until(stopped, 20.0)
         return pids
 
+    def freeze_with_the_store(self, role: str) -> int:
+        """SIGSTOP a process of this role at a moment when it holds the store; return its pid."""
+        pids = self.roles()[role]
+
+        def stopped() -> bool:
+            os.kill(pids[0], signal.SIGSTOP)
+            if not self.writable() and not self.writable():
+                return True
+            os.kill(pids[0], signal.SIGCONT)
+            return False
+
+        until(stopped, 60.0)
+        return pids[0]
+
     def writable(self) -> bool:
         """Return whether nobody holds the store's locks."""
         if self.database_url:

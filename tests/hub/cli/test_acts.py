@@ -143,6 +143,9 @@ def test_a_wanted_second_sending(hub: Hub, box: Box) -> None:
     assert box.send({**form(), "subject": "form:1"}, id="m1") == 200
     box.settle()
     assert len(box.events()) == 2, "the vendor's own duplicate is still one"
+    with box.store.read() as db:
+        markers = {row[0] for row in db.rows("SELECT marker FROM delivery")}
+    assert len(markers) == 2, "a doubt about the second sending must not find what the first one made"
 
 
 def test_an_unreadable_one_is_read_again_by_a_mended_plugin(

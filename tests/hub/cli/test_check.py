@@ -95,6 +95,18 @@ def test_a_hold_is_told_and_lifted_when_the_check_is_good(
     assert box.alerts() == []
 
 
+def test_new_credentials_that_the_running_hub_has_not_read_lift_nothing(
+    hub: Hub, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    with box.store.write() as db:
+        state.set_health(db, "crm", held=stored("auth_failed", why="401"), settings="others", probe_at=db.now + 600)
+    monkeypatch.setattr(Sink, "check", lambda self: [Finding("ok", "the token works")])
+    told = " ".join(hub("check", "--live").stdout.split())
+    assert "a hub that runs still has the ones it was started with. restart the hub" in told
+    with box.store.read() as db:
+        assert state.healths(db)["crm"].held is not None
+
+
 def test_a_pause_is_told_and_stays(hub: Hub, box: Box) -> None:
     with box.store.write() as db:
         pause(db, "crm")

@@ -29,7 +29,12 @@ def test_recipe_loads_as_copied(name, plugins, tmp_path):
     files = recipes.files(name)
     for file, text in files.items():
         (tmp_path / file).write_text(text, encoding="utf-8")
-    filled = re.sub(r"^(\w+)=$", r"\1=01234567890123456789", files[".env.example"], flags=re.M)
+    empty = files[".env.example"]
+    assert "B24_WEBHOOK_URL=\n" in empty, "an example left in its place would pass for the real one"
+    known = empty.replace(
+        "B24_WEBHOOK_URL=\n", "B24_WEBHOOK_URL=https://example.bitrix24.ua/rest/1/0123456789abcdef/\n"
+    )
+    filled = re.sub(r"^(\w+)=$", r"\1=01234567890123456789", known, flags=re.M)
     (tmp_path / ".env").write_text(filled)
     config = load(tmp_path / "hub.yaml", plugins, {})
     assert [str(one) for one in config.notes] == []

@@ -11,7 +11,7 @@ import pytest
 
 from hub.model import Event, Request, Watch
 from hub.sealing import Sealer
-from hub.store import Store, intake, people, record, state, work
+from hub.store import Db, Store, intake, people, record, state, work
 
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
 
@@ -35,6 +35,10 @@ def event(key: str, subject: str = "deal:55", **more: object) -> Event:
 
 def delivery(event_id: int, line: str, step: str = "0", route: str = "r") -> work.NewDelivery:
     return work.NewDelivery(event_id, route, step, "crm", "deal.upsert", line, "crm", f"mark-{event_id}")
+
+
+def lines_of(db: Db) -> list[str]:
+    return [row[0] for row in db.rows("SELECT line FROM delivery ORDER BY id")]
 
 
 class StoreContract:
@@ -168,6 +172,22 @@ class StoreContract:
             assert work.adopt_orphans(db) == 1
             assert not work.has_orphans(db)
             assert work.claim(db, "crm", 5, "w:a") == ["crm>deal:55"]
+
+    def test_what_is_planned_later_goes_behind_what_waits_on_a_former_line(self, store: Store) -> None:
+        """A subject's record became known meanwhile: its line has another name, its order is the same."""
+        former = ("crm>site/form:7", "crm>person:1")
+        known = {"line": "crm>lead:101", "former": former}
+        with store.write() as db:
+            work.add_deliveries(db, [delivery(1, "crm>site/form:7")])
+            work.add_deliveries(db, [dataclasses.replace(delivery(2, ""), **known), delivery(3, "crm>lead:101")])
+            assert lines_of(db) == ["crm>site/form:7", "crm>site/form:7", "crm>lead:101"]
+            db.run("UPDATE delivery SET state = 'done' WHERE event IN (1, 2)")
+            work.add_deliveries(db, [dataclasses.replace(delivery(4, ""), **known)])
+            assert lines_of(db)[-1] == "crm>lead:101"
+            work.add_deliveries(db, [delivery(5, "crm>person:1"), dataclasses.replace(delivery(6, ""), **known)])
+            assert lines_of(db)[-1] == "crm>lead:101", "within one batch the rows are of one moment"
+            work.add_deliveries(db, [dataclasses.replace(delivery(7, ""), **known)])
+            assert lines_of(db)[-1] == "crm>person:1"
 
     # --- people -------------------------------------------------------------------------------
 

@@ -1,12 +1,15 @@
 """A connector for tests, the vendor's recorded answers, and a portal to talk to."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
 import pytest
+import requests
 
 from hub.testing.build import build
 from plugins.bitrix24.connector import Bitrix24
+from plugins.bitrix24.sandbox import Bitrix24Sandbox
 
 SAMPLES = Path(__file__).parent / "samples"
 HOOK = "https://portal.bitrix24.ru/rest/1/fakewebhooksecret/"
@@ -17,10 +20,14 @@ APP = {
 }
 
 
+def sample(name):
+    return json.loads((SAMPLES / name).read_text())
+
+
 @pytest.fixture
 def recorded():
     """Return a recorded JSON body by its file name."""
-    return lambda name: json.loads((SAMPLES / name).read_text())
+    return sample
 
 
 @pytest.fixture
@@ -41,3 +48,46 @@ def by_app():
         "application_token": "learned-token",
     }
     return build(Bitrix24, APP, tokens=held)
+
+
+class Clock:
+    def __init__(self):
+        self.now = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def portal(clock):
+    with Bitrix24Sandbox(rate_per_second=None, clock=clock).start() as running, requests.Session() as http:
+        hook = running.sandbox.credentials()["webhook_url"]
+
+        class Client:
+            sandbox, url = running.sandbox, running.url
+
+            def call(self, method, **params):
+                answer = http.post(hook + method, json=params, timeout=5)
+                return answer.status_code, answer.json()
+
+            def ok(self, method, **params):
+                status, body = self.call(method, **params)
+                assert status == 200, body
+                return body["result"]
+
+            def state(self):
+                return http.get(self.url + "/_sandbox/state", timeout=5).json()
+
+        yield Client()
+
+
+@pytest.fixture
+def contact(portal):
+    phones = [{"VALUE": "+380501112233", "VALUE_TYPE": "MOBILE"}, {"VALUE": "+380441112233", "VALUE_TYPE": "WORK"}]
+    mails = [{"VALUE": "olena@example.com", "VALUE_TYPE": "WORK"}]
+    return portal.ok("crm.contact.add", fields={"NAME": "Олена", "PHONE": phones, "EMAIL": mails})

@@ -1,4 +1,4 @@
-"""What the plugin's tests share: samples, a connector against nothing, a connector against the sandbox."""
+"""What the plugin's tests share: samples, a connector against nothing, one against the sandbox, a caller of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hub.model import Action, Done
 from hub.testing import build
 from plugins.novaposhta.connector import NovaPoshta
 from plugins.novaposhta.sandbox import NovaPoshtaSandbox
+from tests.plugins.novaposhta.caller import NOW, Client
 
 SAMPLES = Path(__file__).parent / "samples"
 KEY = "FAKE_NP_API_KEY_0000000000000000"
@@ -99,3 +100,21 @@ def order() -> dict[str, Any]:
         "PayerType": "Recipient",
         "PaymentMethod": "Cash",
     }
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Client]]:
+    clients: list[Client] = []
+
+    def begin(**options: Any) -> Client:
+        clients.append(Client(NovaPoshtaSandbox(**{"clock": lambda: NOW} | options)))
+        return clients[-1]
+
+    yield begin
+    for client in clients:
+        client.running.stop()
+
+
+@pytest.fixture
+def np(start: Callable[..., Client]) -> Client:
+    return start()
