@@ -194,6 +194,27 @@ def test_a_webhook_that_comes_twice_is_told_once(place: Place) -> None:
     assert told == [(len(place.crm.world.notes),)]
 
 
+def test_a_retry_long_after_is_told_once(place: Place) -> None:
+    """P3: amoCRM sends a body again after minutes where our answer got lost; by then all has been worked through."""
+    place.poll()
+    place.form()
+    place.settle()
+    [deal] = place.records("leads")
+    place.act("POST", f"leads/{deal['id']}/notes", [{"note_type": "common", "params": {"text": "перезвонить"}}])
+    place.control("chat/incoming", text="Здравствуйте", lead=deal["id"])
+    place.settle()
+    before = events(place)
+    assert {"note.added", "message.received", "deal.created", "contact.created"} <= set(before)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    for sent in list(place.crm.hooks.sent):
+        assert requests.post(sent.destination, data=sent.body, headers=headers, timeout=5).status_code == 200
+    place.settle()
+    assert events(place) == before
+    place.poll()  # and the feed tells of the same once more
+    place.settle()
+    assert [one for one in events(place) if not one.startswith("vendor.")] == before
+
+
 def test_what_the_webhook_missed_the_poll_finds(place: Place) -> None:
     """A lost webhook is found in the feed of events, and one that came is not told again."""
     place.form()
