@@ -43,7 +43,9 @@ class Checking:
         try:
             found = self._account()
         except AuthFailed as error:
-            return [Finding("problem", error.reason, "README, part Set up: a new token, or consent once more")]
+            remedy = "README, part Set up: a new token, or consent once more"
+            blocked = error.reason == codes.BLOCKED
+            return [Finding("problem", error.reason, "amoCRM's support alone can help" if blocked else remedy)]
         for ask in (self._user, self._fields, self._stages, self._marker, self._hooks, self._channel):
             try:
                 found += ask()
