@@ -24,15 +24,15 @@ _METHODS = ("GET", "POST", "PATCH", "DELETE", "PUT")
 
 
 class Acting:
-    """What the hub does in one account."""
+    """What the hub does in one account; `home` is the connection's own name."""
 
     def __init__(
         self, client: Client, directory: Directory, search: Search, reading: Reading, chats: Chats,
-        base_url: str, region: str, user: str = "",
+        base_url: str, region: str, user: str, home: str,
     ) -> None:  # fmt: skip
         self._client, self._directory, self._search, self._reading = client, directory, search, reading
         self._chats, self._region, self._user = chats, region, user
-        self._notes = Notes(client, search, reading, user, lambda action: self._leads.create_call(action))
+        self._notes = Notes(client, search, reading, user, home, lambda action: self._leads.create_call(action))
         self._crm = Crm(client, directory, search, reading, base_url, region, user, self._notes.add_note)
         self._leads = Leads(client, directory, reading, self._crm, self._notes.add_note, region, user)
 

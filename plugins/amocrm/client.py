@@ -75,7 +75,7 @@ class Client:
         self._settings, self._http, self._tokens, self._oauth, self._clock = settings, http, tokens, oauth, clock
         self._patience, self._pace = patience, pace or Pace(settings["limits"]["per_second"])
         self._lock = threading.Lock()
-        self._refused_at, self._refused = 0.0, 0
+        self._refused_at, self._refused, self._held_until = 0.0, 0, 0.0
 
     # --- one call --------------------------------------------------------------------------------
 
@@ -115,6 +115,8 @@ class Client:
         return self._once(method, url, f"{method} {path}", body, changes)
 
     def _once(self, method: str, url: str, what: str, body: Any, changes: bool) -> Any:
+        if (left := self._held_until - self._clock()) > 0 and not self._patience:
+            raise RateLimited(f"{what}: waiting after too many calls", left)
         token, held = self._token()
         try:
             return self._read(self._send(method, url, body, changes, token), what, body, changes)
@@ -148,10 +150,13 @@ class Client:
         if 200 <= answer.status < 300:
             self._refused = 0
             return answer.json() if answer.body.strip() and answer.status != 204 else None
-        raise refusal(
+        error = refusal(
             answer.status, answer.body, what, changes=changes, sent=sent, pause=self._pause(answer.status),
             retry_after=answer.retry_after(),
         )  # fmt: skip
+        if isinstance(error, RateLimited):  # everything of this connection stops, not this call alone
+            self._held_until = max(self._held_until, self._clock() + (error.after or 1.0))
+        raise error
 
     def _pause(self, status: int) -> float:
         """Return how long to stop after 429: a second, doubled with each one that follows; parallel ones are one."""

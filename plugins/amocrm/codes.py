@@ -220,7 +220,7 @@ LEGACY: Mapping[str, str] = {
 #: said where the web server in front of amoCRM answers 403 in HTML (amocrm-api-php issues 434 and 563)
 BLOCKED = (
     "amoCRM has blocked this server's calls after too many of them (403 from its web server). Trying again doesn't "
-    "help, and no other token or setting lifts it: write to amoCRM's support with the address of the account and of this server, and "
-    "ask them to lift the block. The hub tries one call every ten minutes and goes on by itself once it is lifted. "
-    "Look what made so many calls: other integrations on this server count too"
+    "help, and no other token or setting lifts it: write to amoCRM's support with the address of the account and of "
+    "this server, and ask them to lift the block. The hub tries one call every ten minutes and goes on by itself once "
+    "it is lifted. Look what made so many calls: other integrations on this server count too"
 )

@@ -83,7 +83,7 @@ class AmoCrm(Connector):
     def _acting(self) -> Acting:
         return Acting(
             self._client, self._directory, self._search, self._reading, self._chats, self.settings["base_url"],
-            self.connection.region, self.settings["user"],
+            self.connection.region, self.settings["user"], self.connection.name,
         )  # fmt: skip
 
     @cached_property

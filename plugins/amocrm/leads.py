@@ -114,6 +114,7 @@ class Leads:
         return self._judged(uid, answer)
 
     def decline(self, action: Action) -> Done:
+        """Decline an incoming lead: it goes, with the deal it would have become."""
         uid, body = target(action), {}
         if who := action.values.get("user") or action.values.get("user_id") or self._user:
             body["user_id"] = outgoing.integer("user", who)

@@ -22,22 +22,29 @@ class Notes:
     """What the hub writes beside records. `stranger` makes an incoming lead of a call whose phone nobody has."""
 
     def __init__(
-        self, client: Client, search: Search, reading: Reading, user: str, stranger: Callable[[Action], Done]
+        self, client: Client, search: Search, reading: Reading, user: str, home: str,
+        stranger: Callable[[Action], Done],
     ) -> None:  # fmt: skip
         self._client, self._search, self._reading, self._user = client, search, reading, user
-        self._stranger = stranger
+        self._home, self._stranger = home, stranger
 
     def create(self, action: Action) -> Done:
+        """Write a note to the record that the step names, or to the event's own."""
         kind, number = self.owner(action)
         return self.add_note(kind, number, outgoing.note(action.values), action.in_doubt_since)
 
     def owner(self, action: Action) -> tuple[str, str]:
-        kind, number = outgoing.owner(action.values)
-        event = action.event
-        if not kind and event and event.kind in codes.ENTITIES:
-            kind, number = event.kind, event.subject.partition(":")[2]
+        """Return (kind, id) of the record something hangs on: the one named, else the event's own if it is ours."""
+        kind, number = self._named(action)
         if not kind:
             raise Refused(f"{action.name} needs its record: deal, contact, company or customer")
+        return kind, number
+
+    def _named(self, action: Action) -> tuple[str, str]:
+        kind, number = outgoing.owner(action.values)
+        event = action.event
+        if not kind and event and event.connection == self._home and event.kind in codes.ENTITIES:
+            kind, number = event.kind, event.subject.partition(":")[2]
         return kind, number
 
     def add_note(self, kind: str, number: str, body: Mapping[str, Any], since: dt.datetime | None) -> Done:
@@ -62,6 +69,7 @@ class Notes:
         return Done({"id": made, "text": text, kind: number}, made)
 
     def update(self, action: Action) -> Done:
+        """Change a note's text or kind."""
         kind, number = self.owner(action)
         note = str(action.id or action.values.get("id") or "")
         body = outgoing.note({key: value for key, value in action.values.items() if key != "id"})
@@ -77,6 +85,8 @@ class Notes:
         body = outgoing.call(action.values, action.marker)
         if not body["phone"]:
             raise Refused("call.create needs a phone", {"phone": "empty"})
+        if action.in_doubt_since is not None and (left := self._call_of(body)):
+            return left
         try:
             answer = self._client.post("calls", [{**body, "request_id": "0"}])
         except Gone:
@@ -97,16 +107,20 @@ class Notes:
             f"no contact or company has this call's phone ({body['phone'][:4]}...): `unknown: lead` makes it a lead"
         )
 
+    def _call_of(self, body: Mapping[str, Any]) -> Done | None:
+        """Return the call that an earlier try has put into a card: its note has the same `uniq`."""
+        for contact in self._search.find("contact", {"phone": body["phone"]}, 5):
+            for note in self._search.find("note", {"contact": contact["id"]}, codes.PAGE):
+                params = note["extra"].get("params") or {}
+                if str(params.get("uniq") or "") == body["uniq"]:
+                    return Done({"id": note["id"], "uniq": body["uniq"], "contact": contact["id"]}, str(note["id"]))
+        return None
+
     def create_task(self, action: Action) -> Done:
+        """Make a task on the record that the step names, or on the event's own."""
         values = dict(action.values)
-        if (
-            not outgoing.owner(values)[0]
-            and action.event
-            and action.event.kind in codes.ENTITIES
-            and "entity_id" not in values
-        ):
-            values[action.event.kind] = action.event.subject.partition(":")[2]
-        return self.add_task(values, action.in_doubt_since)
+        kind, number = self._named(action)
+        return self.add_task({**values, kind: number} if kind else values, action.in_doubt_since)
 
     def add_task(self, values: Mapping[str, Any], since: dt.datetime | None) -> Done:
         """Make a task; when `since` is given, look for the same one on the same record, made since, first."""
@@ -123,6 +137,7 @@ class Notes:
         return Done(records.task({**body, "id": made, "is_completed": False}), made, written=dict(body))
 
     def update_task(self, action: Action) -> Done:
+        """Change a task; its deadline stays unless a new one is given."""
         number = target(action)
         body = outgoing.task(
             {key: value for key, value in action.values.items() if key != "id"},

@@ -391,6 +391,16 @@ def test_a_call_finds_its_card_by_the_phone(account: Any) -> None:
     assert lead.result["phone"] == "+79990000000"
 
 
+def test_a_call_whose_answer_was_lost_is_put_in_once(account: Any) -> None:
+    account.contact()
+    account.fault("lost_reply", "POST calls")
+    call = {"phone": "+79161112233", "duration": "12"}
+    with pytest.raises(Uncertain):
+        account.do("call.create", call, marker="m")
+    again = account.do("call.create", call, marker="m", in_doubt_since=LONG_AGO)
+    assert [str(number) for number in account.sandbox.world.notes] == [again.id]
+
+
 def test_tasks(account: Any) -> None:
     deal = account.do("deal.create", {"name": "x"}).id
     values = {
@@ -428,9 +438,16 @@ def test_what_a_step_finds_is_aimed_at(account: Any) -> None:
 
 def test_a_task_hangs_on_the_events_record(account: Any) -> None:
     deal = account.do("deal.create", {"name": "x"}).id
-    account.do("task.create", {"text": "Ответить"}, event=Event("deal.created", f"deal:{deal}", "k"))
+    event = Event("deal.created", f"deal:{deal}", "k", connection="amo")
+    account.do("task.create", {"text": "Ответить"}, event=event)
     [task] = account.sandbox.world.tasks.values()
     assert (task["entity_type"], task["entity_id"]) == ("leads", int(deal))
+    account.do("note.create", {"text": "a"}, event=event)
+    elsewhere = event.with_(connection="another")  # another CRM's deal of that number is none of ours
+    with pytest.raises(Refused, match="needs its record"):
+        account.do("note.create", {"text": "a"}, event=elsewhere)
+    account.do("task.create", {"text": "x"}, event=elsewhere)
+    assert list(account.sandbox.world.tasks.values())[-1]["entity_id"] is None
 
 
 # --- companies, customers, catalogs, users, many ------------------------------------------------------

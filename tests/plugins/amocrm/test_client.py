@@ -140,6 +140,19 @@ class TestRefusals:
                 by_token._client.get("leads")
             assert caught.value.after == 1.0
 
+    def test_after_429_no_other_call_goes_out(self, web, by_token):
+        clock = [1000.0]
+        by_token._client._clock = lambda: clock[0]
+        web.get(API + "leads", status=429, headers={"Retry-After": "17"})
+        web.get(API + "contacts", status=204)
+        for path in ("leads", "contacts", "contacts"):
+            with pytest.raises(RateLimited) as caught:
+                by_token._client.get(path)
+            assert caught.value.after == 17.0
+        assert len(web.calls) == 1
+        clock[0] += 17
+        assert by_token._client.get("contacts") is None
+
     def test_retry_after_is_obeyed(self, web, by_token):
         web.get(API + "leads", status=429, headers={"Retry-After": "17"})
         with pytest.raises(RateLimited) as caught:
