@@ -201,5 +201,5 @@ class AmoCrm(Connector):
         return self._oauth.authorize_url(state)
 
     def consent(self, request: Request) -> Reply:
-        """Take the code of a consent and store the tokens, or hear that the integration was switched off."""
+        """Take the code of a consent and store the tokens."""
         return self._oauth.consent(request, self.tokens)

@@ -56,10 +56,7 @@ class OAuth:
         return f"{page}?{urlencode({'client_id': self._settings['client_id'], 'state': state, 'mode': 'popup'})}"
 
     def consent(self, request: Request, vault: TokenVault) -> Reply:
-        """Store the tokens of a consent, or hear that the integration was switched off. `Rejected` for the rest."""
-        if request.query_value("signature"):
-            verify_disconnect(request, self._settings)
-            return Reply(200, "the hub has heard that the integration was switched off")
+        """Store the tokens of a consent. `Rejected` for anything else."""
         if not self._settings["client_id"]:
             raise Rejected(404, "this connection has a long-lived token: there is nothing to consent to")
         if error := request.query_value("error"):

@@ -311,7 +311,6 @@ class TestConsent:
             ({"code": "c", "referer": "other.amocrm.ru"}, 403, "other.amocrm.ru"),
             ({"error": "access_denied"}, 403, "was refused"),
             ({}, 400, "no answer"),
-            ({"signature": "00"}, 403, "does not fit"),
         ],
     )
     def test_what_isnt_taken_and_never_asked_for(self, query, status, words):
@@ -327,10 +326,12 @@ class TestConsent:
         with pytest.raises(Exception, match="Authorization code has expired"):
             connector.consent(Request("GET", "/oauth/amocrm", (("code", "c"),)))
 
-    def test_the_farewell_is_heard_at_both_doors(self):
+    def test_the_farewell_is_a_message_like_others(self):
+        """It is kept and told, and no consent: that would let the calls of a dead integration out again."""
         connector = build(AmoCrm, APP)
         request = request_from_file(SAMPLES / "integration-disconnect.webhook.txt", "amocrm")
-        assert connector.consent(request).status == 200
+        with pytest.raises(Rejected):
+            connector.consent(request)
         connector.verify(request)
         [event] = read(connector, request)
         assert (event.type, "switched off" in event.text) == ("connection.changed", True)
