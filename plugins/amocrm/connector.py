@@ -69,7 +69,8 @@ class AmoCrm(Connector):
     @cached_property
     def _reading(self) -> Reading:
         region, at = self.connection.region, zone_of(self.connection.timezone)
-        return Reading(self._client, self._directory, self.settings["base_url"], region, at)
+        base_url, own_user = self.settings["base_url"], self.settings["own_user"]
+        return Reading(self._client, self._directory, base_url, region, at, own_user)
 
     @cached_property
     def _search(self) -> Search:

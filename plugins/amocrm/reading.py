@@ -26,8 +26,10 @@ _GOODS = 20
 class Reading:
     """The reads of one account."""
 
-    def __init__(self, client: Client, directory: Directory, base_url: str, region: str, at: dt.tzinfo) -> None:
-        self._client, self._directory = client, directory
+    def __init__(
+        self, client: Client, directory: Directory, base_url: str, region: str, at: dt.tzinfo, own_user: str = ""
+    ) -> None:  # fmt: skip
+        self._client, self._directory, self._own_user = client, directory, own_user
         self._base_url, self._region, self.zone = base_url, region, at
 
     # --- one record ------------------------------------------------------------------------------
@@ -185,6 +187,8 @@ class Reading:
             task = records.task(self.raw_task(number))
         except Gone:
             return []
+        if hint.type == "task.completed" and self._own_user and task.get("by") == self._own_user:
+            return []  # the hub's own doing
         if hint.type == "task.completed" and not task.get("done"):
             hint = hint.with_(type="task.updated")  # opened again meanwhile
         found = {**hint.record, "task": task, **self._around("task", task, needs)}

@@ -168,7 +168,10 @@ class AmoCrmSettings(Settings):
     own_user = fields.String(
         load_default="",
         validate=validate.Regexp(r"^\d*$", error="a user's id is a number"),
-        metadata={"help": "a user that only the hub works as: notes written by it are no news", "example": "3000009"},
+        metadata={
+            "help": "a user that only the hub works as: its notes and the tasks it completes are no news",
+            "example": "3000009",
+        },
     )
 
     @ma.validates_schema

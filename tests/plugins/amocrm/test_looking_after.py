@@ -239,6 +239,8 @@ class TestComplete:
         assert (event.type, event.record["deal"]["name"]) == ("task.updated", "x")  # opened again meanwhile
         account.do("task.complete", id=task)
         assert account.complete(hint)[0].type == "task.completed"
+        account.connector._reading._own_user = "3000001"  # the token's user is the hub's own
+        assert account.complete(hint) == []
 
 
 class TestChats:
