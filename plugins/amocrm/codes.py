@@ -143,11 +143,11 @@ class Fed:
 def _fed() -> dict[str, Fed]:
     table = {
         f"{kind}_{word}": Fed(verb)
-        for kind in ("lead", "contact", "company", "customer")
+        for kind in ("lead", "contact", "company")
         for word, verb in {"added": "created", "restored": "updated", "deleted": "deleted"}.items()
     }
     changed = (
-        "lead_status_changed", "customer_status_changed", "entity_responsible_changed", "sale_field_changed",
+        "lead_status_changed", "entity_responsible_changed", "sale_field_changed",
         "name_field_changed", "custom_field_value_changed", "entity_tag_added", "entity_tag_deleted",
         "entity_linked", "entity_unlinked", "entity_merged", "contact_linked", "contact_unlinked",
     )  # fmt: skip

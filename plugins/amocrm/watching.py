@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -29,6 +30,14 @@ TELL = 24 * 3600.0
 _TYPES = ",".join(codes.FEED)
 
 
+@dataclass
+class _Walked:
+    """Some pages of the feed."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    more: int = 0
+
+
 class Watching:
     """The polls of one account."""
 
@@ -48,14 +57,33 @@ class Watching:
             return Poll([], {"since": moment})
         since, page = int(cursor["since"]), int(cursor.get("page") or 1)
         until = int(cursor.get("until") or moment)
-        asked = {"filter": {"type": _TYPES, "created_at": {"from": since - OVERLAP, "to": until}}}
-        receipts: list[tuple[str, Request]] = []
-        pages = self._client.pages("events", asked, page_size=codes.EVENTS_PAGE, first=page)
+        span = {"created_at": {"from": since - OVERLAP, "to": until}}
+        every = bool(cursor.get("every"))
+        try:
+            found = self._walk(span if every else {**span, "type": _TYPES}, page)
+        except Refused as error:
+            if every or error.vendor_code != "400":
+                raise
+            every, found = (
+                True,
+                self._walk(span, page),
+            )  # an account that doesn't know one of the kinds is asked for all
+        receipts = [_receipt(row, now) for row in found.rows if id_of(row.get("id")) and _is_told(row)]
+        kept = {"every": True} if every else {}
+        if found.more:
+            return Poll(receipts, {"since": since, "until": until, "page": found.more, **kept}, next_in=1.0)
+        return Poll(receipts, {"since": until, **kept})
+
+    def _walk(self, wanted: Mapping[str, Any], first: int) -> _Walked:
+        """Return the events of some pages, and the page to go on with (0: none)."""
+        found = _Walked()
+        pages = self._client.pages("events", {"filter": wanted}, page_size=codes.EVENTS_PAGE, first=first)
         for walked, rows in enumerate(pages, 1):
-            receipts += [_receipt(row, now) for row in rows if id_of(row.get("id"))]
+            found.rows += rows
             if walked >= PAGES:
-                return Poll(receipts, {"since": since, "until": until, "page": page + walked}, next_in=1.0)
-        return Poll(receipts, {"since": until})
+                found.more = first + walked
+                break
+        return found
 
     # --- the webhook -------------------------------------------------------------------------------
 
@@ -127,6 +155,12 @@ class Watching:
             remedy = "Find out why the hub didn't answer then; what was missed comes by the poll of events"
             findings.append(Finding("warning", words, remedy))
         return Poll([], cursor, findings=findings)
+
+
+def _is_told(row: Mapping[str, Any]) -> bool:
+    """Tell the events that mean something to the hub; a feed asked for all kinds brings many more."""
+    type_ = str(row.get("type") or "")
+    return type_ in codes.FEED or (type_.startswith("custom_field_") and type_.endswith("_value_changed"))
 
 
 def _unknown(error: Refused, settings: list[str]) -> str:

@@ -153,6 +153,18 @@ class TestFeed:
         again = account.connector._watching.events(poll.cursor, dt.datetime.now(dt.UTC))
         assert {key for key, _ in again.receipts} <= {key for key, _ in poll.receipts}  # the overlap, known by its keys
 
+    def test_an_account_that_doesnt_know_one_of_the_kinds_is_asked_for_all(self, account):
+        watching = account.connector._watching
+        cursor = watching.events(None, NOW).cursor
+        account.made("leads", name="x")
+        account.sandbox.world.note_event("nps_rate_added", "lead", 5)
+        account.fault("validation", "GET events")
+        poll = watching.events(cursor, dt.datetime.now(dt.UTC))
+        assert [one.type for one in self.events(account, poll)] == ["deal.created"]
+        account.fault("validation", "GET events")
+        with pytest.raises(Refused):  # it is remembered: another refusal is another matter
+            watching.events(poll.cursor, dt.datetime.now(dt.UTC))
+
     def test_more_than_one_poll_can_take(self, account):
         cursor = account.connector._watching.events(None, NOW).cursor
         for number in range(1234):
