@@ -298,7 +298,17 @@ def owner(given: Mapping[str, Any]) -> tuple[str, str]:
 
 def note(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body of a note: `note_type` is `common` unless said, everything not known goes into its params."""
-    known = ("entity_id", "entity_type", "note_type", "created_by", "responsible_user_id", "params", *codes.ENTITIES)
+    quiet = "is_need_to_trigger_digital_pipeline"
+    known = (
+        "entity_id",
+        "entity_type",
+        "note_type",
+        "created_by",
+        "responsible_user_id",
+        "params",
+        quiet,
+        *codes.ENTITIES,
+    )
     params = given.get("params")
     more = {key: value for key, value in given.items() if key not in known and value not in (None, "")}
     out: dict[str, Any] = {
@@ -308,6 +318,8 @@ def note(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("created_by", "responsible_user_id"):
         if given.get(name):
             out[name] = integer(name, given[name])
+    if given.get(quiet) not in (None, ""):
+        out[quiet] = str(given[quiet]).lower() in ("yes", "true", "1")
     if "duration" in out["params"]:
         out["params"]["duration"] = integer("duration", out["params"]["duration"])
     return out

@@ -24,6 +24,8 @@ from plugins.amocrm.schemas import seconds
 NEWEST_PAGES = 4
 #: contacts, and deals of one contact, that are looked at for one person
 _OF_PERSON = 50
+#: records read one by one where an account's filters are off: the newest
+_ONE_BY_ONE = 10
 #: pages of incoming leads that are looked through
 _LEAD_PAGES = 4
 _ALIAS = {"title": "name", "amount": "price", "responsible": "responsible_user_id"}
@@ -94,12 +96,11 @@ class Search:
         if len(numbers) > 1:
             asked = {"filter": {"id": numbers}, "with": "contacts" if kind == "deal" else "leads"}
             found = {str(row.get("id")): row for row in self._client.rows(codes.ENTITIES[kind].path, asked, limit=500)}
-        for number in numbers:
-            if number not in found:
-                try:
-                    found[number] = self._reading.raw(kind, number)
-                except Gone:
-                    continue
+        for number in [one for one in numbers if one not in found][-_ONE_BY_ONE:]:
+            try:
+                found[number] = self._reading.raw(kind, number)
+            except Gone:
+                continue
         return [found[number] for number in numbers if number in found]
 
     def _people(self, by: Mapping[str, Any]) -> list[dict[str, Any]] | None:

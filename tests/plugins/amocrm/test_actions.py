@@ -9,6 +9,7 @@ import pytest
 
 from hub.errors import Gone, Refused, Uncertain
 from hub.model import Event
+from plugins.amocrm import outgoing
 
 PERSON = {"name": "Анна Петрова", "first_name": "Анна", "last_name": "Петрова", "phone": "+79161112233",
           "phones": ["+79161112233"], "email": "anna@example.com", "emails": ["anna@example.com"]}  # fmt: skip
@@ -372,6 +373,10 @@ def test_notes_of_every_kind(account: Any) -> None:
     notes = list(account.sandbox.world.notes.values())
     assert [note["note_type"] for note in notes] == ["common", "extended_service_message", "call_in"]
     assert notes[2]["params"]["duration"] == 60
+    body = outgoing.note({"deal": deal, "text": "a", "is_need_to_trigger_digital_pipeline": "no"})
+    assert body == {
+        "note_type": "common", "params": {"text": "a"}, "is_need_to_trigger_digital_pipeline": False,
+    }  # fmt: skip
     account.do("note.update", {"deal": deal, "id": made.id, "text": "c"})
     assert account.do("note.list", find={"deal": deal}).result["rows"][0]["text"] == "c"
     with pytest.raises(Refused, match="needs `text`"):

@@ -255,6 +255,25 @@ class TestComplete:
         assert account.complete(hint) == []
 
 
+class TestDirectory:
+    def test_it_is_asked_once_in_ten_minutes(self, account):
+        clock = [1000.0]
+        directory = account.connector._directory
+        directory._clock = lambda: clock[0]
+        directory.forget()
+        for seconds in (0, 599, 2):
+            clock[0] += seconds
+            directory.fields("deal")
+            directory.stages()
+            directory.users()
+        assert {call: n for call, n in account.sandbox.calls.items()} == {
+            "GET leads/custom_fields": 2, "GET leads/pipelines": 2, "GET users": 2,
+        }  # fmt: skip
+
+    def test_a_stage_by_its_id_alone(self, account):
+        assert account.connector._directory.stage("62000001").code == "7100002/62000001"
+
+
 class TestChats:
     def test_the_vectors_of_the_signature(self, recorded):
         given = recorded("amojo-signature.vectors.json")["request"]
