@@ -163,6 +163,15 @@ class Connector:
 
     # --- declared per connection ---------------------------------------------------------------
 
+    @classmethod
+    def variant(cls, settings: Mapping[str, Any]) -> type[Connector]:
+        """Return the class for a connection with these settings: this one, or a subclass with other events and actions.
+
+        For a vendor that sells several products under one name, so that `hub check` knows what the one asked for
+        can do. `settings` are as loaded; empty where they can't be used.
+        """
+        return cls
+
     def limits(self) -> Limits:
         """Return how politely this connection must be called."""
         return Limits()

@@ -27,10 +27,11 @@ _BATCH = 500
 class Ticket:
     """One receipt on its way to disk; its request waits for it in a thread (`wait`) or in an event loop (`arrive`)."""
 
-    __slots__ = ("abandoned", "arrived", "done", "error", "fresh", "row")
+    __slots__ = ("abandoned", "arrived", "at", "done", "error", "fresh", "row")
 
     def __init__(self, row: tuple[Any, ...], arrived: asyncio.Future[None] | None = None) -> None:
-        self.row = row
+        self.row: tuple[Any, ...] | None = row
+        self.at = time.monotonic()
         self.arrived = arrived
         #: a lock is cheaper to wake than an Event
         self.done = threading.Lock()
@@ -57,7 +58,7 @@ class Ticket:
         return self._landed()
 
     def _late(self) -> StoreFull:
-        self.abandoned = True  # answered 503: the sender keeps it, so it needs no place here
+        self.abandoned, self.row = True, None  # answered 503: the sender keeps it, so it needs no place here
         return StoreFull("the store did not take the request in time")
 
     def _landed(self) -> bool:
@@ -103,11 +104,18 @@ class GroupCommit:
 
     def put(self, row: tuple[Any, ...], arrived: asyncio.Future[None] | None = None) -> Ticket:
         """Hand a receipt over and return what to wait on; `arrived` is a future of the event loop that will wait."""
+        self.check()
         ticket = Ticket(row, arrived)
         self._waiting.append(ticket)
         if not self._bell.is_set():
             self._bell.set()
         return ticket
+
+    def check(self) -> None:
+        """Raise StoreFull while the store takes nothing: who waits longest has waited for more than their patience."""
+        with contextlib.suppress(IndexError):
+            if time.monotonic() - self._waiting[0].at > PATIENCE:
+                raise StoreFull("the store has taken nothing for some seconds")
 
     def note_rejected(self, connection: str, status: int, reason: str, request: str) -> None:
         """Keep a masked trace of a request that was turned away; written with the next commit, or soon."""
@@ -137,24 +145,25 @@ class GroupCommit:
         return self._stop or time.monotonic() - self._flushed > 0.5
 
     def _commit(self) -> None:
-        batch: list[Ticket] = []
+        batch: list[tuple[Ticket, tuple[Any, ...]]] = []
         while self._waiting and len(batch) < _BATCH:
             ticket = self._waiting.popleft()
-            if not ticket.abandoned:
-                batch.append(ticket)
+            if (row := ticket.row) is not None:
+                batch.append((ticket, row))
+        rows, tickets = [row for _, row in batch], [ticket for ticket, _ in batch]
         traces = []
         if self._may_flush():
             while self._rejected:
                 traces.append(self._rejected.popleft())
             self._flushed = time.monotonic()
         try:
-            if batch and time.monotonic() - self._room_checked > 1.0:
-                self.store.check_room()
+            if time.monotonic() - self._room_checked > 1.0:
+                self.store.check_room()  # for traces, too: they must not eat the reserve
                 self._room_checked = time.monotonic()
             with self.store.write(urgent=True) as db:
-                fresh = intake.add_receipts(db, [ticket.row for ticket in batch])
-                counts = Counter((ticket.row[0], "received") for ticket in batch)
-                copies = self._duplicates(batch, fresh)
+                fresh = intake.add_receipts(db, rows)
+                counts = Counter((row[0], "received") for row in rows)
+                copies = self._duplicates(rows, fresh)
                 counts.update((name, "duplicate") for name, _ in copies)
                 intake.read_again(db, [copy for copy in copies if copy[0] in self._hints])
                 counts.update((trace[0], "rejected") for trace in traces)
@@ -165,23 +174,23 @@ class GroupCommit:
             self._room_checked = 0.0
             if not isinstance(error, StoreFull):
                 log.exception("receipts could not be stored")
-            for ticket in batch:
+            for ticket in tickets:
                 ticket.error = StoreFull(str(error))
-            _land(batch)
+            _land(tickets)
             return
-        for ticket in batch:
-            ticket.fresh = (ticket.row[0], ticket.row[1]) in fresh
-            fresh.discard((ticket.row[0], ticket.row[1]))
-        _land(batch)
+        for ticket, row in batch:
+            ticket.fresh = (row[0], row[1]) in fresh
+            fresh.discard((row[0], row[1]))
+        _land(tickets)
         if batch:
             self._ring()
 
     @staticmethod
-    def _duplicates(batch: list[Ticket], fresh: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    def _duplicates(rows: Sequence[tuple[Any, ...]], fresh: set[tuple[str, str]]) -> list[tuple[str, str]]:
         left = set(fresh)
         out = []
-        for ticket in batch:
-            key = (ticket.row[0], ticket.row[1])
+        for row in rows:
+            key = (row[0], row[1])
             if key in left:
                 left.discard(key)
             else:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import redis
 from rq import Queue, SimpleWorker
-from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 log = logging.getLogger("hub.jobs")
@@ -30,6 +30,10 @@ def bell() -> None:
     """The job: wake this worker's engine."""
     if _woken is not None:
         _woken()
+
+
+class Stopped(BaseException):
+    """A signal asked this process to end. No Exception: libraries between the signal and us catch those."""
 
 
 class Ringer:
@@ -65,7 +69,8 @@ class Ringer:
 def listen(client: redis.Redis, wake: Callable[[], None], stopping: threading.Event) -> None:
     """Run rq's worker loop in this (main) thread until a signal stops it; while Redis is away, wait for it.
 
-    The caller's signal handler sets `stopping` and raises `StopRequested` to leave a blocking pop.
+    The caller's signal handler sets `stopping` and raises `Stopped` to leave a blocking pop. Where that is eaten on its
+    way (rq catches everything a job raises), the worker leaves at its next heartbeat.
     """
     global _woken
     _woken = wake
@@ -79,9 +84,9 @@ def listen(client: redis.Redis, wake: Callable[[], None], stopping: threading.Ev
                 log.warning("Redis is back")
                 said = False
             queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
-            _Worker([queue], connection=client, serializer=JSONSerializer).work(logging_level="CRITICAL")
-        except StopRequested:
-            return
+            worker = _Worker([queue], connection=client, serializer=JSONSerializer)
+            worker.stopping = stopping
+            worker.work(logging_level="CRITICAL")
         except (redis.RedisError, OSError) as error:
             if not said:
                 log.warning("Redis is away (%s): working by the sweep of one second", error)
@@ -93,6 +98,13 @@ class _Worker(SimpleWorker):
     """rq's worker, ended by the hub's own signal handling and back at once when Redis is."""
 
     max_connection_wait_time = 2
+    stopping = threading.Event()
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Tell Redis that this worker lives, unless it is to end: asked once in each round of rq's loops."""
+        if self.stopping.is_set():
+            raise Stopped
+        super().heartbeat(timeout, pipeline)
 
     def _install_signal_handlers(self) -> None:
         """Leave the signals to the hub's worker process."""

@@ -15,8 +15,21 @@ _ESCAPE = re.compile(r"%[0-9A-F]{2}")
 #: what clients leave as it is in a path
 _URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
 # Every repetition is bounded or begins where a word begins: a stranger's 60 KB header must not cost seconds.
-_PARAMETER = re.compile(r"(?i)\b([\w-]{0,40}(?:token|auth|secret|api_?key|password|signature)=)[^&\s\"'<>\\]+")
+_PARAMETER = re.compile(r"(?i)(?<![\w-])([\w-]{0,40}(?:token|auth|secret|api_?key|password|signature)=)[^&\s\"'<>\\]+")
 _EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]{0,100}@([\w-]{1,63}\.[\w.-]{1,190})")
+
+
+#: what moves a terminal's cursor, ends a line or turns the reading direction
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def visible(text: str, keep: str = "") -> str:
+    """Return text from outside fit for a terminal or a log: control characters in writing, but for those in `keep`."""
+    return _CONTROL.sub(lambda found: found.group() if found.group() in keep else _written(found.group()), text)
+
+
+def _written(letter: str) -> str:
+    return f"\\x{ord(letter):02x}" if ord(letter) < 256 else f"\\u{ord(letter):04x}"
 
 
 class Masker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -15,11 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from rq.exceptions import StopRequested
-
 from hub.config import Config
 from hub.engine import Engine
-from hub.jobs import Ringer, listen
+from hub.jobs import Ringer, Stopped, listen
 from hub.plugins import Plugins
 from hub.redis_server import connect
 from hub.runtime import Runtime
@@ -77,9 +76,8 @@ def run_worker(plan: Plan) -> None:
     stopping = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        if not stopping.is_set():
-            stopping.set()
-            raise StopRequested
+        stopping.set()
+        raise Stopped
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, stop)
@@ -91,8 +89,12 @@ def run_worker(plan: Plan) -> None:
             client = connect(plan.redis_url)
             listen(client, engine.ring, stopping)
         stopping.wait()
-    except StopRequested:
-        log.info("worker %s stops", engine.name)
+    except Stopped:
+        pass
+    finally:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, signal.SIG_IGN)  # from here on it ends by itself, within ten seconds
+    log.info("worker %s stops", engine.name)
     engine.stop()
     runtime.close()
 
@@ -128,9 +130,15 @@ def name_process(name: str) -> None:
         ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15])
 
 
+#: files the web may have open: its 2,048 connections and what it needs itself
+_FILES = 4096
+
+
 def run_web(plan: Plan) -> None:
     """Serve HTTP until SIGTERM."""
     parent = os.getpid()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _FILES) if most > 0 else _FILES, most))
 
     def load() -> Any:
         # Runs in granian's own child: everything with threads or connections is made here. It is killed if granian
@@ -139,6 +147,7 @@ def run_web(plan: Plan) -> None:
         name_process("hub-web-server")
         from hub.web import create_front
 
+        log.info("the web server listens on %s, port %s (process %s)", plan.host, plan.port, os.getpid())
         return create_front(plan.runtime(), Ringer(connect(plan.redis_url) if plan.redis_url else None))
 
     serve(load, plan.host, plan.port)
@@ -147,7 +156,7 @@ def run_web(plan: Plan) -> None:
 def serve(load: Callable[[], Any], host: str, port: int) -> None:
     """Serve with granian what `load` makes in granian's child (a `hub.front.Front`) until SIGTERM."""
     from granian import Granian
-    from granian.constants import Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
 
     Granian(
@@ -155,6 +164,7 @@ def serve(load: Callable[[], Any], host: str, port: int) -> None:
         address=host,
         port=port,
         interface=Interfaces.RSGI,
+        http=HTTPModes.http1,  # HTTP/2 ends at the proxy; a connection that waits to say which has no time-out
         loop=Loops.asyncio,
         workers=1,
         backlog=2048,
@@ -168,6 +178,10 @@ def serve(load: Callable[[], Any], host: str, port: int) -> None:
     ).serve(target_loader=load, wrap_loader=False)
 
 
+#: descriptors that stay with the parent: a lock must not outlive it in a child's hands
+PARENTS_OWN: set[int] = set()
+
+
 def fork(name: str, run: Callable[[], None]) -> int:
     """Fork a child that runs `run` and exits; returns its pid. Call from the main thread only."""
     sys.stdout.flush()
@@ -179,6 +193,8 @@ def fork(name: str, run: Callable[[], None]) -> int:
     code = 1
     try:
         die_with_parent(parent)
+        for file in PARENTS_OWN:
+            os.close(file)
         name_process(f"hub-{name}")
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the supervisor, which tells its children

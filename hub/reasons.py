@@ -83,6 +83,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "alert_rejected": "{connection}: {count} requests were turned away in the last hours: {why}",
         "alert_stray": "{connection}: no such connection in hub.yaml any more, but work waits for it ({count} parked).",
         "alert_quiet": "{connection}: nothing has come in since {since}; usually about {usual} a day.",
+        "alert_unread": "{count} requests have been taken and nobody reads them, for over {seconds} s",
         "alert_redis": "Redis is away: slower, nothing is lost",
     },
 }  # fmt: skip
@@ -106,6 +107,7 @@ REMEDIES: dict[str, str] = {
     "alert_rejected": "Compare the secret at the vendor with .env: hub rejected list --connection {connection}",
     "alert_stray": "Put the connection back under its old name, then: hub retry --all --connection {connection}",
     "alert_quiet": "Look at the vendor whether its webhook is still switched on: hub check --live",
+    "alert_unread": "Is a worker running, and does it move? hub run starts its own; its log says why it died",
     "alert_redis": "Start Redis again; hub run restarts its own",
 }
 

@@ -115,14 +115,14 @@ class Receiver:
     def turn_away(self, name: str, request: Request, refusal: Rejected) -> Reply:
         """Answer a request that isn't taken, and keep a masked trace of it; all unknown connections share one ring."""
         known = name in self.runtime.config.connections
-        mask = self.runtime.connector(name).http.masker.mask_call if known else str
+        mask = (self.runtime.connector(name).http.masker if known else self.runtime.masker).mask_call
         headers = list(mask_headers(request.headers).items())[:40]
         trace = dumps(
             {
                 "method": request.method,
-                "path": storable(f"/in/{name[:80]}/***" if request.tail else f"/in/{name[:80]}"),
+                "path": storable(mask(f"/in/{name[:80]}/***" if request.tail else f"/in/{name[:80]}")),
                 "headers": {
-                    storable(header): storable(mask_person(mask(value[:2000])))[:500] for header, value in headers
+                    storable(header[:80]): storable(mask_person(mask(value[:600])))[:200] for header, value in headers
                 },
                 "bytes": len(request.body),
                 "remote": request.remote,

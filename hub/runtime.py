@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,11 @@ class Runtime:
         if found is None:
             found = self._needs[key] = self.config.needs(connection, record)
         return found
+
+    @cached_property
+    def masker(self) -> Masker:
+        """Hides the secrets of all connections: for what belongs to none."""
+        return Masker(secret for one in self.config.connections.values() for secret in one.secrets())
 
     def marker(self, *parts: object) -> str:
         """Return the mark a created record carries at the vendor: this installation, and what set it off."""

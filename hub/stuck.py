@@ -38,7 +38,7 @@ class StuckWriter:
     def look(self, now: float) -> int | None:
         """Return the process that has been motionless with a lock in its hand for long, or None; `now` in seconds."""
         for file in self._files:
-            pid = _holder(file)
+            pid = holder(file)
             ticks = _ticks(pid) if pid else None
             if pid is None or ticks is None:
                 self._seen.pop(file, None)
@@ -53,8 +53,8 @@ class StuckWriter:
         return None
 
 
-def _holder(path: Path) -> int | None:
-    """Return who holds the file's lock; None where it is free."""
+def holder(path: Path) -> int | None:
+    """Return the process that holds a file's lock; None where it is free, or nobody can tell."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:

@@ -24,11 +24,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hub.processes import Plan, fork, run_ticker, run_web, run_worker
+from hub.processes import PARENTS_OWN, Plan, fork, run_ticker, run_web, run_worker
 from hub.redis_server import LocalRedis
 from hub.store import Store, work
 from hub.store.engine import side_file
-from hub.stuck import StuckWriter, descends_from
+from hub.stuck import StuckWriter, descends_from, holder
 
 log = logging.getLogger("hub.supervisor")
 
@@ -47,14 +47,17 @@ def folder_lock(folder: Path):  # type: ignore[no-untyped-def]
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise AlreadyRunning(
-                f"a hub is already running on {folder} (process {file.read().strip() or '?'})"
-            ) from None
+            told = holder(folder / "hub.lock") or file.read().strip() or "?"
+            raise AlreadyRunning(f"a hub is already running on {folder} (process {told})") from None
         file.seek(0)
         file.truncate()
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        PARENTS_OWN.add(file.fileno())
+        try:
+            yield
+        finally:
+            PARENTS_OWN.discard(file.fileno())
 
 
 @dataclass

@@ -25,6 +25,10 @@ log = logging.getLogger("hub.ticker")
 TURNED_AWAY = 3
 
 
+#: seconds after which a request that nobody has read is worth an alert
+UNREAD = 120
+
+
 class Ticker:
     """Runs each duty at its own pace."""
 
@@ -41,6 +45,7 @@ class Ticker:
             (15.0, self.watch_redis),
             (60.0, self.polls),
             (60.0, self.watch_strays),
+            (30.0, self.watch_unread),
             (60.0, self.watch_rejected),
             (600.0, self.watch_silence),
         ]
@@ -117,6 +122,20 @@ class Ticker:
             for broken in self.runtime.plugins.broken:
                 params = {"plugin": broken.name, "why": str(broken.error)[:300]}
                 state.open_alert(db, f"plugin:{broken.name}", "alert_plugin", None, params)
+
+    def watch_unread(self) -> None:
+        """Tell a person when requests are taken and nobody reads them: no worker, or none that moves."""
+        with self.store.read() as db:
+            row = db.one("SELECT count(*), min(at) FROM receipt WHERE state = 'new'")
+            known = db.one("SELECT 1 FROM alert WHERE cause = 'unread' AND closed_at IS NULL")
+            waiting, since = (int(row[0]), row[1]) if row else (0, None)
+            stalled = since is not None and db.now - since > UNREAD
+        if stalled:
+            with self.store.write() as db:
+                state.open_alert(db, "unread", "alert_unread", None, {"count": waiting, "seconds": UNREAD})
+        elif known is not None:
+            with self.store.write() as db:
+                state.close_alerts(db, "unread")
 
     def watch_strays(self) -> None:
         """Park what waits for a connection that hub.yaml no longer has, and say so once."""

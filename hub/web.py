@@ -8,10 +8,11 @@ import logging
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import flask
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from hub.errors import HubError, Rejected
 from hub.front import BODY, LATER, Front, Later, Rules
@@ -26,6 +27,8 @@ log = logging.getLogger("hub.web")
 
 #: no plugin may raise its limit above this
 LARGEST_BODY = 32 * 1024 * 1024
+#: parameters an address may have
+_PARAMETERS = 500
 #: what anything but a message to a known connection may have
 OTHER_BODY = 1_000_000
 
@@ -34,6 +37,7 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
     """Return the WSGI app of one web process."""
     app = flask.Flask("hub", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.url_map.merge_slashes = False  # a redirect would name a host that the sender has chosen
     receiver = Receiver(runtime, ring)
     app.extensions["receiver"] = receiver
     registry = CollectorRegistry()
@@ -85,9 +89,11 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
     def readyz() -> Any:
         try:
             runtime.store.healthy()
+            runtime.store.check_room()
+            receiver.commit.check()
         except Exception as error:  # noqa: BLE001 (any failure of the store means: not ready)
-            log.error("the store does not answer: %s", type(error).__name__)
-            return "the store does not answer", 503
+            log.error("not ready: the store takes nothing: %s: %s", type(error).__name__, error)
+            return "the store takes nothing now", 503
         return "ok"
 
     @app.get("/metrics")
@@ -176,13 +182,23 @@ def read_request(tail: str, limit: int) -> Request:
     return Request(
         method=flask.request.method,
         path=storable(flask.request.path),
-        query=tuple(flask.request.args.items(multi=True)) if environ.get("QUERY_STRING") else (),
+        query=_query(environ.get("QUERY_STRING") or ""),
         headers=headers,
         body=body,
         remote=environ.get("REMOTE_ADDR") or "",
         tail=tail,
         at=dt.datetime.now(dt.UTC),
     )
+
+
+def _query(text: str) -> tuple[tuple[str, str], ...]:
+    """Return the parameters of an address; 400 for more of them than any vendor has."""
+    if not text:
+        return ()
+    try:
+        return tuple(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=_PARAMETERS))
+    except ValueError:
+        raise BadRequest(f"more than {_PARAMETERS} parameters in the address") from None
 
 
 def respond(reply: Reply) -> flask.Response:
@@ -203,7 +219,7 @@ def consent(runtime: Runtime, name: str, request: Request) -> Reply:
     try:
         answering = request.method == "POST" or request.query_value("code") or request.query_value("error")
         if answering:
-            if request.method == "GET":
+            if request.method == "GET" or request.query_value("code") or request.query_value("error"):
                 _check_state(runtime, name, request.query_value("state") or "")
             reply = connector.consent(request)
             lift_hold(runtime, name)

@@ -86,14 +86,29 @@ class PrivateAddress(Exception):
 
 
 #: IPv6 networks that `ipaddress` calls global although they lead to an IPv4 address or inside
-_INSIDE = tuple(ipaddress.IPv6Network(net) for net in ("::/96", "64:ff9b::/96", "2002::/16", "fec0::/10"))
+_INSIDE = tuple(
+    ipaddress.IPv6Network(net)
+    for net in (
+        "::/96",
+        "::ffff:0:0:0/96",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "fec0::/10",
+        "5f00::/16",
+    )
+)
+
+
+#: and the IPv4 addresses: a cloud's own services at a public number
+_INSIDE_4 = (ipaddress.IPv4Network("168.63.129.16/32"),)
 
 
 def check_public(text: str) -> None:
     """Raise PrivateAddress unless a url from a message may lead to this IP address."""
     address = ipaddress.ip_address(text)
     mapped = getattr(address, "ipv4_mapped", None) or address
-    inside = mapped.version == 6 and any(mapped in net for net in _INSIDE)
+    inside = any(mapped in net for net in (_INSIDE if mapped.version == 6 else _INSIDE_4))
     if not mapped.is_global or mapped.is_multicast or inside:
         raise PrivateAddress(f"the address {address} is not a public one; a url from a message may not lead there")
 

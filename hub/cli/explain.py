@@ -42,11 +42,13 @@ def explain(app: App, what: tuple[str, ...], limit: int, as_json: bool) -> None:
     if as_json:
         output.print_json({"asked": asked, "found_by": found.by, "receipt": receipt, "events": lives})
     if not lives and receipt is None:
+        hint = "" if app.config_if_fine else ". hub.yaml can't be read: give phones with their country code, +380..."
         raise WorldError(
-            f'nothing is known about "{asked}". Ids look like r12, e5, d7; or give a phone, e-mail, number'
+            f'nothing is known about "{asked}". Ids look like r12, e5, d7; or give a phone, e-mail, number{hint}'
         )
     if as_json:
         return
+    lives, receipt = output.harmless(lives), output.harmless(receipt)
     if receipt is not None and not lives:
         for line in _receipt(receipt, app.zone):
             click.echo(app.masker.mask(line))

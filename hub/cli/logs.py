@@ -9,7 +9,7 @@ import sys
 
 import orjson
 
-from hub.masking import Masker, mask_person
+from hub.masking import Masker, mask_person, visible
 
 
 class MaskingFormatter(logging.Formatter):
@@ -22,7 +22,14 @@ class MaskingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, masked."""
-        return self.mask(self._json(record) if self.as_json else super().format(record))
+        if self.as_json:
+            return self.mask(self._json(record))
+        return self.mask(visible(super().format(record), keep="\n\t"))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line itself; a line break from outside must not begin another."""
+        record.message = visible(record.message)
+        return super().formatMessage(record)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """Return the time in UTC."""
@@ -38,7 +45,7 @@ class MaskingFormatter(logging.Formatter):
     def _json(self, record: logging.LogRecord) -> str:
         shown = {
             "at": self.formatTime(record), "level": record.levelname.lower(), "logger": record.name,
-            "process": record.process, "message": record.getMessage(),
+            "process": record.process, "message": visible(record.getMessage(), keep="\n\t"),
         }  # fmt: skip
         if record.exc_info:
             shown["trace"] = self.formatException(record.exc_info)

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 import click
 import orjson
 
+from hub.masking import visible
+
 #: state -> colour
 COLOURS = {
     "done": "green", "ok": "green", "planned": "green", "would run": "green", "open": "red",
@@ -64,6 +66,17 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def harmless(value: Any) -> Any:
+    """Return a value as it may be shown on a terminal, all texts in it too: what came from outside moves no cursor."""
+    if isinstance(value, str):
+        return visible(value, keep="\n\t")
+    if isinstance(value, Mapping):
+        return {key: harmless(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [harmless(one) for one in value]
+    return value
+
+
 def short(value: Any, most: int = 100) -> str:
     """Return a value on one line, cut when it is long."""
     text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
@@ -86,7 +99,7 @@ def _blocks(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str) -> None:
     """Print rows under headings; a cell in a column called `state` has its colour. Says `empty` if there are none."""
-    listed = list(rows)
+    listed = [harmless(row) for row in rows]
     if not listed:
         click.echo(empty)
         return

@@ -82,12 +82,20 @@ class _Reader:
         if within is not None or late is not None:
             view.later("reply_within and reply_late; senders get their answer at once")
         return ConnectionConfig(
-            self.name, self.connector.name, self.connector, settings, self._names(), view.line,
+            self.name, self.connector.name, self._variant(settings), settings, self._names(), view.line,
             price=self._price(), poll=self._poll(settings),
             reply_within=(within.seconds("reply_within") if within is not None else None) or 0,
             reply_late=late.node.plain() if late is not None else None,
             hidden=tuple(sorted(hidden)), shown=masked(view.node.plain(), hidden),
         )  # fmt: skip
+
+    def _variant(self, settings: Mapping[str, Any]) -> type[Connector]:
+        """Return the class that these settings ask for; a stumble over them must not hide the other problems."""
+        try:
+            return self.connector.variant(settings)
+        except Exception as error:  # noqa: BLE001
+            self.view.say(f"plugin {self.connector.name} failed while reading the settings: {type(error).__name__}")
+            return self.connector
 
     def _is_setting(self, key: str) -> bool:
         return key in self.declared or (self.open and key not in COMMON)

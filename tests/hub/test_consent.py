@@ -36,6 +36,8 @@ def test_a_forged_an_old_and_anothers_state_are_turned_away(box: Box, web: Flask
     for given in bad:
         answer = web.get("/oauth/wild", query_string={"code": "1", "state": given})
         assert (answer.status_code, "begin again" in answer.text) == (403, True), given
+        answer = web.post("/oauth/wild", query_string={"code": "1", "state": given}, data=b"")
+        assert answer.status_code == 403, "a cross-site form in the admin's browser posts, too"
     assert web.get("/oauth/wild", query_string={"error": "access_denied"}).status_code == 403
 
 

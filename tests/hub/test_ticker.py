@@ -246,6 +246,22 @@ def test_a_disk_that_fills_up_is_said_once_and_taken_back(box: Box, monkeypatch:
     assert box.alerts() == []
 
 
+def test_requests_that_nobody_reads_are_told_until_somebody_does(box: Box) -> None:
+    ticker = Ticker(box.runtime)
+    box.send(form())
+    ticker.watch_unread()
+    assert box.alerts() == []
+    with box.store.write() as db:
+        db.run("UPDATE receipt SET at = at - 300")
+    ticker.watch_unread()
+    ticker.watch_unread()
+    assert box.alerts() == ["alert_unread"]
+    box.start()
+    box.settle()
+    ticker.watch_unread()
+    assert box.alerts() == []
+
+
 def test_a_redis_that_goes_away_is_said_and_taken_back(box: Box, redis_url: str, tmp_path: Path) -> None:
     ticker = Ticker(box.runtime)
     box.runtime.redis = connect(f"unix://{tmp_path}/nobody.sock")

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -112,6 +114,46 @@ def test_a_body_in_chunks_without_a_length_is_read_whole(server: Server) -> None
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (sent[:7], sent[7:100_000], sent[100_000:]))
     assert status(server.talk(head("POST", "/in/site", "Transfer-Encoding: chunked"), chunks, b"0\r\n\r\n")) == 200
     assert "chunked" in server.stored()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"14\r\nhalf of what", b"5\r\nwhole\r\n", b"5\r\nwhole\r\nzz\r\n", b"5\r\nwholeXX0\r\n\r\n", b"F" * 18 + b"\r\nx"],
+    ids=["inside a chunk", "before the end", "no size", "no line break", "a size beyond numbers"],
+)  # fmt: skip
+def test_a_body_in_chunks_that_breaks_off_is_no_message(server: Server, broken: bytes) -> None:
+    """Half a message must not be taken for the whole, and its repetition for another."""
+    before = server.stored()
+    start = b"%x\r\n%s\r\n" % (len(body("broken")), body("broken"))
+    answer = server.talk(head("POST", "/in/site", "Transfer-Encoding: chunked"), start, broken, shut=True)
+    assert status(answer) in (0, 400)
+    assert server.stored() == before
+
+
+def test_http2_is_left_to_the_proxy(server: Server) -> None:
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+    before = server.stored()
+    assert status(server.talk(preface, shut=True)) in (0, 400, 505)
+    assert server.stored() == before
+
+
+@pytest.mark.parametrize("said", [b"", b"P", b"POST /in/site HTTP/1.1\r\nHost:"])
+def test_a_connection_that_says_nothing_more_is_closed(server: Server, said: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), 25) as wire:
+        wire.sendall(said)
+        with contextlib.suppress(ConnectionResetError):
+            while wire.recv(65536):  # a word of refusal, perhaps; then the end
+                pass
+
+
+def test_a_sender_of_too_much_hears_so(server: Server) -> None:
+    """Many clients read no answer before they have sent all: cut off, they would come again for ever."""
+    sent = body("too-much", padding="x" * 3_000_000)
+    request = urllib.request.Request(f"http://127.0.0.1:{server.port}/in/site", sent, {"X-Secret": "letmein"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=20)
+    with refused.value as answer:
+        assert answer.code == 413
 
 
 def test_chunks_beyond_the_limit_are_413(server: Server) -> None:

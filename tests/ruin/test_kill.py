@@ -5,6 +5,8 @@ What is asserted is the one thing a hub is for: whatever was answered with 2xx i
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -72,3 +74,30 @@ def test_a_process_frozen_with_the_store_in_its_hand(
     tree.drain()
     figures("2 frozen", **settled(vendor, began.accepted | more.accepted), slowest_answer=f"{more.slowest:.2f}s")
     assert tree.states() == {"done": total + 40}
+
+
+@sizes(small=(300, 4), full=(2000, 20))
+def test_a_busy_worker_ends_when_it_is_told_to(
+    size: tuple[int, int], vendor: Vendor, trees: Callable[..., Tree], figures: Callable[..., None]
+) -> None:
+    """SIGTERM under load, again and again: each worker ends by itself, none has to be killed, none lives on."""
+    total, times = size
+    tree = trees(YAML.format(url=vendor.url), workers=1).start()
+    share = total // times
+    accepted = set()
+    for turn in range(times):
+        sent = send(tree, [[message(str(n), form(n)) for n in range(turn * share, (turn + 1) * share)]])
+        accepted |= sent.accepted
+        [worker] = until(lambda: tree.roles()["worker"], 10.0)
+        os.kill(worker, signal.SIGTERM)
+        until(lambda worker=worker: worker not in tree.pids(), 12.0)
+    tree.drain()
+    figures("2 told to end", **settled(vendor, accepted), times=times)
+
+
+def test_a_lock_ends_with_its_supervisor(vendor: Vendor, trees: Callable[..., Tree]) -> None:
+    tree = trees(YAML.format(url=vendor.url)).start()
+    for role in ("web", "worker", "ticker"):
+        for pid in tree.roles()[role]:
+            held = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()}
+            assert not [name for name in held if name.endswith("hub.lock")], role

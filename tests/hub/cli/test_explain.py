@@ -161,3 +161,13 @@ def _until(box: Box, done: object) -> None:
             return
         pause.wait(0.01)
     raise AssertionError(box.deliveries())
+
+
+def test_what_came_from_outside_moves_no_cursor(hub: Hub, box: Box) -> None:
+    evil = "\x1b]0;PWNED\x07\x1b[2J\x9b31m\u202e"
+    box.send({**form(city=evil, name=evil), "subject": f"form:{evil}", "text": evil}, id="evil")
+    box.settle()
+    for command in (("explain", "e1"), ("events", "list"), ("deliveries", "list"), ("receipts", "list")):
+        told = hub(*command).stdout
+        assert not set(told) & {"\x1b", "\x07", "\x9b", "\u202e"}, command
+    assert "\\x1b]0;PWNED" in hub("explain", "e1").stdout

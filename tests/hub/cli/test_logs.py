@@ -41,3 +41,14 @@ def test_the_lines_own_time_is_kept() -> None:
 def test_json_is_one_object() -> None:
     told = json.loads(line(True, "event id=%s", 1))
     assert told["message"] == "event id=1" and told["level"] == "info" and told["logger"] == "hub.test"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_came_from_outside_begins_no_line_and_moves_no_cursor(as_json: bool) -> None:
+    told = line(
+        as_json,
+        "subject=%s",
+        "form:id:\x1b]0;PWNED\x07\x1b[31m\r\n2026-01-01T00:00:00.000Z INFO hub: all is well\u202e",
+    )
+    assert not [letter for letter in told if ord(letter) < 32 or letter == "\u202e"]
+    assert "PWNED" in told

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 
+import marshmallow as ma
 import pytest
 
+from hub.connector import EventKind
 from hub.plugins import Plugins
-from tests.hub.config.fakes import Form, connector
+from tests.hub.config.fakes import Bitrix, Form, connector, problems, read
 
 GOOD = """
 from hub.connector import Connector
@@ -116,3 +118,47 @@ def test_of():
     plugins = Plugins.of(Form, other, transforms={"shout": str.upper})
     assert plugins.connectors == {"form": Form, "other": other}
     assert plugins.transforms["shout"]("a") == "A"
+
+
+class Two(Form):
+    """A vendor with two products under one name."""
+
+    name = "two"
+    Settings = ma.Schema.from_dict({"product": ma.fields.String(required=True)}, name="TwoSettings")
+
+    @classmethod
+    def variant(cls, settings):
+        return {"calls": Calls, "": cls}[settings.get("product", "")]
+
+
+class Calls(Two):
+    """One of them."""
+
+    events = (EventKind("call.missed", "call"),)
+
+
+PRODUCT = """
+connections: {{one: {{plugin: two{product}}}, crm: {{plugin: bitrix24, application_token: t}}}}
+routes: [{{name: one, on: one.{event}, do: crm.lead.upsert, set: {{TITLE: a}}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("product", "event", "said"),
+    [
+        (", product: calls", "call.missed", []),
+        (", product: calls", "form.submitted", ['no event "form.submitted"']),
+        (", product: other", "form.submitted", ["plugin two failed while reading the settings: KeyError"]),
+        ("", "form.submitted", ["product: is missing"]),
+    ],
+)
+def test_settings_choose_the_events_of_one_product(tmp_path, product, event, said):
+    found = problems(tmp_path, PRODUCT.format(product=product, event=event), Plugins.of(Two, Bitrix))
+    assert len(found) == len(said), found
+    assert all(words in one for words, one in zip(said, found, strict=True)), found
+
+
+def test_the_chosen_class_is_the_one_that_runs(tmp_path):
+    config = read(tmp_path, PRODUCT.format(product=", product: calls", event="call.missed"), Plugins.of(Two, Bitrix))
+    one = config.connections["one"]
+    assert (one.connector, one.plugin) == (Calls, "two")
