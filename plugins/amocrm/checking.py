@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hub.connector import ConnectionInfo
+from hub.connector import ConnectionInfo, Mention
 from hub.errors import AuthFailed, HubError, Refused
 from hub.model import Finding
 from plugins.amocrm import codes
@@ -23,6 +23,8 @@ _CYRILLIC = {
     "э": "e", "ю": "iu", "я": "ia", "ь": "", "ъ": "",
 }  # fmt: skip
 _KINDS = ("deal", "contact", "company")
+#: a custom field, by its id or code
+_CUSTOM = re.compile(r"\d{3,12}|[A-Z_][A-Z0-9_]+")
 
 
 class Checking:
@@ -46,7 +48,7 @@ class Checking:
             remedy = "README, part Set up: a new token, or consent once more"
             blocked = error.reason == codes.BLOCKED
             return [Finding("problem", error.reason, "amoCRM's support alone can help" if blocked else remedy)]
-        for ask in (self._user, self._fields, self._stages, self._marker, self._hooks, self._channel):
+        for ask in (self._user, self._fields, self._stages, self._routes, self._marker, self._hooks, self._channel):
             try:
                 found += ask()
             except HubError as error:
@@ -120,6 +122,35 @@ class Checking:
             )
             found.append(Finding("problem", f"stage {word} = {code} doesn't exist", hint))
         return found
+
+    def _routes(self) -> list[Finding]:
+        """Look for what routes name and the account hasn't; what stands under `names` has been looked at already."""
+        named = {kind: set(self._connection.names.get(kind, {}).values()) for kind in ("fields", "stages")}
+        found = []
+        for one in self._connection.mentions:
+            if one.kind == "stage" and one.record == "deal":
+                found += self._stage_named(one, one.code in named["stages"])
+            elif one.kind == "field" and one.code not in named["fields"] and self._lacks(one.record, one.code):
+                words = f"{one.place}: {one.record}s have no field {one.code}"
+                found.append(Finding("problem", words, f"`hub names {self._connection.name}` prints them"))
+        return found
+
+    def _lacks(self, record: str, code: str) -> bool:
+        """Tell a custom field that this kind of record hasn't; the records' own fields are known."""
+        return record in _KINDS and bool(_CUSTOM.fullmatch(code)) and code not in self._directory.fields(record)
+
+    def _stage_named(self, one: Mention, looked_at: bool) -> list[Finding]:
+        known = self._directory.stages()
+        if one.code not in known:
+            pairs = [code for code in known if code.endswith(f"/{one.code}")]
+            hint = f"did you mean {pairs[0]}?" if pairs else "a stage is written pipeline/status"
+            return [] if looked_at else [Finding("problem", f"{one.place}: there is no stage {one.code}", hint)]
+        others = {known[code].pipeline for code in one.beside if code in known}
+        if others and known[one.code].pipeline not in others:
+            name = known[one.code].pipeline_name
+            words = f"{one.place}: stage {one.code} is of pipeline {name}, the route's others aren't"
+            return [Finding("warning", words, "is it the stage of the right pipeline?")]
+        return []
 
     def _marker(self) -> list[Finding]:
         missing = [kind for kind in _KINDS if not self._directory.marked(kind)]

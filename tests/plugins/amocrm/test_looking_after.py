@@ -9,6 +9,7 @@ import orjson
 import pytest
 import responses
 
+from hub.connector import Mention
 from hub.errors import Refused
 from hub.model import Action, Event, Receipt
 from hub.testing import build
@@ -76,6 +77,24 @@ class TestCheck:
         assert "no webhook of the hub is registered" in text
         assert any("filters are off" in one for one in found["warning"])
         assert any("no field HUB_MARKER" in one for one in found["warning"])
+
+    def test_what_routes_name(self, account):
+        account.connector.connect(CALLBACK)
+        account.connector.connection.mentions = (
+            Mention("stage", "deal", "7100001/142", "routes[0].when", ("7100001/61000001",)),
+            Mention("stage", "deal", "142", "routes[1].stage"),
+            Mention("stage", "deal", "7100002/62000001", "routes[2].stage", ("7100001/61000001", "7100001/142")),
+            Mention("field", "deal", "601002", "routes[3].set"),
+            Mention("field", "deal", "price", "routes[3].set"),
+            Mention("field", "contact", "601002", "routes[4].set"),
+            Mention("field", "task", "text", "routes[5].set"),
+        )
+        found = told(account.connector.check())
+        assert found["problem"] == [
+            "routes[1].stage: there is no stage 142 | did you mean 7100001/142?",
+            "routes[4].set: contacts have no field 601002 | `hub names amo` prints them",
+        ]
+        assert [text.partition(":")[0] for text in found["warning"]] == ["routes[2].stage"]
 
     def test_a_webhook_that_is_off_or_lacks_events(self, account):
         assert "switched off" in told(account.connector.check())["problem"][0]
