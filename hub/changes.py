@@ -19,6 +19,8 @@ from hub.reasons import stored
 
 #: neutral fields whose change is an event of its own
 DERIVED = {"stage": "stage_changed", "responsible": "responsible_changed"}
+#: what our side said; it is compared with what the hub itself has sent
+SAID = frozenset({"message.sent", "comment.sent"})
 MAX_HOPS = 8
 
 
@@ -44,6 +46,8 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
         return Look([event])
     if verb == "status_changed":
         return _status(event, record, seen)
+    if event.type in SAID and (seen or {}).get("own"):
+        return Look(closed=stored("echo"))  # a channel tells of everything that was said, by us too
     if verb not in ("created", "updated"):
         return Look([event])
     before = (seen or {}).get("record")

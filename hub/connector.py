@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import marshmallow as ma
 
 from hub.errors import Refused, Rejected
+from hub.history import History
 from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request, Watch
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ class Connector:
         self.http: Session
         #: encrypted, rotating credentials of this connection
         self.tokens: TokenVault
+        #: what the hub remembers of this connection: its events, its acts under way
+        self.history = History()
 
     # --- declared per connection ---------------------------------------------------------------
 

@@ -14,10 +14,11 @@ from typing import Any
 from hub.config import Route, Step
 from hub.connector import ActionKind, Connector
 from hub.errors import AuthFailed, Gone, PluginError, Refused, Retry, Skip, Uncertain
+from hub.lines import known_id
 from hub.model import PARCEL_EXCEPTIONS, Action, Done, Record
 from hub.outcome import Doubt, Outcome, Postponed, RouteGone, Settle, judge
 from hub.paths import ABSENT, Scope, empty
-from hub.pipeline import Pipeline, known_id
+from hub.pipeline import Pipeline
 from hub.reasons import stored
 from hub.store.work import Claimed
 from hub.targets import Targets

@@ -14,7 +14,7 @@ _VERBS = {
     "form": "opened submitted",
     "ad_lead": "received",
     "message": "received sent read deleted reaction",
-    "comment": "received deleted",
+    "comment": "received sent deleted",
     "call": "started answered finished missed",
     "parcel": "status_changed updated",
     "email": "sent delivered opened clicked bounced unsubscribed complained",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.errors import AuthFailed, Gone, LeaseLost, RateLimited, Retry, Uncertain
+from hub.lines import former_lines, line_for
 from hub.model import Event, Poll
 from hub.outcome import PATIENCE, REFUSED, Outcome, next_try, result_of
 from hub.pipeline import Pipeline
@@ -225,11 +226,11 @@ class Ledger:
         inner = route.steps[main].refused[index]
         path = f"{main}r{index}"
         scope = self.pipeline.scope(claimed.event, {}, claimed.person)
-        line, lane = self.pipeline.line_for(claimed.event, route, inner, scope, claimed.person, claimed.links)
+        line, lane = line_for(claimed.event, route, inner, scope, claimed.person, claimed.links)
         marker = self.runtime.marker(claimed.event.connection, claimed.event.origin, route.name, path)
         return work.NewDelivery(
             claimed.event.id, route.name, path, inner.do.connection, inner.do.action, line, lane, marker,
-            former=self.pipeline.former_lines(claimed.event, inner, claimed.person),
+            former=former_lines(claimed.event, inner, claimed.person),
         )  # fmt: skip
 
     def _bring_forth(self, db: Db, outcome: Outcome) -> None:
@@ -296,7 +297,8 @@ class Ledger:
 
     def _poll(self, db: Db, todo: _Batch, item: PollCall, result: Any) -> None:
         if isinstance(result, Poll):
-            self._health(db, todo.health, item.connection, "done", None, None)
+            if item.called:  # one that had nothing to ask has not seen whether the vendor is well
+                self._health(db, todo.health, item.connection, "done", None, None)
             fresh = self.poller.write(db, item, result)
             if fresh:
                 state.count(db, {(item.connection, "received"): fresh})

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub import changes, identity
-from hub.config import Find, Route, Step
+from hub.config import Route, Step
 from hub.errors import HubError, Skip
+from hub.lines import former_lines, line_for
 from hub.model import Event, Receipt
 from hub.outcome import REFUSED
 from hub.paths import Scope
@@ -182,7 +183,7 @@ class Pipeline:
 
     def _plain(self, event: Event) -> bool:
         """Return whether an event is news by itself, with nothing to compare."""
-        return not event.incomplete and not self._compared(event)
+        return not event.incomplete and event.type not in changes.SAID and not self._compared(event)
 
     @staticmethod
     def _compared(event: Event) -> bool:
@@ -234,7 +235,8 @@ class Pipeline:
             return
         match = self.runtime.config.people.match
         nobody = getattr(self.runtime.config.people, "nobody", ())
-        persons = people.persons(db, [identity.keys(d.event, match, nobody) for d in decisions])
+        keys = [identity.keys(d.event, match, nobody) for d in decisions]
+        persons = people.persons(db, self._with_linked(db, decisions, keys))
         pairs = list(zip(decisions, persons, strict=True))
         self._link_contacts(db, pairs)
         known = work.links(db, [end for d, person in pairs if d.routes for end in work.link_ends(d.event, person)])
@@ -291,7 +293,7 @@ class Pipeline:
                     rows.append(self._row(event, route, step, str(index), "skipped", reason))
                     continue
             if step.do is not None:
-                line, lane = self.line_for(event, route, step, scope, person, links)
+                line, lane = line_for(event, route, step, scope, person, links)
                 marker = self.runtime.marker(event.connection, event.origin, route.name, index, step.do.connection)
                 rows.append(
                     work.NewDelivery(
@@ -303,7 +305,7 @@ class Pipeline:
                         line,
                         lane,
                         marker,
-                        former=self.former_lines(event, step, person),
+                        former=former_lines(event, step, person),
                     )
                 )
                 return rows
@@ -329,51 +331,6 @@ class Pipeline:
         where = step.do.connection if step.do else "hub"
         action = step.do.action if step.do else ("look_up" if step.look_up else "stop")
         return work.NewDelivery(event.id, route.name, path, where, action, "", "", "", final, reason, result)
-
-    def line_for(
-        self,
-        event: Event,
-        route: Route,
-        step: Step,
-        scope: Scope,
-        person: int | None,
-        links: Sequence[tuple[str, str, str]],
-    ) -> tuple[str, str]:
-        """Name the line (the target record's queue) and lane of a step.
-
-        What goes to one record goes in order: the record named by `find`, else the one linked to the subject, else
-        the person (so that two parallel requests of one human make one contact), else the subject itself.
-        """
-        assert step.do is not None
-        target = step.do.connection
-        record = step.do.action.partition(".")[0]
-        priority = step.priority or route.priority
-        lane = target if priority == "normal" else f"{target}:{priority}"
-        if step.find is not None and (ref := known_id(step.find, scope)):
-            return f"{target}>{record}:{ref}", lane
-        if event.connection == target and event.kind == record:
-            return f"{target}>{event.subject}", lane
-        if record == "contact" and person is not None:  # always the person's queue, linked already or not yet
-            return f"{target}>person:{person}", lane
-        for connection, kind, ref in links:
-            if connection == target and kind == record:
-                return f"{target}>{record}:{ref}", lane
-        if person is not None:
-            return f"{target}>person:{person}", lane
-        return f"{target}>{event.connection}/{event.subject}", lane
-
-    @staticmethod
-    def former_lines(event: Event, step: Step, person: int | None) -> tuple[str, ...]:
-        """Return the lines on which this subject's deliveries went before its record or its person was known.
-
-        None for a contact: its person's queue comes first, or one human would get two.
-        """
-        assert step.do is not None
-        if step.do.action.startswith("contact."):
-            return ()
-        target = step.do.connection
-        subject = f"{target}>{event.connection}/{event.subject}"
-        return (subject, f"{target}>person:{person}") if person is not None else (subject,)
 
     # --- small parts ----------------------------------------------------------------------------
 
@@ -412,6 +369,28 @@ class Pipeline:
         return {name: None if isinstance(one, Mapping) and REFUSED in one else one for name, one in found.items()}
 
     @staticmethod
+    def _with_linked(
+        db: Db, decisions: Sequence[Decision], keys: list[list[tuple[str, str]]]
+    ) -> list[list[tuple[str, str]]]:
+        """Add a key of the person whom a contact is linked to already: what the hub made for somebody is theirs.
+
+        So an event of the CRM about a contact that was made of a chat finds the person who chats.
+        """
+        contacts = [(d.event.connection, d.event.record.get("contact")) for d in decisions]
+        ends = [
+            (connection, "contact", str(contact["id"])) if isinstance(contact, Mapping) and contact.get("id") else None
+            for connection, contact in contacts
+        ]
+        known = work.links(db, {end for end in ends if end is not None})
+        for end, some in zip(ends, keys, strict=True):
+            linked = (
+                [ref for where, kind, ref in known.get(end, ()) if (where, kind) == ("hub", "person")] if end else []
+            )
+            for person in linked[:1]:
+                some.extend(people.keys_of(db, int(person))[:1])
+        return keys
+
+    @staticmethod
     def _link_contacts(db: Db, pairs: Sequence[tuple[Decision, int | None]]) -> None:
         """Remember which vendor contact is which person, for events that name both."""
         found = []
@@ -438,13 +417,3 @@ class Pipeline:
 def waits_for_loading(step: Step, scope: Scope) -> bool:
     """Return whether a step's condition looks at a record that only a look at the vendor can bring."""
     return any(scope.needs_loading(path) for path in step.when.paths())
-
-
-def known_id(find: Find, scope: Scope) -> str:
-    """Return the vendor id that `find: deal`, `find: waybill` or `find: lead.contact` points at, or ""."""
-    if find.record is None or find.record.root == "person":
-        return ""
-    value = scope.get(find.record)
-    if isinstance(value, Mapping):
-        value = value.get("id")
-    return str(value) if value else ""

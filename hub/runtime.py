@@ -13,6 +13,7 @@ from typing import Any
 
 from hub.config import Config, ConnectionConfig
 from hub.connector import ConnectionInfo, Connector, Limits
+from hub.history import History
 from hub.keys import load_key
 from hub.limiter import Limiter
 from hub.masking import Masker
@@ -127,9 +128,11 @@ def build(connection: ConnectionConfig, config: Config, store: Store, key: bytes
         timezone=config.hub.timezone,
         base_url=config.hub.base_url or "",
         names=connection.names,
+        mentions=config.mentions.get(connection.name, ()),
     )
     connector = connection.connector(info, connection.settings)
     connector.tokens = TokenVault(store, connection.name, key)
+    connector.history = History(store, connection.name)
     limits = LimitsOf(connector)
     connector.http = Session(
         connection.name,

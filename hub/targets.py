@@ -10,9 +10,9 @@ from typing import Any
 from hub.config import Config, Step
 from hub.connector import ActionKind, Connector
 from hub.errors import Gone, Refused
+from hub.lines import known_id
 from hub.model import Action, Event, Record
 from hub.paths import Scope
-from hub.pipeline import known_id
 from hub.runtime import Runtime
 from hub.store.work import Claimed
 

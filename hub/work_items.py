@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 class Item:
-    """One leased line and the call to make for it. `blamed`: what came of it can't be written down."""
+    """One leased line and the call to make for it.
+
+    blamed: what came of it can't be written down. called: the vendor was asked, so its health is known.
+    """
 
     blamed = False
+    called = True
 
     def __init__(self, key: str, lane: str, connection: str, lease: str) -> None:
         self.key, self.lane, self.connection, self.lease = key, lane, connection, lease
@@ -88,5 +92,8 @@ class PollCall(Item):
     def call(self, engine: Engine) -> Any:
         """Return the Poll."""
         connector = engine.runtime.connector(self.connection)
-        with connector.http.work(self.guard, 1):
-            return connector.poll(self.what, self.cursor, self.watched)
+        with connector.http.work(self.guard, 1) as context:
+            try:
+                return connector.poll(self.what, self.cursor, self.watched)
+            finally:
+                self.called = bool(context.exchanges)

@@ -45,7 +45,14 @@ def _chat_without_attach(route: Route, log: Log) -> None:
 def _wakes_itself(route: Route, log: Log) -> None:
     for step in route.steps:
         do = step.do
-        if do is None or do.verb not in ("upsert", "update", "set_stage"):
+        if do is None or do.verb not in ("create", "upsert", "update", "set_stage"):
+            continue
+        if do.verb == "create":
+            again = [one for one in route.on if one.matches(do.connection, f"{do.record}.created")]
+            if again and not step.when and not _about_it(route, do.record):
+                text = f"each {do.record} it makes ({again[0]}) starts it again; add a condition on which {do.record}s"
+                _say(route, text, log)
+                return
             continue
         starts = [
             one for one in route.on
@@ -60,6 +67,11 @@ def _wakes_itself(route: Route, log: Log) -> None:
                 log,
             )
             return
+
+
+def _about_it(route: Route, record: str) -> bool:
+    """Return whether the route looks at the record that starts it: only then can it tell one from another."""
+    return any(one.path.root == record for one in route.when.fields())
 
 
 def _writes_stage(step: Step) -> bool:

@@ -14,7 +14,7 @@ import dotenv
 
 from hub.config.advice import advise
 from hub.config.connections import read_connections
-from hub.config.problems import LATER, Log, Problem
+from hub.config.problems import Log, Problem
 from hub.config.reader import Node, read
 from hub.config.routes import read_routes
 from hub.config.sections import Sections
@@ -42,7 +42,7 @@ def load(path: Path, plugins: Plugins, environ: Mapping[str, str] | None = None)
         _fill_in(root, variables(path, environ), log)
         config = _build(root, files, plugins, log, environ)
     if log.problems:
-        raise ConfigError(_ordered([one for one in log.found if one.level != LATER], files.order))
+        raise ConfigError(_ordered(log.found, files.order))
     config.notes[:] = _ordered(log.notes, files.order)
     return config
 
@@ -194,7 +194,15 @@ def _build(
     routes = read_routes(routes_view.each() if routes_view is not None else (), world)
     advise(routes, log)
     return Config(
-        files.path, hub, world.connections, people, world.tables, team, routes, version=files.digest.hexdigest()[:16]
+        files.path,
+        hub,
+        world.connections,
+        people,
+        world.tables,
+        team,
+        routes,
+        version=files.digest.hexdigest()[:16],
+        mentions=world.mentions.by_connection(),
     )
 
 

@@ -300,6 +300,7 @@ _TRAPS = (
     ("variable", re.compile(r"(?P<head>[:\-,\[]\s+)(?P<bad>\$\{\w+\})")),
     ("compare", re.compile(r"(?P<head>[:\-,\[]\s+)(?P<bad>(?P<sign>>=|<=|>|<)\s*(?P<than>[^\s,\]}]+))")),
     ("comment", re.compile(r"(?P<head>\s)(?P<bad>#(?P<lost>\S[^}\]]*))")),
+    ("tag", re.compile(r"(?P<head>(?:[:\-,]\s+|\[\s*))(?P<bad>!(?P<word>[\w.]+))(?=[,}\]])")),
     ("sign", re.compile(r"(?P<head>(?:[:\-,]\s+|\[\s*))(?P<bad>[@`%][^,\]}\n]*)")),
 )
 
@@ -350,6 +351,9 @@ def _trap(line: str) -> tuple[str, str] | None:
             return f'text with {{{{ }}}} needs quotes: {(owner[1] + ": ") if owner else ""}"{bad}"', mended
         if kind == "star":
             return f'quote "{bad}"', mended
+        if kind == "tag":
+            word = match["word"]
+            return f"tags (!{word}) mean nothing here; write {{not: {word}}}, or absent for !present", mended
         if kind == "compare":
             return f"use {_COMPARE[match['sign']]}: {match['than']}", mended
         if kind == "comment":

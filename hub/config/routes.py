@@ -75,6 +75,7 @@ class _Reader:
         for key in LATER_ROUTE_KEYS:
             if key in view:
                 self.later.append(key)
+        self.world.mentions.end_route()
         off = None
         if self.later:
             words = list(dict.fromkeys(self.later))

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hub.conditions import ALWAYS, Condition, Verdict
 from hub.config.problems import Problem
-from hub.connector import ActionKind, ConnectionInfo, Connector
+from hub.connector import ActionKind, ConnectionInfo, Connector, Mention
 from hub.mapping import Values
 from hub.masking import MASK
 from hub.paths import Path, Scope
@@ -279,6 +279,8 @@ class Config:
     routes: tuple[Route, ...] = ()
     notes: list[Problem] = field(default_factory=list)
     version: str = ""
+    #: connection -> codes of its vendor's that routes name
+    mentions: Mapping[str, tuple[Mention, ...]] = field(default_factory=dict)
     _routes: dict[tuple[str, str], tuple[Route, ...]] = field(default_factory=dict, repr=False, compare=False)
     _needs: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -335,6 +337,8 @@ class Config:
             for path in route.paths():
                 if path.root in FIELDS and path.root not in results and path.root not in _ALWAYS:
                     yield path.root
+                if path.root == "person" and "person" not in results:
+                    yield "contact"  # who it is is known by the contact
                 if len(path.parts) > 2 and path.parts[1] in _RELATED:
                     yield path.parts[1]
                 if path.parts[1:2] == ("goods",):

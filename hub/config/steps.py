@@ -58,9 +58,11 @@ class StepReader:
         for key, words in (("missing", _MISSING), ("several", _SEVERAL)):
             inner = view.get(key)
             given[key] = inner.choice(words, key) if inner is not None else None
+        if do is not None and do.verb == "update" and given["missing"] == "create":
+            (view.get("missing") or view).say(f"{do} never makes a record; write {do.record}.upsert for that")
         for key in ("only_from", "back"):
             inner = view.get(key)
-            given[key] = self._stages(inner, connection) if inner is not None else ()
+            given[key] = self._stages(inner, connection, do) if inner is not None else ()
         given["stop"] = self._stop(view)
         given["optional"] = (inner := view.get("optional")) is not None and inner.switch()
         given["limit"] = inner.integer("limit") if (inner := view.get("limit")) is not None else None
@@ -180,6 +182,8 @@ class StepReader:
         if connection is None or line.word in allowed or line.key in allowed:
             return
         if re.fullmatch(connection.connector.vendor_field, line.key):
+            if target.kind is not None:
+                self.vocabulary.world.mentions.add(connection, "field", target.kind.record, line.key, view)
             return
         place = view.get(line.word) or view
         near = nearest(line.word, allowed)
@@ -202,7 +206,7 @@ class StepReader:
             inner.say(f'"stage" belongs to set_stage; here write set: {{stage: {inner.text or "..."}}}')
         if not inner.is_map:
             word = inner.word("stage")
-            return StageRule(self._code(word, inner, connection)) if word is not None else None
+            return StageRule(self._code(word, inner, connection, do)) if word is not None else None
         table = {}
         parcels = any(one.type.startswith("parcel.") for one in self.vocabulary.triggers)
         for status, one in inner.fields():
@@ -210,14 +214,16 @@ class StepReader:
                 one.say(f'no parcel status "{status}" ({listed(PARCEL_STATUSES, 20)}).{guess(status, PARCEL_STATUSES)}')
             word = one.word("a stage")
             if word is not None:
-                table[status] = word if word in ("ignore", "alert") else self._code(word, one, connection)
+                table[status] = word if word in ("ignore", "alert") else self._code(word, one, connection, do)
         return StageRule("", table)
 
-    def _stages(self, view: View, connection: ConnectionConfig | None) -> tuple[str, ...]:
-        return tuple(self._code(one.text.strip(), one, connection) for one in view.words())
+    def _stages(self, view: View, connection: ConnectionConfig | None, do: Do | None) -> tuple[str, ...]:
+        return tuple(self._code(one.text.strip(), one, connection, do) for one in view.words())
 
-    def _code(self, word: str, view: View, connection: ConnectionConfig | None) -> str:
-        return word if connection is None else self.vocabulary.stage(word, view, connection)
+    def _code(self, word: str, view: View, connection: ConnectionConfig | None, do: Do | None) -> str:
+        if connection is None:
+            return word
+        return self.vocabulary.stage(word, view, connection, do.record if do is not None else "")
 
     # --- tables ----------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.conditions import COMPARISONS
-from hub.config.problems import guess, listed
+from hub.config.problems import guess, listed, nearest
 from hub.config.shapes import ConnectionConfig
 from hub.config.view import View
 from hub.config.world import Vocabulary
@@ -39,6 +39,7 @@ _FORMS: Mapping[str, tuple[str, ...]] = {
     "first": ("first", "default", "when"),
     "assign": ("assign", "by", "only", "else", "when"),
 }
+_FORM_KEYS = frozenset(key for keys in _FORMS.values() for key in keys)
 #: keys whose mapping is sent as it is written, long forms only deeper inside
 _WHOLE = frozenset({"json", "body", "fields", "headers", "query", "params", "form", "columns"})
 _MEANT = {"name": "contact.name", "phone": "contact.phone", "email": "contact.email", "city": "form.city",
@@ -139,6 +140,8 @@ class ValueReader:
             return self._template(view)
         if text == "leave":
             return Leave()
+        if not text and key and not view.node.quoted:
+            view.say("there is nothing; to leave the field alone: leave; to clear it: {value: ''}")
         if self.vocabulary.is_path(text, target.bare and stage is None):
             if text == "person" and key == "contact" and target.connection is not None:
                 return Copy(Path(f"person.{target.connection.name}.contact"))
@@ -156,7 +159,8 @@ class ValueReader:
     def _stage(self, view: View, stage: Target | None) -> str:
         if stage is None or not view.text:
             return view.text
-        return self.vocabulary.stage(view.text, view, stage.connection)
+        record = stage.kind.record if stage.kind is not None else ""
+        return self.vocabulary.stage(view.text, view, stage.connection, record)
 
     def _template(self, view: View) -> Source:
         template = self.template(view)
@@ -222,10 +226,30 @@ class ValueReader:
         """Return which long form a mapping is, None when it is a mapping to be sent."""
         if key in _WHOLE:
             return None
-        form = next((name for name in _FORMS if name in view), None)
+        forms = [name for name in _FORMS if name in view]
+        if len(forms) > 1 and set(view) <= _FORM_KEYS:
+            view.say(f"{listed(forms)} stand side by side; a value has one of them")
+        form = forms[0] if forms else None
         if form is None or (form in ("value", "text") and not set(view) <= {form, "when"}):
+            self._no_form(view)
             return None
+        inner = view.get(form)
+        if form == "first" and inner is not None and inner.is_list and not inner.node.list:
+            inner.say("first needs paths to choose from: {first: [form.wishes, message.text]}")
         return form
+
+    @staticmethod
+    def _no_form(view: View) -> None:
+        """Report a mapping that is meant as a value in its long form and isn't one."""
+        if not view.node.items:
+            view.say("this is an empty mapping; to leave the field alone: leave; to clear it: {value: ''}")
+        elif set(view) == {"when"}:
+            view.say("a value is missing beside when: {value: x, when: ...} or {from: path, when: ...}")
+        elif len(view.node.items) <= 3 and set(view) - _FORM_KEYS:
+            for key, one in view.fields():
+                meant = nearest(key, _FORMS, 0.7)
+                if meant and key not in _FORMS and (meant != "from" or (one.is_text and "." in one.text)):
+                    one.say(f'"{key}" is no form of a value. Did you mean "{meant}"?')
 
     def _nested(self, view: View, target: Target, depth: int) -> Source:
         if target.bare and set(view) & _TESTS:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.conditions import (
     COMPARISONS,
+    NO,
     YES,
     Changed,
     Clause,
@@ -24,17 +25,20 @@ from hub.conditions import (
     Test,
     Valid,
 )
-from hub.config.problems import guess, nearest
+from hub.config.problems import guess, listed, nearest
 from hub.config.values import Target, ValueReader
 from hub.config.view import View
 from hub.config.world import Vocabulary
 from hub.mapping import Constant, Source
+from hub.model import PARCEL_STATUSES
 from hub.records import FIELDS
 
 _TESTS = (*COMPARISONS, "contains", "like", "not", "changed", "is", "within")
 _SIGNS = {">=": "at_least", "<=": "at_most", ">": "above", "<": "below", "!=": "not", "=": "is", "==": "is"}
 _SIGN = re.compile(r"^(>=|<=|!=|==|>|<|=)\s*(.+)$")
 _OPERAND = Target()
+#: what `above` and its like compare with: a number, an amount with its currency, a date or a time
+_MEASURE = re.compile(r"^[-+]?\d[\d  .,:TZ+-]*( ?[A-Za-z]{1,4})?$")
 _LONGEST_PATTERN = 200
 #: characters that are searched, by the number of unbounded repeats in the pattern
 _SEARCHED = {0: 4000, 1: 2000, 2: 400, 3: 120}
@@ -46,6 +50,8 @@ class ConditionReader:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self.values = ValueReader(vocabulary, self.condition)
+        #: the record whose stage the present test is about
+        self._record = ""
 
     def condition(self, view: View) -> Condition:
         """Return the condition; what is wrong in it is reported and left out."""
@@ -86,9 +92,20 @@ class ConditionReader:
             view.say(f'"{name}" is no field to test; write record.field: test, for example deal.stage: won.{hint}')
             return []
         path = vocabulary.path(name, view, soft=False)
+        if name == "parcel.status" and "parcel" not in vocabulary.results:
+            self._statuses(view)
         kind = FIELDS.get(path.root, {}).get(path.field, "") if path.root not in vocabulary.results else ""
-        stage = path.field == "stage"
-        return [FieldTest(path, test) for test in self._tests(view, kind, stage)]
+        self._record = path.root if path.field == "stage" else ""
+        return [FieldTest(path, test) for test in self._tests(view, kind, path.field == "stage")]
+
+    @staticmethod
+    def _statuses(view: View) -> None:
+        """Report a parcel's status that there is none of."""
+        for one in view.each() if view.is_list else [view]:
+            word = one.text.strip() if one.is_text else ""
+            if re.fullmatch(r"[a-z_]+", word) and word not in (*PARCEL_STATUSES, "present", "absent"):
+                known = listed(PARCEL_STATUSES, 20)
+                one.say(f'no parcel status "{word}" ({known}).{guess(word, PARCEL_STATUSES)}')
 
     def _tests(self, view: View, kind: str, stage: bool) -> list[Test]:
         if view.is_text:
@@ -134,7 +151,10 @@ class ConditionReader:
             inner = self._tests(view, kind, stage)
             return [Not(one) for one in inner] if key == "not" else inner
         if key == "changed":
-            return [Changed((view.word("changed") or "yes").lower() in YES)]
+            word = (view.word("changed") or "yes").lower()
+            if word not in YES | NO:
+                view.say(f'changed is yes or no, not "{word}"')
+            return [Changed(word in YES)]
         if key == "within":
             self.vocabulary.later.append("counts over time (within)")
             return []
@@ -144,7 +164,10 @@ class ConditionReader:
             return [Contains(self._operand(view, False), view.text)]
         if key == "like":
             return self._like(view)
-        return [Compare(key, self._operand(view, False, bare=True), view.text)]
+        operand = self._operand(view, False, bare=True)
+        if type(operand) is Constant and not _MEASURE.match(view.text.strip()):
+            view.say(f'"{key}" compares numbers, amounts and dates; "{view.text}" is none')
+        return [Compare(key, operand, view.text)]
 
     def _operand(self, view: View, stage: bool, bare: bool = False) -> Source:
         text = view.text
@@ -152,7 +175,7 @@ class ConditionReader:
             return self.values.text(view, Target(bare=True))
         if "{{" not in text and not self.vocabulary.is_path(text):
             if stage:
-                self.vocabulary.stage(text, view)
+                self.vocabulary.stage(text, view, record=self._record)
             return Constant(text)
         return self.values.text(view, _OPERAND)
 

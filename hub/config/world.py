@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.config.mentions import Mentions
 from hub.config.problems import guess, listed, nearest
 from hub.config.shapes import ConnectionConfig, Trigger
 from hub.config.view import View
@@ -38,6 +39,7 @@ class World:
     broken_tables: set[str] = field(default_factory=set)
     transforms: Mapping[str, Any] = field(default_factory=dict)
     templates: Templates = field(default_factory=Templates)
+    mentions: Mentions = field(default_factory=Mentions)
 
     def connection(self, name: str, view: View, what: str = "connection") -> ConnectionConfig | None:
         """Return a connection, or None after reporting that there is none of that name."""
@@ -175,6 +177,8 @@ class Vocabulary:
         if root in ("event", "now"):
             known = frozenset(FIELDS[root])
         if name in known or f"{root}.{name}" in self._read or self._is_vendor_field(name):
+            if name not in known:
+                self._mention_field(root, name, view)
             self._deeper(root, name, rest, view)
             return
         self._unknown(root, name, known, view, soft)
@@ -208,13 +212,28 @@ class Vocabulary:
         elif kind == "record" and name in ("deal", "contact", "lead"):
             self._record(Path(".".join([name, *rest[1:]])), view, False)
 
+    def _mention_field(self, record: str, name: str, view: View) -> None:
+        owners = [
+            one for one, pattern in zip(self.near, self._vendor, strict=True)
+            if pattern.fullmatch(name) and _knows(one, record)
+        ]  # fmt: skip
+        if len(owners) == 1:
+            self.world.mentions.add(owners[0], "field", record, name, view)
+
     def _is_vendor_field(self, name: str) -> bool:
         return any(pattern.fullmatch(name) for pattern in self._vendor)
 
     # --- stages --------------------------------------------------------------------------------
 
-    def stage(self, word: str, view: View, target: ConnectionConfig | None = None) -> str:
+    def stage(self, word: str, view: View, target: ConnectionConfig | None = None, record: str = "") -> str:
         """Return the vendor's code of a stage of `target`; report a word that is no name and looks like no code."""
+        code = self._stage(word, view, target)
+        owners = [target] if target is not None else [one for one in self.near if _knows(one, record)]
+        if record and len(owners) == 1 and word not in ("ignore", "alert"):
+            self.world.mentions.add(owners[0], "stage", record, owners[0].stage_code(word), view)
+        return code
+
+    def _stage(self, word: str, view: View, target: ConnectionConfig | None) -> str:
         if target is not None:
             stages = target.names["stages"]
             if word in stages:
@@ -241,6 +260,12 @@ class Vocabulary:
         if verb in ("list", "find_all"):
             return Result(frozenset((*_LIST, "first", "last")), connection)
         return Result(known_fields(record) | set(_LIST), connection)
+
+
+def _knows(connection: ConnectionConfig, record: str) -> bool:
+    """Return whether a connection's plugin tells of such records or acts on them."""
+    kinds = connection.connector.events, connection.connector.actions
+    return any(kind.name.startswith(f"{record}.") for some in kinds for kind in some)
 
 
 def slip(word: str, meant: str) -> bool:

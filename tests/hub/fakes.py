@@ -114,6 +114,7 @@ class Sink(Source):
         ActionKind("deal.find", idempotent=True),
         ActionKind("contact.upsert", marker="MARK"),
         ActionKind("comment.create", linked=False),
+        ActionKind("note.create", required=("TEXT",), linked=False),
         ActionKind("letter.create", uncertain="assume_done"),
         ActionKind("ping.send", uncertain="repeat"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,14 +27,15 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "", "errors", "model", "masking", "reasons", "records", "events", "normal", "connector", "hookspecs", "session",
-        "wire", "tokens", "sealing", "keys", "jsonbody", "phpform", "sandbox", "sandbox_tls", "store", "limiter",
+        "wire", "tokens", "history", "sealing", "keys", "jsonbody", "phpform", "sandbox", "sandbox_tls", "store",
+        "limiter",
     ),
     ("paths", "conditions", "mapping", "tables", "templates", "identity", "changes"),
     ("plugins", "config"),
     ("runtime",),
     (
-        "group_commit", "receive", "front", "pipeline", "metrics", "polling", "work_items", "outcome", "targets",
-        "deliver", "ledger", "engine",
+        "group_commit", "receive", "front", "lines", "pipeline", "metrics", "polling", "work_items", "outcome",
+        "targets", "deliver", "ledger", "engine",
     ),
     ("web", "jobs", "ticker", "processes", "redis_server", "stuck", "supervisor"),
     ("explain", "handwork", "request_file", "testing", "trying", "cli", "demo", "recipes", "console"),
@@ -57,6 +59,9 @@ PUBLIC_NAMES = {
     "sandbox",
     "__version__",
 }
+
+#: packages in plugins/ that are no plugins: what several vendors of one house share. They import from the hub alone
+SHARED = {"meta": "Meta's platform: Instagram, and what else speaks its Graph API"}
 
 VENDORS = re.compile(
     r"bitrix|amocrm|kommo|nova ?poshta|unisender|calltouch|instagram|suitecrm|telegram|viber|whatsapp", re.I
@@ -143,11 +148,24 @@ def test_a_plugin_imports_from_the_hubs_public_names_and_itself_alone(path: Path
     own = path.relative_to(ROOT / "plugins").parts[0]
     for module, names, _ in imports(path):
         if module.startswith("plugins"):
-            assert module.split(".")[1:2] == [own] or names == (own,), f"{module} is another plugin"
+            reached = set(module.split(".")[1:2]) or set(names)
+            allowed = {own} if own in SHARED else {own, *SHARED}
+            assert reached <= allowed, f"{module} is another plugin"
         else:
             assert module in PUBLIC, f"{module} is no public part of the hub"
             if module == "hub":
                 assert set(names) <= PUBLIC_NAMES, names
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_plugins_share_is_no_plugin(name: str) -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    offered = [line.partition("=")[2].strip() for line in setup["options.entry_points"]["hub"].splitlines()]
+    assert f"plugins.{name}" not in offered
+    for path in (ROOT / "plugins" / name).rglob("*.py"):
+        text = path.read_text()
+        assert not re.search(r"\(Connector\)|@hookimpl", text), f"{path.name} brings a connector or a hook"
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(HUB)))

@@ -72,6 +72,14 @@ def test_comma_inside_braces(tmp_path):
         ("on: *.form.submitted", 'quote "*.form.submitted"'),
         ("on: [*.form.submitted, site.form.opened]", 'quote "*.form.submitted"'),
         ("when: {deal.amount: >= 9}", "use at_least: 9"),
+        (
+            "when: {contact.phone: !present}",
+            "tags (!present) mean nothing here; write {not: present}, or absent for !present",
+        ),
+        (
+            "when: {deal.stage: !to_ship, deal.amount: present}",
+            "tags (!to_ship) mean nothing here; write {not: to_ship}, or absent for !present",
+        ),
         ("when:\n  deal.amount: > 9", "use above: 9"),
     ],
 )
@@ -321,3 +329,60 @@ def test_column_that_is_none(tmp_path):
 def test_slip_in_a_test(tmp_path):
     found = problems(tmp_path, route("on: crm.deal.updated\nwhen: {deal.ttn: abset}\ndo: crm.comment.create"))
     assert found == [f'{at(2)} routes[0].when.deal.ttn: warning: "abset" is compared as a text. Did you mean absent?']
+
+
+# --- values and tests of no known shape -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{frm: form.city}", '"frm" is no form of a value. Did you mean "from"?'),
+        ("{value: a, text: b}", "value, text stand side by side; a value has one of them"),
+        ("{from: form.city, value: x}", "value, from stand side by side"),
+        ("{when: {form.city: present}}", "a value is missing beside when"),
+        ("{first: []}", "first needs paths to choose from"),
+        ("{}", "this is an empty mapping; to leave the field alone: leave"),
+        ("", "there is nothing; to leave the field alone: leave; to clear it: {value: ''}"),
+    ],
+)
+def test_values_of_no_shape(tmp_path, value, message):
+    found = problems(tmp_path, route(LEAD + f"set:\n  TITLE: {value}"))
+    assert any(message in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        ("parcel.status: arived", 'no parcel status "arived"'),
+        ("parcel.status: [delivered, lots]", 'no parcel status "lots"'),
+        ("parcel.cost: {above: abc}", '"above" compares numbers, amounts and dates; "abc" is none'),
+        ("parcel.status: {changed: maybe}", 'changed is yes or no, not "maybe"'),
+    ],
+)
+def test_tests_that_never_hold(tmp_path, test, message):
+    body = f"on: nova.parcel.status_changed\nwhen:\n  {test}\ndo: crm.comment.create\nset: {{COMMENT: x}}"
+    found = problems(tmp_path, route(body))
+    assert any(message in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    "test", ["{above: 5}", "{below: 1 000.50 UAH}", "{at_least: 2026-01-02}", "{at_most: now}", "{above: deal.amount}"]
+)
+def test_measures(tmp_path, test):
+    when = f"when:\n  deal.amount: {test}\n  deal.stage: {{changed: yes}}"
+    body = f"on: crm.deal.updated\n{when}\ndo: crm.comment.create\nset: {{COMMENT: x}}"
+    assert problems(tmp_path, route(body)) == []
+
+
+def test_a_record_that_starts_its_own_making(tmp_path):
+    found = problems(tmp_path, route("on: crm.deal.created\ndo: crm.deal.create\nset: {TITLE: again}"))
+    assert any("each deal it makes (crm.deal.created) starts it again" in one for one in found), found
+    told = "on: crm.deal.created\nwhen: {deal.title: first}\ndo: crm.deal.create\nset: {TITLE: again}"
+    assert problems(tmp_path, route(told)) == []
+
+
+def test_an_update_makes_nothing(tmp_path):
+    body = "on: site.form.submitted\ndo: crm.deal.update\nfind: {ttn: form.city}\nmissing: create\nset: {TITLE: x}"
+    found = problems(tmp_path, route(body))
+    assert any("crm.deal.update never makes a record; write deal.upsert for that" in one for one in found), found
