@@ -168,7 +168,8 @@ class Chats:
             "conversation": conversation,
             "msgid": payload["msgid"],
         }
-        return Done({key: value for key, value in result.items() if value}, number)
+        ours = {"id": number} if number else {}  # so that the account's own word of it is known for an echo
+        return Done({key: value for key, value in result.items() if value}, number, written=ours)
 
     @staticmethod
     def _person(given: Mapping[str, Any], person: Mapping[str, Any], conversation: str) -> dict[str, Any]:

@@ -411,3 +411,23 @@ def test_the_farewell_becomes_an_event(place: Place) -> None:
     assert "connection.changed" in events(place)
     place.form()
     place.until(lambda: place.rows("SELECT 1 FROM alert WHERE kind = 'alert_auth'"))
+
+
+def test_an_answer_the_hub_brought_in_is_no_news(places: Callable[..., Place]) -> None:
+    """P7: what a colleague said elsewhere is brought into amoCRM; its webhook about that message is an echo."""
+    routes = """
+  - name: an answer given elsewhere stands in amoCRM too
+    on: site.form.submitted
+    do: amo.message.send
+    set: {conversation: form.number, text: event.text, client: anna, name: contact.name, by: "3000002"}
+"""
+    place = places(routes=routes).start().connect()
+    place.form(number="insta-17", comment="900")
+    place.settle()
+    [told] = place.crm.amojo.messages
+    for number in (told["id"], "11111111-0000-4000-8000-000000000001"):
+        message = {"id": number, "text": "900", "author": {"type": "internal", "id": "x"}, "origin": "our"}
+        place.crm.hooks.tell("outgoing_message", "add", [message])
+    place.settle()
+    states = place.rows("SELECT subject, state FROM event WHERE type = 'message.sent' ORDER BY id")
+    assert [state for _, state in states] == ["echo", "planned"]
