@@ -98,7 +98,8 @@ def test_a_pasted_block_is_whole_and_stays_on_this_machine(name: str, connector:
     settings = block["connections"][name]
     assert settings.pop("plugin") == name
     loaded = connector.Settings().load(settings)
-    elsewhere = {where: url for where, url in urls(loaded) if urlsplit(url).hostname != "127.0.0.1"}
+    near = ("127.0.0.1", "hub.example.com")  # the hub's own address stands in the settings of an app
+    elsewhere = {where: url for where, url in urls(loaded) if urlsplit(url).hostname not in near}
     assert not elsewhere, "the sandbox's credentials() leave these to the vendor itself"
 
 
