@@ -11,6 +11,7 @@ from hub.connector import ConnectionInfo
 from hub.errors import AuthFailed, HubError, Refused
 from hub.model import Finding
 from plugins.bitrix24 import codes
+from plugins.bitrix24.chat_checking import ChatChecking
 from plugins.bitrix24.client import Client
 
 _CYRILLIC = {
@@ -26,6 +27,12 @@ class Checking:
 
     def __init__(self, client: Client, settings: Mapping[str, Any], connection: ConnectionInfo) -> None:
         self._client, self._settings, self._connection = client, settings, connection
+        self._chats = ChatChecking(client, settings, connection)
+
+    @property
+    def _wanted(self) -> tuple[str, ...]:
+        """The events this connection wants to be told."""
+        return (*codes.SUBSCRIBE, *(codes.SUBSCRIBE_CHATS if self._settings["openlines"] else ()))
 
     # --- hub check --live ------------------------------------------------------------------------
 
@@ -35,7 +42,7 @@ class Checking:
             found = [self._who()]
         except AuthFailed as error:
             return [Finding("problem", error.reason, 'README, part "Connect": make a new webhook or install the app')]
-        for ask in (self._scopes, self._fields, self._stages, self._events):
+        for ask in (self._scopes, self._fields, self._stages, self._events, self._chats.check):
             try:
                 found += ask()
             except HubError as error:
@@ -57,7 +64,8 @@ class Checking:
     def _scopes(self) -> list[Finding]:
         granted = {str(word).strip().lower() for word in self._client.call("scope") or []}
         found = []
-        for scope, purpose in codes.NEEDED_SCOPES.items():
+        chats = codes.CHAT_SCOPES if self._settings["openlines"] and not self._settings["webhook_url"] else {}
+        for scope, purpose in {**codes.NEEDED_SCOPES, **chats}.items():
             if any(word == scope or word.startswith(f"{scope}_") for word in granted):
                 continue
             level = "problem" if scope == "crm" else "warning"
@@ -107,10 +115,10 @@ class Checking:
                 for row in handlers
                 if row.get("handler") == address or str(row.get("offline")) == "1"
             }
-            missing = [event for event in codes.SUBSCRIBE if event not in ours]
+            missing = [event for event in self._wanted if event not in ours]
             if not missing:
                 found.append(Finding("ok", f"subscribed to {len(ours)} events"))
-            elif not self._settings["webhook_url"]:
+            elif not self._settings["webhook_url"] or set(missing) & set(codes.SUBSCRIBE_CHATS):
                 words = f"not subscribed to {len(missing)} events, {missing[0]} among them"
                 found.append(Finding("problem", words, f"run `hub connect {self._connection.name}`"))
         if not self._settings["application_token"] and not self._settings["client_id"]:
@@ -181,7 +189,7 @@ class Checking:
             if (str(row.get("offline")) == "1" if offline else row.get("handler") == callback_url)
         }
         found, made = [], 0
-        for event in codes.SUBSCRIBE:
+        for event in self._wanted:
             if event in bound:
                 continue
             params = {"event": event, "event_type": "offline"} if offline else {"event": event, "handler": callback_url}
@@ -190,7 +198,8 @@ class Checking:
                 made += 1
             except Refused as error:
                 found.append(Finding("warning", f"{event}: {error.reason}", "does the app have this permission?"))
-        return [Finding("ok", f"{made} events subscribed, {len(bound)} were already"), *found]
+        done = Finding("ok", f"{made} events subscribed, {len(bound)} were already")
+        return [done, *found, *self._chats.connect()]
 
 
 # --- words -------------------------------------------------------------------------------------------

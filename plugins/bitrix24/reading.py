@@ -16,7 +16,7 @@ import orjson
 
 from hub.errors import Gone, Refused
 from hub.model import Event, Poll, Record, Request
-from plugins.bitrix24 import codes, incoming, records
+from plugins.bitrix24 import codes, envelope, records
 from plugins.bitrix24.client import Batch, Client
 from plugins.bitrix24.refusals import NO_CODE
 from plugins.bitrix24.schemas import OfflineRow
@@ -273,4 +273,4 @@ def _offline_receipt(row: Any, now: dt.datetime) -> tuple[str, Request] | None:
 
 def _request(path: str, body: Mapping[str, Any], now: dt.datetime) -> Request:
     headers = {"content-type": "application/json"}
-    return Request(incoming.POLLED, f"/{path}", headers=headers, body=orjson.dumps(body), at=now)
+    return Request(envelope.POLLED, f"/{path}", headers=headers, body=orjson.dumps(body), at=now)

@@ -1,0 +1,192 @@
+"""Open lines, the way in, pure: operators' messages, dialogs that begin and end, lines that go.
+
+https://apidocs.bitrix24.ru/api-reference/imopenlines/imconnector/events/index.html (our own connector's) and
+https://apidocs.bitrix24.ru/api-reference/imopenlines/openlines/events/index.html (every chat of a line).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from hub.model import Event
+from plugins.bitrix24.codes import Native
+from plugins.bitrix24.envelope import id_of, items, part, text_of
+
+#: what a route may ask of `message` beside the fields of every message
+FIELDS = ("chat", "im_chat", "im_message", "line", "connector", "author", "external", "session")
+
+_TAG = re.compile(
+    r"\[(/?)(b|i|u|s|br|url|img|user|chat|color|size|quote|code|send|put|icon|disk|rating|attach|p|list|call)"
+    r"(?:=([^\]\n]{0,2000}))?\s*/?\]",
+    re.I,
+)
+_OPERATOR = re.compile(r"^\s*\[b\]([^\[\]]{1,80}):\[/b\]\s*(?:\[br\s*/?\])?\s*", re.I)
+_KINDS = ("image", "video", "audio")
+
+
+def events(
+    name: str, native: Native, message: Mapping[str, Any], lines: Mapping[str, Mapping[str, Any]]
+) -> list[Event]:
+    """Return what an event of open lines says, one for each message or dialog of its batch; [] if it is not clear.
+
+    lines: the setting `openlines`. The portal repeats each message of a line as ONOPENLINEMESSAGE*; for connectors of
+    ours those are no news (the client's are what we sent, the operator's come as ONIMCONNECTORMESSAGE*), and taking
+    them for such would send a message round for ever: nothing is returned.
+    """
+    data = message.get("data")
+    if name == "ONIMCONNECTORLINEDELETE":
+        return _gone(text_of(data) or text_of(part(data, "LINE")), "", "was deleted")
+    if name == "ONIMCONNECTORSTATUSDELETE":
+        return _gone(text_of(part(data, "LINE")), text_of(part(data, "CONNECTOR")), "was switched off")
+    rows = items(part(data, "MESSAGES")) or items(part(data, "DATA"))
+    if name.startswith("ONIMCONNECTORMESSAGE"):
+        found = [_of_connector(native, data, row, lines) for row in rows]
+    elif name.startswith("ONOPENLINEMESSAGE"):
+        found = [_of_line(native, row, lines) for row in rows]
+    else:
+        found = [_dialog(native, data, row, lines) for row in rows]
+    return [event for event in found if event is not None]
+
+
+def _of_connector(native: Native, data: Any, row: Any, lines: Mapping[str, Mapping[str, Any]]) -> Event | None:
+    """Return an operator's message into our channel, or what they made of it later.
+
+    `im` is what imconnector.send.status.delivery wants back; `message.id` is there once the channel's own ids were
+    reported that way. Files are not on the vendor's page; they are taken as portals send them (type, name, link).
+    """
+    connector, line = id_of(part(data, "CONNECTOR")).lower(), id_of(part(data, "LINE"))
+    im_message, chat = id_of(part(row, "im", "message_id")), id_of(part(row, "chat", "id"))
+    if not im_message and not chat:
+        return None
+    signed = bool(lines.get(connector, {}).get("signature", True))
+    text, author = unsigned(text_of(part(row, "message", "text")), signed)
+    by = id_of(part(row, "message", "user_id"))
+    record = {
+        "id": im_message, "text": text, "from": by, "to": chat, "files": files(part(row, "message", "files")),
+        "chat": chat, "im_chat": id_of(part(row, "im", "chat_id")), "im_message": im_message, "line": line,
+        "connector": connector, "author": author, "external": _first_id(part(row, "message", "id")),
+    }  # fmt: skip
+    return _event(native.type, f"message:{im_message or chat}", record, row, lines, by)
+
+
+def _of_line(native: Native, row: Any, lines: Mapping[str, Mapping[str, Any]]) -> Event | None:
+    """Return a message of a chat that isn't ours (the portal's own live chat): from the client or from an operator."""
+    connector = id_of(part(row, "connector", "connector_id")).lower()
+    if connector in lines or text_of(part(row, "message", "system")).upper() == "Y":
+        return None
+    number, chat = id_of(part(row, "message", "id")), id_of(part(row, "chat", "id"))
+    if not number and not chat:
+        return None
+    text, author = unsigned(text_of(part(row, "message", "text")), True)
+    by, client = id_of(part(row, "message", "user_id")), id_of(part(row, "connector", "user_id"))
+    line = id_of(part(row, "connector", "line_id"))
+    inbound = bool(by) and by == client
+    kind = native.type
+    if kind == "message.received" and not inbound:
+        kind = "message.sent"
+    record = {
+        "id": number, "text": text, "from": chat if inbound else by, "to": line if inbound else chat,
+        "files": files(part(row, "message", "files")), "chat": id_of(part(row, "connector", "chat_id")),
+        "im_chat": chat, "im_message": number, "line": line, "connector": connector, "author": author,
+    }  # fmt: skip
+    extra = dict(row) if isinstance(row, Mapping) else {}
+    record = {field: value for field, value in record.items() if value} | {"text": text, "extra": extra}
+    return Event(kind, f"message:{number or chat}", "", {"message": record}, text=text, channel=connector, by=by)
+
+
+def _dialog(native: Native, data: Any, row: Any, lines: Mapping[str, Mapping[str, Any]]) -> Event | None:
+    """Return a dialog or session that began or ended. Whose ids stand in `connector` the vendor's page leaves open."""
+    session, im_chat = id_of(part(row, "session", "id")), id_of(part(row, "chat", "id"))
+    if not session and not im_chat:
+        return None
+    connector = (id_of(part(row, "connector", "connector_id")) or id_of(part(data, "CONNECTOR"))).lower()
+    record = {
+        "id": session, "session": session, "chat": id_of(part(row, "connector", "chat_id")), "im_chat": im_chat,
+        "line": id_of(part(row, "connector", "line_id")) or id_of(part(data, "LINE")), "connector": connector,
+    }  # fmt: skip
+    return _event(native.type, f"dialog:{session or im_chat}", record, row, lines, "")
+
+
+def _event(
+    kind: str, subject: str, record: Mapping[str, Any], row: Any, lines: Mapping[str, Mapping[str, Any]], by: str
+) -> Event:
+    """Return the event with the client as its contact: one person's messages stay in order."""
+    connector, chat = str(record["connector"]), str(record["chat"])
+    text = str(record.get("text") or "")
+    kept = {name: value for name, value in record.items() if value}
+    message = (
+        kept | ({"text": text} if "text" in record else {}) | {"extra": dict(row) if isinstance(row, Mapping) else {}}
+    )
+    found: dict[str, Any] = {"message": message}
+    if chat:
+        channel = str(lines.get(connector, {}).get("channel") or connector)
+        found["contact"] = {"handle": chat, "handles": {channel: chat} if channel else {}}
+    return Event(kind, subject, "", found, text=text, channel=connector, by=by)
+
+
+def _gone(line: str, connector: str, what: str) -> list[Event]:
+    """Return that chats don't reach a line any more; `hub connect` puts a connector back."""
+    who = f"connector {connector} " if connector else ""
+    line = line[:20]
+    if not line and not connector:
+        return []
+    words = f"open line {line or '?'}: {who}{what}"
+    return [
+        Event("connection.changed", f"connection:openline-{line or connector}"[:200], "", text=words, channel=connector)
+    ]
+
+
+# --- parts of a message ------------------------------------------------------------------------------
+
+
+def files(value: Any) -> list[dict[str, Any]]:
+    """Return attachments as `{"type", "url", "name", "size"}`; type is image, video, audio or file."""
+    found = []
+    for row in items(value):
+        url = next(
+            (link for name in ("link", "url", "downloadLink", "urlDownload") if (link := text_of(part(row, name)))), ""
+        )
+        if not url:
+            continue
+        kind = (text_of(part(row, "type")) or text_of(part(row, "mime"))).lower().partition("/")[0]
+        size = text_of(part(row, "size"))
+        file: dict[str, Any] = {"type": kind if kind in _KINDS else "file", "url": url[:4000]}
+        if name := text_of(part(row, "name")):
+            file["name"] = name[:255]
+        if size.isascii() and size.isdigit() and len(size) < 13:
+            file["size"] = int(size)
+        found.append(file)
+    return found
+
+
+def unsigned(text: str, signed: bool) -> tuple[str, str]:
+    """Return (what was said, who said it): without the operator's name in front and without BB codes."""
+    match = _OPERATOR.match(text) if signed else None
+    return plain(text[match.end() :] if match else text), match[1].strip() if match else ""
+
+
+def plain(text: str) -> str:
+    """Return a text as a client should read it: line breaks for `[br]`, links written out, other BB codes gone."""
+    out: list[str] = []
+    links: list[tuple[str, int]] = []
+    last = 0
+    for tag in _TAG.finditer(text):
+        out.append(text[last : tag.start()])
+        last = tag.end()
+        closing, name, value = tag[1], tag[2].lower(), tag[3]
+        if name == "br":
+            out.append("\n")
+        elif name == "url" and not closing and value:
+            links.append((value, len(out)))
+        elif name == "url" and closing and links:
+            link, start = links.pop()
+            if "".join(out[start:]).strip() != link:
+                out.append(f" ({link})")
+    return "".join([*out, text[last:]]).strip()
+
+
+def _first_id(value: Any) -> str:
+    """Return the channel's own id: a text, or the first of a list (a long answer may have become several messages)."""
+    return id_of(items(value)[0]) if items(value) else id_of(value)

@@ -1,0 +1,337 @@
+"""Open lines, the way out, pure: what a client wrote becomes a message of a line, and what the portal says to it.
+
+https://apidocs.bitrix24.ru/api-reference/imopenlines/imconnector/imconnector-send-messages.html and its neighbours.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import mimetypes
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from hub.errors import Refused, Uncertain
+from hub.model import Action, Event
+from plugins.bitrix24 import codes
+
+#: values of the actions
+SEND = (
+    "connector", "line", "chat", "chat_name", "chat_url", "user", "name", "first_name", "last_name", "picture", "url",
+    "gender", "email", "phone", "skip_phone_validate", "message", "text", "files", "at", "disable_crm",
+)  # fmt: skip
+DELETE = ("connector", "line", "chat", "user", "message")
+STATUS = ("connector", "line", "chat", "user", "message", "im_chat", "im_message", "at")
+
+_YES = ("1", "y", "yes", "true", "on")
+_BB = re.compile(r"\[(?=/?[a-z]{1,10}(?:=[^\]\n]*)?\s*/?\])", re.I)
+_EXTENSIONS = {"image": ".jpg", "video": ".mp4", "audio": ".m4a"}
+#: a zero-width joiner after a bracket: it looks the same and formats nothing
+_HARMLESS = "[\u2060"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a chat is: the connector, its line, and the connector's settings ({} if hub.yaml doesn't name it)."""
+
+    connector: str
+    line: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def address(self, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the parameters of a method about messages."""
+        return {"CONNECTOR": self.connector, "LINE": self.line, "MESSAGES": list(messages)}
+
+
+def place(action: Action, lines: Mapping[str, Mapping[str, Any]], own: Mapping[str, Any]) -> Place:
+    """Return the connector and line an action is about: as it says, as its own event says, or the only ones there are.
+
+    own: the message of an event that this connection brought ({} for others'): it names where it came from.
+    """
+    connector = str(action.values.get("connector") or own.get("connector") or "").lower()
+    if not connector:
+        if len(lines) != 1:
+            known = ", ".join(sorted(lines)) or "none in hub.yaml: set `openlines`"
+            raise Refused(f"{action.name}: which connector? Give `connector` ({known})", {"connector": "missing"})
+        connector = next(iter(lines))
+    settings = lines.get(connector, {})
+    line = str(action.values.get("line") or own.get("line") or settings.get("line") or "")
+    if not line:
+        raise Refused(f"{action.name}: connector {connector} isn't under `openlines`, and no `line` is given")
+    return Place(connector, line, settings)
+
+
+def own_message(action: Action, connection: str) -> Mapping[str, Any]:
+    """Return the message of the event behind an act, if this very connection brought it: its ids are the portal's."""
+    event = action.event
+    if event is None or event.connection != connection:
+        return {}
+    message = event.record.get("message")
+    return message if isinstance(message, Mapping) else {}
+
+
+# --- a client's message ------------------------------------------------------------------------------
+
+
+def entry(action: Action) -> dict[str, Any]:
+    """Return user, message and chat of imconnector.send.messages, the files as the event gives them.
+
+    What a route leaves out is taken from the event (text and files together, so that one of them alone can be sent)
+    and from the person behind it. `message.id` is the channel's own id, else our marker: the same at each try.
+    """
+    values, event = action.values, action.event
+    told = _told(event)
+    chat = str(values.get("chat") or told.get("from") or action.person.get("handle") or "").strip()
+    if not chat:
+        raise Refused(f"{action.name} needs `chat`: the client's id in the channel", {"chat": "missing"})
+    user = str(values.get("user") or chat).strip()
+    said = values if values.get("text") or values.get("files") else told
+    message: dict[str, Any] = {
+        "id": message_id(action),
+        "date": _unix(values.get("at") or (event.occurred_at if event else None)),
+        "text": harmless(str(said.get("text") or "").strip()),
+    }
+    if yes(values.get("disable_crm")):
+        message["disable_crm"] = "Y"
+    found = {"user": {"id": user, **_user(values, action.person)}, "message": message, "chat": _chat(values, chat)}
+    files = said.get("files")
+    rows = files if isinstance(files, (list, tuple)) else [files]
+    found["files"] = [one for one in (_file(row) for row in rows if row) if one]
+    return found
+
+
+def message_id(action: Action) -> str:
+    """Return the channel's own id of a message: as given, the event's, else our marker."""
+    given = action.values.get("message")
+    if isinstance(given, (list, tuple)):
+        given = next((one for one in given if one), "")
+    if isinstance(given, Mapping):
+        given = given.get("id")
+    return str(given or _told(action.event).get("id") or action.marker or "").strip()
+
+
+def _told(event: Event | None) -> Mapping[str, Any]:
+    """Return the message that the event is about, {} if it is about something else."""
+    message = event.record.get("message") if event is not None else None
+    return message if isinstance(message, Mapping) else {}
+
+
+def _user(values: Mapping[str, Any], person: Mapping[str, Any]) -> dict[str, Any]:
+    first = values.get("first_name") or person.get("first_name")
+    last = values.get("last_name") or person.get("last_name")
+    if values.get("name") or not (first or last):
+        whole = person_name(values.get("name") or person.get("name") or person.get("handle"))
+        first, _, last = whole.partition(" ")
+    out = {
+        "name": person_name(first)[: codes.LONGEST_NAME].strip(),
+        "last_name": person_name(last)[: codes.LONGEST_NAME].strip(),
+        "url": _link(values.get("url")),
+        "gender": values.get("gender") if values.get("gender") in ("male", "female") else "",
+        "email": values.get("email") or person.get("email"),
+        "phone": values.get("phone") or person.get("phone"),
+    }
+    if picture := _link(values.get("picture")):
+        out["picture"] = {"url": picture}
+    if yes(values.get("skip_phone_validate")):
+        out["skip_phone_validate"] = "Y"
+    return {name: given for name, given in out.items() if given}
+
+
+def _chat(values: Mapping[str, Any], chat: str) -> dict[str, Any]:
+    more = {"name": str(values.get("chat_name") or "")[:255], "url": _link(values.get("chat_url"))}
+    return {"id": chat, **{name: given for name, given in more.items() if given}}
+
+
+def person_name(given: Any) -> str:
+    """Return a name with nothing but letters, spaces, hyphens and apostrophes: the portal takes no others."""
+    kept = "".join(one if one.isalpha() or one in " -'’" else " " for one in str(given or ""))
+    return " ".join(kept.replace("’", "'").split()).strip("-' ")
+
+
+def harmless(text: str) -> str:
+    """Return a client's text so that no BB code in it is carried out: `[url=...]` is shown as it was typed."""
+    return _BB.sub(_HARMLESS, text)
+
+
+def yes(value: Any) -> bool:
+    """Return whether a value says yes."""
+    return value is True or str(value).strip().lower() in _YES
+
+
+def _link(value: Any) -> str:
+    words = str(value or "").strip()
+    return words if re.match(r"https?://[^\s/]", words) else ""
+
+
+def _unix(value: Any) -> int:
+    """Return an instant as unix seconds, 0 for none (it is left out then)."""
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            return int(value) if value.isascii() and value.isdigit() and len(value) < 12 else 0
+    if isinstance(value, dt.datetime):
+        return int((value if value.tzinfo else value.replace(tzinfo=dt.UTC)).timestamp())
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+
+
+# --- files -------------------------------------------------------------------------------------------
+
+
+@dataclass
+class File:
+    """An attachment by its link. size: bytes, None = unknown. trouble: why the portal could not take it."""
+
+    url: str
+    kind: str
+    name: str
+    size: int | None = None
+    trouble: str = ""
+
+
+def _file(row: Any) -> File | None:
+    """Return a file as routes carry it: a link, or `{"url", "name", "type", "size"}` as plugins make it."""
+    given = row if isinstance(row, Mapping) else {"url": row}
+    url = str(given.get("url") or given.get("link") or "").strip()
+    title = str(given.get("name") or given.get("title") or "").strip()
+    if not url and not title:
+        return None
+    link = _link(url)
+    path = PurePosixPath(unquote(urlsplit(link).path)).name if link else ""
+    kind = _kind(str(given.get("type") or ""), title or path)
+    name = title if "." in title else path if "." in path else (title or path or kind) + _EXTENSIONS.get(kind, "")
+    size = str(given.get("size") or "")
+    known = int(size) if size.isascii() and size.isdigit() and len(size) < 13 else None
+    trouble = "" if link else "it has no link that the portal could fetch"
+    return File(link, kind, name[:255], known, trouble)
+
+
+def _kind(said: str, name: str) -> str:
+    """Return image, video, audio or file, by what the channel says (or a media type), else by the name's ending."""
+    word = said.lower().partition("/")[0]
+    guess = (mimetypes.guess_type(name)[0] or "").partition("/")[0]
+    return next((one for one in (word, guess) if one in codes.FILE_KINDS), "file")
+
+
+def judged(file: File, settings: Mapping[str, Any]) -> File:
+    """Return the file with the reason why it can't be carried by its link, if there is one."""
+    kinds, most = settings.get("files", codes.FILE_KINDS), settings.get("max_file", codes.MAX_FILE)
+    if file.trouble:
+        return file
+    if file.kind not in kinds:
+        file.trouble = f"files of kind {file.kind} aren't carried (openlines: files)"
+    elif file.size is not None and file.size > most:
+        file.trouble = f"{megabytes(file.size)}, more than {megabytes(most)} (openlines: max_file)"
+    return file
+
+
+def megabytes(size: int) -> str:
+    """Return a size for people."""
+    return f"{size / 1_000_000:.1f} MB".replace(".0 ", " ")
+
+
+def message(found: Mapping[str, Any], files: Sequence[File]) -> dict[str, Any]:
+    """Return one element of MESSAGES: files by link, and in the text a line for each that can't be carried."""
+    said = {name: given for name, given in found["message"].items() if given}
+    carried = [{"url": file.url, "name": file.name} for file in files if not file.trouble]
+    left = [
+        f"{harmless(file.name)}: {file.trouble}" + (f"\n{file.url}" if file.url else "")
+        for file in files
+        if file.trouble
+    ]
+    if text := "\n".join(part for part in (said.pop("text", ""), *left) if part):
+        said["text"] = text
+    if carried:
+        said["files"] = carried
+    if not text and not carried:
+        raise Refused("there is nothing to send: neither text nor files", {"text": "empty"})
+    return {"user": found["user"], "message": said, "chat": found["chat"]}
+
+
+# --- states of an operator's message -----------------------------------------------------------------
+
+
+def status(action: Action, own: Mapping[str, Any], now: dt.datetime) -> dict[str, Any]:
+    """Return im, message and chat of imconnector.send.status.*; `im` is {} where only the portal can tell it.
+
+    `message.id` is always a list, or the portal refuses the whole.
+    """
+    values = action.values
+    given = values.get("message")
+    ids = [str(one) for one in (given if isinstance(given, (list, tuple)) else [given]) if one]
+    told = {} if own else _told(action.event)
+    if not ids and told.get("id"):
+        ids = [str(told["id"])]
+    chat = str(values.get("chat") or own.get("chat") or told.get("from") or action.person.get("handle") or "")
+    missing = {"message": "missing"} if not ids else {} if chat else {"chat": "missing"}
+    if missing:
+        what = next(iter(missing))
+        words = {"message": "the channel's id of the sent message", "chat": "the client's id in the channel"}
+        raise Refused(f"{action.name} needs `{what}`: {words[what]}", missing)
+    im_chat, im_message = (str(values.get(name) or own.get(name) or "") for name in ("im_chat", "im_message"))
+    out: dict[str, Any] = {"im": {}, "message": {"id": ids}, "chat": {"id": chat}}
+    if im_chat and im_message:
+        out["im"] = {"chat_id": number(im_chat), "message_id": number(im_message)}
+    if action.verb == "delivered":
+        out["message"]["date"] = _unix(values.get("at")) or int(now.timestamp())
+    return out
+
+
+def number(given: str) -> int | str:
+    """Return an id of the portal's as it writes it."""
+    return int(given) if given.isascii() and given.isdigit() else given
+
+
+# --- answers -----------------------------------------------------------------------------------------
+
+
+def outcome(result: Any, method: str) -> Mapping[str, Any]:
+    """Return what became of the one message of a call. Each is judged by itself; a refusal comes with HTTP 200."""
+    if not isinstance(result, Mapping) or "SUCCESS" not in result:
+        raise Uncertain(f"{method}: the answer doesn't say whether it was taken")
+    data = result.get("DATA")
+    rows = data.get("RESULT") if isinstance(data, Mapping) else None
+    row = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else {}
+    if result["SUCCESS"] is not True or row.get("SUCCESS", True) is not True:
+        errors = row.get("ERRORS") or (data.get("ERRORS") if isinstance(data, Mapping) else None) or []
+        words = "; ".join(str(one) for one in (errors if isinstance(errors, list) else [errors]))
+        raise Refused(f"{method}: the portal did not take the message: {words[:300] or 'without a reason'}")
+    return row
+
+
+def portal_ids(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the portal's ids of the chat a message went into, those it names."""
+    session = row.get("session")
+    session = session if isinstance(session, Mapping) else {}
+    named = {"session": session.get("ID"), "im_chat": session.get("CHAT_ID"), "user": row.get("user")}
+    return {name: str(given) for name, given in named.items() if isinstance(given, (str, int)) and given}
+
+
+def in_history(history: Any, message: str) -> str:
+    """Return the portal's id of the message that carries the channel's id `message`; "" if there is none.
+
+    https://apidocs.bitrix24.ru/api-reference/imopenlines/openlines/sessions/imopenlines-session-history-get.html
+    """
+    rows = history.get("message") if isinstance(history, Mapping) else None
+    for row in rows.values() if isinstance(rows, Mapping) else rows if isinstance(rows, list) else []:
+        params = row.get("params") if isinstance(row, Mapping) else None
+        if not isinstance(params, Mapping):
+            continue
+        ids = params.get("connectorMid", params.get("CONNECTOR_MID"))
+        if message in [str(one) for one in (ids if isinstance(ids, list) else [ids])]:
+            return str(row.get("id") or "")
+    return ""
+
+
+def session_of(dialog: Any) -> dict[str, str]:
+    """Return how to ask for a dialog's messages: by its session (sixth part of `entity_data_1`), else by its chat."""
+    if not isinstance(dialog, Mapping):
+        return {}
+    parts = str(dialog.get("entity_data_1") or "").split("|")
+    if len(parts) > 5 and parts[5].isdigit() and parts[5] != "0":
+        return {"SESSION_ID": parts[5]}
+    chat = str(dialog.get("id") or "")
+    return {"CHAT_ID": chat} if chat.isdigit() else {}
