@@ -47,14 +47,17 @@ def events(
         found = [_of_line(native, row, lines) for row in rows]
     else:
         found = [_dialog(native, data, row, lines) for row in rows]
-    return [event for event in found if event is not None]
+    told = [event for event in found if event is not None]
+    return list({event.key or str(place): event for place, event in enumerate(told)}.values())
 
 
 def _of_connector(native: Native, data: Any, row: Any, lines: Mapping[str, Mapping[str, Any]]) -> Event | None:
     """Return an operator's message into our channel, or what they made of it later.
 
     `im` is what imconnector.send.status.delivery wants back; `message.id` is there once the channel's own ids were
-    reported that way. Files are not on the vendor's page; they are taken as portals send them (type, name, link).
+    reported that way. A message is sent once and deleted once, so its number is the event's key: the same message
+    told by a second handler of the app is no second one. Files are not on the vendor's page; they are taken as
+    portals send them (type, name, link).
     """
     connector, line = id_of(part(data, "CONNECTOR")).lower(), id_of(part(data, "LINE"))
     im_message, chat = id_of(part(row, "im", "message_id")), id_of(part(row, "chat", "id"))
@@ -68,7 +71,9 @@ def _of_connector(native: Native, data: Any, row: Any, lines: Mapping[str, Mappi
         "chat": chat, "im_chat": id_of(part(row, "im", "chat_id")), "im_message": im_message, "line": line,
         "connector": connector, "author": author, "external": _first_id(part(row, "message", "id")),
     }  # fmt: skip
-    return _event(native.type, f"message:{im_message or chat}", record, row, lines, by)
+    event = _event(native.type, f"message:{im_message or chat}", record, row, lines, by)
+    once = {"message.sent": "sent", "message.deleted": "deleted"}.get(native.type)
+    return event.with_(key=f"chat:{once}:{im_message}") if once and im_message else event
 
 
 def _of_line(native: Native, row: Any, lines: Mapping[str, Mapping[str, Any]]) -> Event | None:
@@ -132,7 +137,7 @@ def _gone(line: str, connector: str, what: str) -> list[Event]:
     line = line[:20]
     if not line and not connector:
         return []
-    words = f"open line {line or '?'}: {who}{what}"
+    words = f"open line {line or '?'}: {who}{what}" if who else f"open line {line} {what}"
     return [
         Event("connection.changed", f"connection:openline-{line or connector}"[:200], "", text=words, channel=connector)
     ]

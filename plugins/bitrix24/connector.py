@@ -115,12 +115,24 @@ class Bitrix24(Connector):
         EventKind(
             "message.sent", "message", "ONIMCONNECTORMESSAGEADD.webhook.txt", "an operator in an open line", _CHAT
         ),
-        EventKind("message.deleted", "message", "", "an operator took back what they had sent", _CHAT),
-        EventKind("vendor.onimconnectormessageupdate", "message", "", "an operator changed what they had sent", _CHAT),
+        EventKind(
+            "message.deleted",
+            "message",
+            "ONIMCONNECTORMESSAGEDELETE.webhook.txt",
+            "an operator took back what they had sent",
+            _CHAT,
+        ),
+        EventKind(
+            "vendor.onimconnectormessageupdate",
+            "message",
+            "ONIMCONNECTORMESSAGEUPDATE.webhook.txt",
+            "an operator changed what they had sent",
+            _CHAT,
+        ),
         EventKind("vendor.onimconnectordialogstart", "message", "ONIMCONNECTORDIALOGSTART.webhook.txt", fields=_CHAT),
-        EventKind("vendor.onimconnectordialogfinish", "message", fields=_CHAT),
+        EventKind("vendor.onimconnectordialogfinish", "message", "ONIMCONNECTORDIALOGFINISH.webhook.txt", fields=_CHAT),
         EventKind("vendor.onsessionstart", "message", "ONSESSIONSTART.webhook.txt", fields=_CHAT),
-        EventKind("vendor.onsessionfinish", "message", fields=_CHAT),
+        EventKind("vendor.onsessionfinish", "message", "ONSESSIONFINISH.webhook.txt", fields=_CHAT),
         EventKind("message.received", "message", "ONOPENLINEMESSAGEADD.webhook.txt", "in the portal's own chat", _CHAT),
         EventKind("vendor.onopenlinemessageupdate", "message", "", "in the portal's own chat", _CHAT),
         EventKind(

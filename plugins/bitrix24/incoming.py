@@ -107,7 +107,7 @@ def parse(receipt: Receipt, region: str = "", lines: Mapping[str, Mapping[str, A
     else:
         found = [_hint(name, native, message)]
     return [
-        event.with_(key=f"{receipt.key}:{index}", occurred_at=event.occurred_at or at)
+        event.with_(key=event.key or f"{receipt.key}:{index}", occurred_at=event.occurred_at or at)
         for index, event in enumerate(found)
     ]
 
