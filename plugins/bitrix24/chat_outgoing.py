@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import mimetypes
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -147,7 +148,8 @@ def _chat(values: Mapping[str, Any], chat: str) -> dict[str, Any]:
 
 def person_name(given: Any) -> str:
     """Return a name with nothing but letters, spaces, hyphens and apostrophes: the portal takes no others."""
-    kept = "".join(one if one.isalpha() or one in " -'’" else " " for one in str(given or ""))
+    known = unicodedata.normalize("NFC", str(given or ""))
+    kept = "".join(one if unicodedata.category(one)[0] in "LM" or one in " -'’" else " " for one in known)
     return " ".join(kept.replace("’", "'").split()).strip("-' ")
 
 

@@ -7,6 +7,7 @@ does the worse of the two. https://apidocs.bitrix24.ru/api-reference/imopenlines
 from __future__ import annotations
 
 from typing import Any
+from unicodedata import category
 
 from plugins.bitrix24.sandbox.openlines import active_line, arguments, connector_of, delete_line, switch_off
 from plugins.bitrix24.sandbox.values import iso
@@ -57,7 +58,7 @@ def _faults(entry: dict[str, Any], content: bool) -> list[str]:
             errors.append("file.url is not a link")
     for name in ("name", "last_name"):
         given = str(user.get(name) or "")
-        if len(given) > _LONGEST_NAME or any(not (one.isalpha() or one in " -'") for one in given):
+        if len(given) > _LONGEST_NAME or any(category(one)[0] not in "LM" and one not in " -'" for one in given):
             errors.append(f"user.{name} is not a name")
     return errors
 
