@@ -91,7 +91,7 @@ def _of_line(native: Native, row: Any, lines: Mapping[str, Mapping[str, Any]]) -
     kind = native.type
     if kind == "message.received" and not inbound:
         kind = "message.sent"
-    record = {
+    record: dict[str, Any] = {
         "id": number, "text": text, "from": chat if inbound else by, "to": line if inbound else chat,
         "files": files(part(row, "message", "files")), "chat": id_of(part(row, "connector", "chat_id")),
         "im_chat": chat, "im_message": number, "line": line, "connector": connector, "author": author,

@@ -97,7 +97,11 @@ def entry(action: Action) -> dict[str, Any]:
     }
     if yes(values.get("disable_crm")):
         message["disable_crm"] = "Y"
-    found = {"user": {"id": user, **_user(values, action.person)}, "message": message, "chat": _chat(values, chat)}
+    found: dict[str, Any] = {
+        "user": {"id": user, **_user(values, action.person)},
+        "message": message,
+        "chat": _chat(values, chat),
+    }
     files = said.get("files")
     rows = files if isinstance(files, (list, tuple)) else [files]
     found["files"] = [one for one in (_file(row) for row in rows if row) if one]
