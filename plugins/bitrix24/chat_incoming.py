@@ -19,7 +19,7 @@ FIELDS = ("chat", "im_chat", "im_message", "line", "connector", "author", "exter
 
 _TAG = re.compile(
     r"\[(/?)(b|i|u|s|br|url|img|user|chat|color|size|quote|code|send|put|icon|disk|rating|attach|p|list|call)"
-    r"(?:=([^\]\n]{0,2000}))?\s*/?\]",
+    r"(?:=([^\[\]\n]{0,2000})|\s*/?)\]",
     re.I,
 )
 _OPERATOR = re.compile(r"^\s*\[b\]([^\[\]]{1,80}):\[/b\]\s*(?:\[br\s*/?\])?\s*", re.I)
@@ -46,7 +46,7 @@ def events(
     elif name.startswith("ONOPENLINEMESSAGE"):
         found = [_of_line(native, row, lines) for row in rows]
     else:
-        found = [_dialog(native, data, row, lines) for row in rows]
+        found = [_dialog(native, data, row) for row in rows]
     told = [event for event in found if event is not None]
     return list({event.key or str(place): event for place, event in enumerate(told)}.values())
 
@@ -67,13 +67,17 @@ def _of_connector(native: Native, data: Any, row: Any, lines: Mapping[str, Mappi
     text, author = unsigned(text_of(part(row, "message", "text")), signed)
     by = id_of(part(row, "message", "user_id"))
     record = {
-        "id": im_message, "text": text, "from": by, "to": chat, "files": files(part(row, "message", "files")),
-        "chat": chat, "im_chat": id_of(part(row, "im", "chat_id")), "im_message": im_message, "line": line,
-        "connector": connector, "author": author, "external": _first_id(part(row, "message", "id")),
+        "id": im_message, "from": by, "to": chat, "files": files(part(row, "message", "files")), "chat": chat,
+        "im_chat": id_of(part(row, "im", "chat_id")), "im_message": im_message, "line": line, "connector": connector,
+        "author": author, "external": _first_id(part(row, "message", "id")),
     }  # fmt: skip
-    event = _event(native.type, f"message:{im_message or chat}", record, row, lines, by)
+    found = _message(record, row, text)
+    if chat:  # the client: one person's messages stay in order
+        channel = str(lines.get(connector, {}).get("channel") or connector)
+        found["contact"] = {"handle": chat, "handles": {channel: chat} if channel else {}}
     once = {"message.sent": "sent", "message.deleted": "deleted"}.get(native.type)
-    return event.with_(key=f"chat:{once}:{im_message}") if once and im_message else event
+    key = f"chat:{once}:{im_message}" if once and im_message else ""
+    return Event(native.type, f"message:{im_message or chat}", key, found, text=text, channel=connector, by=by)
 
 
 def _of_line(native: Native, row: Any, lines: Mapping[str, Mapping[str, Any]]) -> Event | None:
@@ -91,18 +95,20 @@ def _of_line(native: Native, row: Any, lines: Mapping[str, Mapping[str, Any]]) -
     kind = native.type
     if kind == "message.received" and not inbound:
         kind = "message.sent"
-    record: dict[str, Any] = {
-        "id": number, "text": text, "from": chat if inbound else by, "to": line if inbound else chat,
+    record = {
+        "id": number, "from": chat if inbound else by, "to": line if inbound else chat,
         "files": files(part(row, "message", "files")), "chat": id_of(part(row, "connector", "chat_id")),
         "im_chat": chat, "im_message": number, "line": line, "connector": connector, "author": author,
     }  # fmt: skip
-    extra = dict(row) if isinstance(row, Mapping) else {}
-    record = {field: value for field, value in record.items() if value} | {"text": text, "extra": extra}
-    return Event(kind, f"message:{number or chat}", "", {"message": record}, text=text, channel=connector, by=by)
+    found = _message(record, row, text)
+    return Event(kind, f"message:{number or chat}", "", found, text=text, channel=connector, by=by)
 
 
-def _dialog(native: Native, data: Any, row: Any, lines: Mapping[str, Mapping[str, Any]]) -> Event | None:
-    """Return a dialog or session that began or ended. Whose ids stand in `connector` the vendor's page leaves open."""
+def _dialog(native: Native, data: Any, row: Any) -> Event | None:
+    """Return a dialog or session that began or ended.
+
+    Whether `connector.chat_id` is the channel's id or the portal's the vendor's page leaves open, so it names nobody.
+    """
     session, im_chat = id_of(part(row, "session", "id")), id_of(part(row, "chat", "id"))
     if not session and not im_chat:
         return None
@@ -111,24 +117,14 @@ def _dialog(native: Native, data: Any, row: Any, lines: Mapping[str, Mapping[str
         "id": session, "session": session, "chat": id_of(part(row, "connector", "chat_id")), "im_chat": im_chat,
         "line": id_of(part(row, "connector", "line_id")) or id_of(part(data, "LINE")), "connector": connector,
     }  # fmt: skip
-    return _event(native.type, f"dialog:{session or im_chat}", record, row, lines, "")
+    return Event(native.type, f"dialog:{session or im_chat}", "", _message(record, row), channel=connector)
 
 
-def _event(
-    kind: str, subject: str, record: Mapping[str, Any], row: Any, lines: Mapping[str, Mapping[str, Any]], by: str
-) -> Event:
-    """Return the event with the client as its contact: one person's messages stay in order."""
-    connector, chat = str(record["connector"]), str(record["chat"])
-    text = str(record.get("text") or "")
-    kept = {name: value for name, value in record.items() if value}
-    message = (
-        kept | ({"text": text} if "text" in record else {}) | {"extra": dict(row) if isinstance(row, Mapping) else {}}
-    )
-    found: dict[str, Any] = {"message": message}
-    if chat:
-        channel = str(lines.get(connector, {}).get("channel") or connector)
-        found["contact"] = {"handle": chat, "handles": {channel: chat} if channel else {}}
-    return Event(kind, subject, "", found, text=text, channel=connector, by=by)
+def _message(record: Mapping[str, Any], row: Any, text: str | None = None) -> dict[str, Any]:
+    """Return the message record with what there is, its text even if it is empty."""
+    said = {} if text is None else {"text": text}
+    extra = dict(row) if isinstance(row, Mapping) else {}
+    return {"message": {**{name: value for name, value in record.items() if value}, **said, "extra": extra}}
 
 
 def _gone(line: str, connector: str, what: str) -> list[Event]:

@@ -28,7 +28,7 @@ DELETE = ("connector", "line", "chat", "user", "message")
 STATUS = ("connector", "line", "chat", "user", "message", "im_chat", "im_message", "at")
 
 _YES = ("1", "y", "yes", "true", "on")
-_BB = re.compile(r"\[(?=/?[a-z]{1,10}(?:=[^\]\n]*)?\s*/?\])", re.I)
+_BB = re.compile(r"\[(?=/?[a-z]{1,10}(?:=[^\[\]\n]*|\s*/?)\])", re.I)
 _EXTENSIONS = {"image": ".jpg", "video": ".mp4", "audio": ".m4a"}
 #: a zero-width joiner after a bracket: it looks the same and formats nothing
 _HARMLESS = "[\u2060"

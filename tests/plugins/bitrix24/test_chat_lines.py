@@ -78,6 +78,14 @@ class TestConnect:
         assert not {row["event"] for row in plain._client.call("event.get")} & set(codes.SUBSCRIBE_CHATS)
         assert portal.state()["connectors"] == {}
 
+    def test_answers_of_operators_are_never_queued(self, portal):
+        crm = connected(portal, events="offline")
+        crm.connect(HOOK)
+        bound = {row["event"]: row["offline"] for row in crm._client.call("event.get")}
+        assert (bound["ONCRMDEALADD"], bound["ONIMCONNECTORMESSAGEADD"]) == (1, 0)
+        assert crm.connect(HOOK)[0].text.startswith("0 events subscribed")
+        assert said(crm.check(), "problem") == []
+
     def test_one_connector_that_fails_does_not_stop_the_next(self, portal):
         lines = {"livechat": {"line": "1"}, "hub_b": {"line": "107"}}
         found = connected(portal, lines).connect(HOOK)

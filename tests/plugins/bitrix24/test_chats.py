@@ -9,10 +9,14 @@ import orjson
 import pytest
 import requests
 import responses
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hub.errors import AuthFailed, RateLimited, Refused, Retry, Skip, Uncertain
 from hub.model import Action, Event, Receipt, Request
 from hub.testing.build import build
+from hub.testing.mutate import mutated
+from hub.testing.wellformed import problems
 from plugins.bitrix24 import chat_incoming, chat_outgoing, incoming
 from plugins.bitrix24.chat_outgoing import File
 from plugins.bitrix24.connector import Bitrix24
@@ -162,6 +166,7 @@ class TestComingIn:
         (event,) = parse((SAMPLES / "ONIMCONNECTORDIALOGFINISH.webhook.txt").read_bytes())
         assert (event.subject, event.channel) == ("dialog:3282", "newcustomconnector")
         assert event.record["message"]["im_chat"] == "8"
+        assert "contact" not in event.record
 
     def test_one_message_told_by_two_handlers_is_one(self):
         body = (SAMPLES / "ONIMCONNECTORMESSAGEADD.webhook.txt").read_bytes()
@@ -191,9 +196,25 @@ class TestComingIn:
     def test_texts_as_a_client_reads_them(self, given, plain):
         assert chat_incoming.plain(given) == plain
 
-    def test_a_bomb_of_tags_takes_no_time(self):
-        text = "[url=a]" * 100_000
-        assert chat_incoming.plain(text) == ""
+    @pytest.mark.parametrize("piece", ["[url=a]", "[url=", "[a=", "[a ", "[url=a][/url]", "[b]"])
+    def test_a_bomb_of_tags_is_read_in_one_go(self, piece):
+        text = piece * 100_000 + "[a=" + " " * 100_000
+        assert len(chat_incoming.plain(text)) <= len(text)
+        assert chat_outgoing.harmless(text).replace("\u2060", "") == text
+
+    @pytest.mark.parametrize("path", sorted(SAMPLES.glob("ON[IOS]*.webhook.txt")), ids=lambda path: path.name)
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(data=st.data())
+    def test_no_broken_message_of_our_own_chats_breaks_it(self, path, data):
+        given = {"myconnector": {"line": "107"}, "newcustomconnector": {"line": "105", "signature": "no"}}
+        connector = build(Bitrix24, {**APP, "openlines": given})
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        asked = data.draw(mutated(Request("POST", "/in/crm", headers=kind, body=path.read_bytes())))
+        try:
+            events = connector.parse(Receipt(1, "crm", "key", asked, asked.at))
+        except ValueError:
+            return
+        assert problems(connector, events) == []
 
 
 class TestSending:
