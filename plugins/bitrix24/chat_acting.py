@@ -10,7 +10,8 @@ from hub.errors import RateLimited, Refused, Retry, Skip
 from hub.model import Action, Done
 from hub.session import Session
 from plugins.bitrix24 import chat_outgoing as outgoing
-from plugins.bitrix24.chat_outgoing import File, Place
+from plugins.bitrix24.chat_files import File, judged
+from plugins.bitrix24.chat_outgoing import Place
 from plugins.bitrix24.client import Client
 
 #: seconds to wait for the size of a linked file, and how many links of one message are asked
@@ -95,7 +96,7 @@ class ChatActing:
 
     def _weighed(self, file: File, where: Place, ask: bool) -> File:
         """Return the file judged by kind and size; an unknown size is asked for, without fetching the file."""
-        file = outgoing.judged(file, where.settings)
+        file = judged(file, where.settings)
         if file.trouble or file.size is not None or not ask:
             return file
         try:
@@ -112,7 +113,7 @@ class ChatActing:
         length = str(answer.headers.get("content-length") or "")
         if answer.status == 200 and length.isascii() and length.isdigit():
             file.size = int(length)
-        return outgoing.judged(file, where.settings)
+        return judged(file, where.settings)
 
     # --- an operator's message -----------------------------------------------------------------------
 

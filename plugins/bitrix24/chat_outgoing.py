@@ -6,18 +6,16 @@ https://apidocs.bitrix24.ru/api-reference/imopenlines/imconnector/imconnector-se
 from __future__ import annotations
 
 import datetime as dt
-import mimetypes
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from hub.errors import Refused, Uncertain
 from hub.model import Action, Event
 from plugins.bitrix24 import codes
+from plugins.bitrix24.chat_files import File, link, read_file
 
 #: values of the actions
 SEND = (
@@ -29,7 +27,6 @@ STATUS = ("connector", "line", "chat", "user", "message", "im_chat", "im_message
 
 _YES = ("1", "y", "yes", "true", "on")
 _BB = re.compile(r"\[(?=/?[a-z]{1,10}(?:=[^\[\]\n]*|\s*/?)\])", re.I)
-_EXTENSIONS = {"image": ".jpg", "video": ".mp4", "audio": ".m4a"}
 #: a zero-width joiner after a bracket: it looks the same and formats nothing
 _HARMLESS = "[\u2060"
 
@@ -104,7 +101,7 @@ def entry(action: Action) -> dict[str, Any]:
     }
     files = said.get("files")
     rows = files if isinstance(files, (list, tuple)) else [files]
-    found["files"] = [one for one in (_file(row) for row in rows if row) if one]
+    found["files"] = [one for one in (read_file(row) for row in rows if row) if one]
     return found
 
 
@@ -133,12 +130,12 @@ def _user(values: Mapping[str, Any], person: Mapping[str, Any]) -> dict[str, Any
     out = {
         "name": person_name(first)[: codes.LONGEST_NAME].strip(),
         "last_name": person_name(last)[: codes.LONGEST_NAME].strip(),
-        "url": _link(values.get("url")),
+        "url": link(values.get("url")),
         "gender": values.get("gender") if values.get("gender") in ("male", "female") else "",
         "email": values.get("email") or person.get("email"),
         "phone": values.get("phone") or person.get("phone"),
     }
-    if picture := _link(values.get("picture")):
+    if picture := link(values.get("picture")):
         out["picture"] = {"url": picture}
     if yes(values.get("skip_phone_validate")):
         out["skip_phone_validate"] = "Y"
@@ -146,7 +143,7 @@ def _user(values: Mapping[str, Any], person: Mapping[str, Any]) -> dict[str, Any
 
 
 def _chat(values: Mapping[str, Any], chat: str) -> dict[str, Any]:
-    more = {"name": str(values.get("chat_name") or "")[:255], "url": _link(values.get("chat_url"))}
+    more = {"name": str(values.get("chat_name") or "")[:255], "url": link(values.get("chat_url"))}
     return {"id": chat, **{name: given for name, given in more.items() if given}}
 
 
@@ -167,11 +164,6 @@ def yes(value: Any) -> bool:
     return value is True or str(value).strip().lower() in _YES
 
 
-def _link(value: Any) -> str:
-    words = str(value or "").strip()
-    return words if re.match(r"https?://[^\s/]", words) else ""
-
-
 def _unix(value: Any) -> int:
     """Return an instant as unix seconds, 0 for none (it is left out then)."""
     if isinstance(value, str):
@@ -184,59 +176,7 @@ def _unix(value: Any) -> int:
     return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
 
 
-# --- files -------------------------------------------------------------------------------------------
-
-
-@dataclass
-class File:
-    """An attachment by its link. size: bytes, None = unknown. trouble: why the portal could not take it."""
-
-    url: str
-    kind: str
-    name: str
-    size: int | None = None
-    trouble: str = ""
-
-
-def _file(row: Any) -> File | None:
-    """Return a file as routes carry it: a link, or `{"url", "name", "type", "size"}` as plugins make it."""
-    given = row if isinstance(row, Mapping) else {"url": row}
-    url = str(given.get("url") or given.get("link") or "").strip()
-    title = str(given.get("name") or given.get("title") or "").strip()
-    if not url and not title:
-        return None
-    link = _link(url)
-    path = PurePosixPath(unquote(urlsplit(link).path)).name if link else ""
-    kind = _kind(str(given.get("type") or ""), title or path)
-    name = title if "." in title else path if "." in path else (title or path or kind) + _EXTENSIONS.get(kind, "")
-    size = str(given.get("size") or "")
-    known = int(size) if size.isascii() and size.isdigit() and len(size) < 13 else None
-    trouble = "" if link else "it has no link that the portal could fetch"
-    return File(link, kind, name[:255], known, trouble)
-
-
-def _kind(said: str, name: str) -> str:
-    """Return image, video, audio or file, by what the channel says (or a media type), else by the name's ending."""
-    word = said.lower().partition("/")[0]
-    guess = (mimetypes.guess_type(name)[0] or "").partition("/")[0]
-    return next((one for one in (word, guess) if one in codes.FILE_KINDS), "file")
-
-
-def judged(file: File, settings: Mapping[str, Any]) -> File:
-    """Return the file with the reason why it can't be carried by its link, if there is one."""
-    kinds, most = settings.get("files", codes.FILE_KINDS), settings.get("max_file", codes.MAX_FILE)
-    if file.trouble:
-        return file
-    if file.kind not in kinds:
-        file.trouble = f"files of kind {file.kind} aren't carried (openlines: files)"
-    elif file.size is not None and file.size > most:
-        file.trouble = f"{megabytes(file.size)}, more than {megabytes(most)} (openlines: max_file)"
-    return file
-
-
-def megabytes(size: int) -> str:
-    """Return a size for people."""
-    return f"{size / 1_000_000:.1f} MB".replace(".0 ", " ")
+# --- a whole message, a state -----------------------------------------------------------------------
 
 
 def message(found: Mapping[str, Any], files: Sequence[File]) -> dict[str, Any]:
@@ -255,9 +195,6 @@ def message(found: Mapping[str, Any], files: Sequence[File]) -> dict[str, Any]:
     if not text and not carried:
         raise Refused("there is nothing to send: neither text nor files", {"text": "empty"})
     return {"user": found["user"], "message": said, "chat": found["chat"]}
-
-
-# --- states of an operator's message -----------------------------------------------------------------
 
 
 def status(action: Action, own: Mapping[str, Any], now: dt.datetime) -> dict[str, Any]:
