@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hub.errors import RateLimited, Refused, Retry, Skip
+from hub.errors import AuthFailed, RateLimited, Refused, Retry, Skip
 from hub.model import Action, Done
 from hub.session import Session
 from plugins.bitrix24 import chat_outgoing as outgoing
@@ -149,14 +149,15 @@ class ChatActing:
 
         The chat is named by USER_CODE, whose last part is the channel's id of the client by the vendor's words
         (https://apidocs.bitrix24.ru/api-reference/imopenlines/openlines/sessions/imopenlines-dialog-get.html); its
-        example shows the portal's own. Where the portal knows no such chat, nothing is found and nothing is lost.
+        example shows the portal's own. Where the portal knows no such chat, or the app's employee may not look into
+        it, nothing is found and nothing is lost (a token that is really dead shows at the next call).
         """
         code = "|".join((where.connector, where.line, chat, user))
         try:
             dialog = self._client.call("imopenlines.dialog.get", {"USER_CODE": code})
             asked = outgoing.session_of(dialog)
             history = self._client.call("imopenlines.session.history.get", asked) if asked else {}
-        except Refused:
+        except (Refused, AuthFailed):
             return {}
         found = outgoing.in_history(history, message)
         im_chat = str(dialog.get("id") or history.get("chatId") or "")

@@ -46,7 +46,7 @@ class ChatChecking:
         refused = refusal(answer)
         if refused:
             return [Finding("problem", f"connector {connector} could not be registered: {refused}")]
-        where = {"CONNECTOR": connector, "LINE": number}
+        where = {"CONNECTOR": connector, "LINE": int(number)}
         self._client.call("imconnector.activate", {**where, "ACTIVE": "1"}, changes=False)
         shown = {"ID": f"{connector}_line{number}", "NAME": name}
         if line["url"]:
@@ -115,7 +115,7 @@ class ChatChecking:
         return found
 
     def _status(self, connector: str, line: str) -> Finding:
-        answer = self._client.call("imconnector.status", {"CONNECTOR": connector, "LINE": line}, changes=False)
+        answer = self._client.call("imconnector.status", {"CONNECTOR": connector, "LINE": int(line)}, changes=False)
         status = answer if isinstance(answer, Mapping) else {}
         again = f"run `hub connect {self._connection.name}`"
         if status.get("ERROR"):

@@ -41,7 +41,7 @@ class Place:
 
     def address(self, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the parameters of a method about messages."""
-        return {"CONNECTOR": self.connector, "LINE": self.line, "MESSAGES": list(messages)}
+        return {"CONNECTOR": self.connector, "LINE": number(self.line), "MESSAGES": list(messages)}
 
 
 def place(action: Action, lines: Mapping[str, Mapping[str, Any]], own: Mapping[str, Any]) -> Place:

@@ -62,7 +62,12 @@ class Reading:
         return Gone(f"{kind} {number} doesn't exist any more (or its access was taken away)", vendor_code="not_found")
 
     def get(self, record: str, number: str) -> Record:
-        """Return one record in neutral words, or raise `Gone`."""
+        """Return one record in neutral words, or raise `Gone`.
+
+        A message and a call happen once: what the event brought of them is all there is.
+        """
+        if record in ("message", "call"):
+            return {"id": number}
         if record in codes.ENTITIES:
             return records.neutral(record, self.raw(record, number), self._portal, self._region)
         if record == "task":

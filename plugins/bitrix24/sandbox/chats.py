@@ -163,13 +163,15 @@ def dialog(call: Call) -> Any:
             data = f"Y|NONE|0|N|N|{talk['session']}|0|0|0|0"
             shown = {"id": int(talk["chat_id"]), "type": "lines", "entity_type": "LINES", "entity_id": entity}
             return shown | {"entity_data_1": data, "dialog_id": f"chat{talk['chat_id']}"}
-    raise RestError("NOT_FOUND", "Dialog is not found")
+    raise RestError("ACCESS_ERROR", "You do not have access to the specified dialog")
 
 
 @method("imopenlines.session.history.get", scope="imopenlines")
 def history(call: Call) -> Any:
     """Show a session's messages by their ids, each with the channel's ids in `params.connectorMid`."""
     session, chat_id = str(call.get("SESSION_ID") or ""), str(call.get("CHAT_ID") or "")
+    if not session and not chat_id:
+        raise RestError("MISSING_REQUIRED_PARAM", "Session ID or Chat ID must be provided")
     talk = next((each for each in call.portal.chats.values() if session == each["session"]), None)
     talk = talk or next((each for each in call.portal.chats.values() if chat_id == each["chat_id"]), None)
     if talk is None:

@@ -63,6 +63,9 @@ routes:
       - do: shop.http.post
         set: {{path: /send, json: {{to: message.chat, text: message.text, files: message.files}}}}
         as: sent
+        refused:
+          do: crm.notify.send
+          set: {{USER_ID: event.by, MESSAGE: "Not delivered to {{{{ message.chat }}}}: {{{{ error.reason }}}}"}}
       - {{do: crm.openline.delivered, set: {{message: sent.json.id}}}}
   - name: the client has read it
     on: shop.message.read
@@ -85,13 +88,15 @@ class Channel:
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
         self.changed: list[dict[str, Any]] = []
-        self.down = False
+        self.down = self.refuses = False
         app = Flask("channel")
 
         @app.post("/send")
         def send() -> Any:
             if self.down:
                 return "closed", 503
+            if self.refuses:
+                return jsonify(error="outside the allowed window"), 400
             self.sent.append({"id": f"mid-{len(self.sent) + 1}", **request.get_json()})
             return jsonify(id=self.sent[-1]["id"])
 

@@ -232,6 +232,19 @@ class TestStandIn:
         for code in ("hub_shop|1|c|u", portal.portal.chats[("hub_shop", "1", "c")]["user"].join(("hub_shop|1|c|", ""))):
             assert str(crm._client.call("imopenlines.dialog.get", {"USER_CODE": code})["id"]) == ids["CHAT_ID"]
 
+    @pytest.mark.parametrize(
+        ("method", "params", "code"),
+        [
+            ("imopenlines.dialog.get", {"USER_CODE": "hub_shop|1|c|u"}, "ACCESS_ERROR"),
+            ("imopenlines.session.history.get", {}, "MISSING_REQUIRED_PARAM"),
+            ("imopenlines.session.history.get", {"CHAT_ID": "5"}, "ACCESS_DENIED"),
+        ],
+    )
+    def test_chats_it_does_not_show(self, portal, method, params, code):
+        with pytest.raises(RestError) as caught:
+            portal.act(method, params)
+        assert (caught.value.code, caught.value.status) == (code, 400)
+
     def test_operators_change_only_what_they_may(self, portal, crm, line):
         where = {"connector": "hub_shop", "line": "1"}
         self.say(crm, line)

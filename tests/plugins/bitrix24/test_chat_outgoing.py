@@ -74,7 +74,7 @@ class TestSending:
             "connector": "hub_shop", "line": "1",
         }  # fmt: skip
         assert sent(web) == {
-            "auth": "a", "CONNECTOR": "hub_shop", "LINE": "1",
+            "auth": "a", "CONNECTOR": "hub_shop", "LINE": 1,
             "MESSAGES": [{
                 "user": {"id": "anna", "name": "Anna", "last_name": "K", "phone": "+380671234567"},
                 "message": {
@@ -247,7 +247,7 @@ class TestStates:
         assert message["message"]["id"] == ["mid-1"]
         assert isinstance(message["message"]["date"], int)
         assert message["chat"] == {"id": "anna"}
-        assert sent(web)["LINE"] == "7"  # the line it was written in
+        assert sent(web)["LINE"] == 7  # the line it was written in
         assert (done.id, done.result["external"]) == ("86497", "mid-1")
 
     def test_several_ids_of_one_answer(self, web, lines):
@@ -293,8 +293,9 @@ class TestStates:
         with pytest.raises(Skip):
             self.read(web, lines, history)
 
-    def test_a_chat_the_portal_does_not_show_is_left_alone(self, web, lines):
-        web.post(REST + "imopenlines.dialog.get", json={"error": "NOT_FOUND", "error_description": ""}, status=400)
+    @pytest.mark.parametrize(("status", "code"), [(400, "ACCESS_ERROR"), (400, "NOT_FOUND"), (403, "ACCESS_DENIED")])
+    def test_a_chat_the_portal_does_not_show_is_left_alone(self, web, lines, status, code):
+        web.post(REST + "imopenlines.dialog.get", json={"error": code, "error_description": ""}, status=status)
         with pytest.raises(Skip):
             lines.perform(act("openline.read", client_wrote(id="mid-1"), message="mid-1"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub import handwork, outcome
+from hub import deliver, handwork, outcome
 from tests.plugins.bitrix24.chat_place import ChatPlace
 
 
@@ -87,6 +87,26 @@ def test_the_channel_is_down_for_a_while(place: ChatPlace) -> None:
     place.operator("first")
     place.until(lambda: place.rows("SELECT count(*) FROM delivery WHERE tries > 0 AND state <> 'done'")[0][0])
     assert place.portal.state()["deliveries"] == []  # nothing is called delivered that isn't
+
+
+def test_an_answer_that_waited_long_still_goes_out(place: ChatPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver, "STALE", 0.0)  # as if each delivery had waited since yesterday
+    place.client(id="m1", text="one")
+    place.until(place.messages)
+    place.operator("late")
+    place.until(lambda: place.portal.state()["deliveries"])
+    assert [each["text"] for each in place.channel.sent] == ["late"]
+
+
+def test_the_operator_is_told_what_did_not_arrive(place: ChatPlace) -> None:
+    place.client(id="m1", text="one")
+    place.until(place.messages)
+    place.channel.refuses = True
+    place.operator("too late")
+    [told] = place.until(lambda: place.portal.state()["notifications"])
+    assert (told["user_id"], told["message"][:23]) == (27, "Not delivered to olena:")
+    place.settle()
+    assert place.portal.state()["deliveries"] == []
 
 
 def test_answers_to_one_client_stay_in_order(place: ChatPlace) -> None:
