@@ -48,7 +48,7 @@ class ChatActing:
         Whether the portal itself knows a message by its id again is not documented, so the hub doesn't count on it.
         """
         self._guard(action, where)
-        found = outgoing.entry(action)
+        found = outgoing.entry(action, where.settings)
         chat, user, number = found["chat"]["id"], found["user"]["id"], found["message"]["id"]
         if action.in_doubt_since is not None and (known := self._known(where, chat, user, number)):
             return Done({"id": number, "chat": chat, **known, "left_out": ""}, number)
@@ -57,7 +57,7 @@ class ChatActing:
     def _update(self, action: Action, where: Place) -> Done:
         """Change a client's message in the line: the same ids as when it was sent."""
         self._guard(action, where)
-        found = outgoing.entry(action)
+        found = outgoing.entry(action, where.settings)
         return self._tell("imconnector.update.messages", where, found)
 
     def _tell(self, method: str, where: Place, found: Mapping[str, Any]) -> Done:
@@ -74,7 +74,7 @@ class ChatActing:
         """Take a client's message out of the line."""
         self._guard(action, where)
         number = outgoing.message_id(action)
-        chat = str(action.values.get("chat") or action.person.get("handle") or "")
+        chat = outgoing.chat_of(action, where.settings)
         if not number or not chat:
             raise Refused("openline.delete needs `chat` and `message`, as they were sent")
         user = str(action.values.get("user") or chat)
@@ -130,7 +130,7 @@ class ChatActing:
 
     def _status(self, method: str, action: Action, where: Place) -> Done:
         own = outgoing.own_message(action, self._connection)
-        element = outgoing.status(action, own, dt.datetime.now(dt.UTC))
+        element = outgoing.status(action, where, own, dt.datetime.now(dt.UTC))
         ids, chat = element["message"]["id"], element["chat"]["id"]
         if not element["im"]:
             user = str(action.values.get("user") or chat)

@@ -23,6 +23,8 @@ _TAG = re.compile(
     re.I,
 )
 _OPERATOR = re.compile(r"^\s*\[b\]([^\[\]]{1,80}):\[/b\]\s*(?:\[br\s*/?\])?\s*", re.I)
+#: characters of an id that is the channel's own: those of Instagram's messages have 150 and more
+_FOREIGN = 1000
 _KINDS = ("image", "video", "audio")
 
 
@@ -60,7 +62,7 @@ def _of_connector(native: Native, data: Any, row: Any, lines: Mapping[str, Mappi
     portals send them (type, name, link).
     """
     connector, line = id_of(part(data, "CONNECTOR")).lower(), id_of(part(data, "LINE"))
-    im_message, chat = id_of(part(row, "im", "message_id")), id_of(part(row, "chat", "id"))
+    im_message, chat = id_of(part(row, "im", "message_id")), id_of(part(row, "chat", "id"), _FOREIGN)
     if not im_message and not chat:
         return None
     signed = bool(lines.get(connector, {}).get("signature", True))
@@ -77,7 +79,7 @@ def _of_connector(native: Native, data: Any, row: Any, lines: Mapping[str, Mappi
         found["contact"] = {"handle": chat, "handles": {channel: chat} if channel else {}}
     once = {"message.sent": "sent", "message.deleted": "deleted"}.get(native.type)
     key = f"chat:{once}:{im_message}" if once and im_message else ""
-    return Event(native.type, f"message:{im_message or chat}", key, found, text=text, channel=connector, by=by)
+    return Event(native.type, f"message:{im_message or chat}"[:255], key, found, text=text, channel=connector, by=by)
 
 
 def _of_line(native: Native, row: Any, lines: Mapping[str, Mapping[str, Any]]) -> Event | None:
@@ -190,4 +192,4 @@ def plain(text: str) -> str:
 
 def _first_id(value: Any) -> str:
     """Return the channel's own id: a text, or the first of a list (a long answer may have become several messages)."""
-    return id_of(items(value)[0]) if items(value) else id_of(value)
+    return id_of(items(value)[0] if items(value) else value, _FOREIGN)

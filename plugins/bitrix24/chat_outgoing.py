@@ -74,7 +74,22 @@ def own_message(action: Action, connection: str) -> Mapping[str, Any]:
 # --- a client's message ------------------------------------------------------------------------------
 
 
-def entry(action: Action) -> dict[str, Any]:
+def chat_of(action: Action, settings: Mapping[str, Any]) -> str:
+    """Return the chat an act is about: as it says, else the client's id in the channel, as the event knows it.
+
+    A handle may be a name that people see and change; what a plugin keeps under the channel's word is the id.
+    """
+    person = action.person
+    handles = person.get("handles")
+    handles = handles if isinstance(handles, Mapping) else {}
+    known = (
+        action.values.get("chat"), _told(action.event).get("from"), handles.get(settings.get("channel")),
+        next(iter(handles.values()), "") if len(handles) == 1 else "", person.get("handle"),
+    )  # fmt: skip
+    return next((str(one).strip() for one in known if one), "")
+
+
+def entry(action: Action, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return user, message and chat of imconnector.send.messages, the files as the event gives them.
 
     What a route leaves out is taken from the event (text and files together, so that one of them alone can be sent)
@@ -82,7 +97,7 @@ def entry(action: Action) -> dict[str, Any]:
     """
     values, event = action.values, action.event
     told = _told(event)
-    chat = str(values.get("chat") or told.get("from") or action.person.get("handle") or "").strip()
+    chat = chat_of(action, settings)
     if not chat:
         raise Refused(f"{action.name} needs `chat`: the client's id in the channel", {"chat": "missing"})
     user = str(values.get("user") or chat).strip()
@@ -197,7 +212,7 @@ def message(found: Mapping[str, Any], files: Sequence[File]) -> dict[str, Any]:
     return {"user": found["user"], "message": said, "chat": found["chat"]}
 
 
-def status(action: Action, own: Mapping[str, Any], now: dt.datetime) -> dict[str, Any]:
+def status(action: Action, where: Place, own: Mapping[str, Any], now: dt.datetime) -> dict[str, Any]:
     """Return im, message and chat of imconnector.send.status.*; `im` is {} where only the portal can tell it.
 
     `message.id` is always a list, or the portal refuses the whole.
@@ -208,7 +223,7 @@ def status(action: Action, own: Mapping[str, Any], now: dt.datetime) -> dict[str
     told = {} if own else _told(action.event)
     if not ids and told.get("id"):
         ids = [str(told["id"])]
-    chat = str(values.get("chat") or own.get("chat") or told.get("from") or action.person.get("handle") or "")
+    chat = str(values.get("chat") or own.get("chat") or chat_of(action, where.settings))
     missing = {"message": "missing"} if not ids else {} if chat else {"chat": "missing"}
     if missing:
         what = next(iter(missing))

@@ -43,9 +43,9 @@ def text_of(value: Any) -> str:
     return "" if words == "undefined" else words
 
 
-def id_of(value: Any) -> str:
+def id_of(value: Any, longest: int = MAX_ID) -> str:
     """Return an id as text, cut to a sane length; the vendor's "nobody" and "none" (0) is ""."""
-    words = text_of(value)[:MAX_ID]
+    words = text_of(value)[:longest]
     return "" if words == "0" else words
 
 

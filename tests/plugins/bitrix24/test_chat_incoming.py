@@ -111,6 +111,12 @@ class TestComingIn:
         (event,) = parse((SAMPLES / "ONIMCONNECTORMESSAGEDELETE.webhook.txt").read_bytes())
         assert (event.type, event.record["message"]["external"]) == ("message.deleted", "ext-msg-005")
 
+    def test_long_ids_of_a_channel_stay_whole(self):
+        mid, chat = "m" * 180, "c" * 300
+        body = (SAMPLES / "ONIMCONNECTORMESSAGEUPDATE.webhook.txt").read_bytes()
+        (event,) = parse(body.replace(b"ext-msg-005", mid.encode()).replace(b"channel-123", chat.encode()))
+        assert (event.record["message"]["external"], event.record["message"]["chat"]) == (mid, chat)
+
     def test_a_dialog_that_ends(self):
         (event,) = parse((SAMPLES / "ONIMCONNECTORDIALOGFINISH.webhook.txt").read_bytes())
         assert (event.subject, event.channel) == ("dialog:3282", "newcustomconnector")

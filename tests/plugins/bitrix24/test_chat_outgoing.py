@@ -90,12 +90,30 @@ class TestSending:
             "chat": "c", "user": "u", "text": "t", "message": "x", "name": "Ірина Заєць-Коваль", "gender": "female",
             "at": "2026-03-02T11:00:00+02:00", "picture": "https://x/p.png", "chat_name": "#1 !", "disable_crm": "yes",
         }  # fmt: skip
-        found = chat_outgoing.entry(act("openline.send", client_wrote(files=[{"url": "https://x/f.png"}]), **values))
+        found = chat_outgoing.entry(
+            act("openline.send", client_wrote(files=[{"url": "https://x/f.png"}]), **values), {}
+        )
         assert found["user"]["name"] + "|" + found["user"]["last_name"] == "Ірина|Заєць-Коваль"
         assert found["user"]["picture"] == {"url": "https://x/p.png"}
         assert found["message"] == {"id": "x", "date": int(AT.timestamp()), "text": "t", "disable_crm": "Y"}
         assert found["chat"] == {"id": "c", "name": "#1 !"}
         assert found["files"] == []  # a route that gives a text gives all there is to send
+
+    @pytest.mark.parametrize(
+        ("values", "told", "person", "chat"),
+        [
+            ({"chat": "c"}, {"from": "f"}, {"handle": "h"}, "c"),
+            ({}, {"from": "f"}, {"handle": "h"}, "f"),
+            ({}, {}, {"handle": "@olena", "handles": {"vk": "9", "shop": "17"}}, "17"),
+            ({}, {}, {"handle": "@olena", "handles": {"insta": "17"}}, "17"),
+            ({}, {}, {"handle": "olena"}, "olena"),
+            ({}, {}, {}, ""),
+        ],
+    )
+    def test_whose_chat_it_is(self, values, told, person, chat):
+        asked = act("openline.send", Event("message.read", "message:1", "k", {"message": told}), **values)
+        asked.person = person
+        assert chat_outgoing.chat_of(asked, {"channel": "shop"}) == chat
 
     def test_without_an_id_our_marker_tells_a_repetition(self):
         event = Event("form.submitted", "form:1", "k", {}, connection="site")
@@ -116,7 +134,7 @@ class TestSending:
         assert chat_outgoing.person_name(given) == name
 
     def test_a_long_name_is_cut(self):
-        found = chat_outgoing.entry(act("openline.send", client_wrote(), first_name="a" * 60, last_name="b" * 60))
+        found = chat_outgoing.entry(act("openline.send", client_wrote(), first_name="a" * 60, last_name="b" * 60), {})
         assert (len(found["user"]["name"]), len(found["user"]["last_name"])) == (25, 25)
 
     @pytest.mark.parametrize("text", ["[b]x[/b]", "[url=https://a.b]c[/url]", "[USER=1]Boss[/USER]", "[br]"])
