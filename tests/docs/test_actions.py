@@ -17,7 +17,9 @@ def table(name: str) -> dict[str, str]:
     rows: dict[str, str] = {}
     inside = False
     for line in (ROOT / "plugins" / name / "README.md").read_text().splitlines():
-        inside = line.startswith("| action | values |") or (inside and line.startswith("|"))
+        if inside and not line.startswith("|"):
+            break  # the whole list is the first of such tables; others tell more of some
+        inside = inside or line.startswith("| action | values |")
         if inside and (row := re.match(r"\| `([a-z_.]+)` \| (.*?) \| ", line)):
             assert row[1] not in rows, f"{row[1]} stands twice"
             rows[row[1]] = row[2]
