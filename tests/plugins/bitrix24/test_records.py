@@ -90,3 +90,10 @@ class TestEvents:
         data = {"CONNECTOR": "hub_telegram", "LINE": "1", "MESSAGES][0][im][message_id": "77"}
         event = told("ONIMCONNECTORMESSAGEDELETE", **data, **{"MESSAGES][0][chat][id": "tg-5"})
         assert event.type == "message.deleted"
+
+    def test_a_message_of_the_portals_own_chat_is_changed(self):
+        data = {"DATA][0][connector][connector_id": "livechat", "DATA][0][connector][line_id": "1"}
+        data |= {"DATA][0][chat][id": "15", "DATA][0][message][id": "77", "DATA][0][message][text": "better so"}
+        event = told("ONOPENLINEMESSAGEUPDATE", **data)
+        assert event.type == "vendor.onopenlinemessageupdate"
+        assert event.record["message"]["text"] == "better so"
