@@ -170,10 +170,14 @@ def client(it: Evidence) -> Found:
 
 def one_effect(it: Evidence) -> Found:
     """What may not be repeated can be searched by its marker, or its policy says what then."""
-    found = []
+    blind = it.all_lacking("find")
+    found = [
+        f"{kind.name} has a marker, but find() is not overridden"
+        for one in it.connectors
+        for kind in one.actions
+        if not kind.idempotent and kind.marker and one in blind
+    ]
     for kind in it.actions:
-        if not kind.idempotent and kind.marker and not it.overrides("find"):
-            found.append(f"{kind.name} has a marker, but find() is not overridden")
         if _makes(kind) and not kind.marker and kind.uncertain != "park" and not kind.note:
             found.append(f"{kind.name} is `{kind.uncertain}` when in doubt; its note doesn't say why that is safe")
     if any(not kind.idempotent for kind in it.actions):
@@ -234,7 +238,7 @@ def codes(it: Evidence) -> Found:
 
 def check(it: Evidence) -> Found:
     """`check` is there for each connector, and tested."""
-    found = [f"connector {name} has no check()" for name in it.all_override("check")]
+    found = [f"connector {one.name} has no check()" for one in it.all_lacking("check")]
     return found + _needs_test(it, "check()", "check")
 
 
