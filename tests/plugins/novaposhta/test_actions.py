@@ -95,6 +95,20 @@ def test_redirect_and_change(office: Any) -> None:
         office.do("redirect.create", {"number": number, "branch": "3"})
 
 
+def test_a_redirection_is_withdrawn(office: Any) -> None:
+    number = office.by_hand()
+    office.move(number, "7")
+    made = office.do("redirect.create", {"number": number, "city": "Київ", "branch": "3"})
+    for wrong in ({}, {"ref": made.result["number"]}):
+        with pytest.raises(Refused, match="needs the order's `ref`"):
+            office.do("redirect.delete", wrong)
+    gone = office.do("redirect.delete", {"ref": made.id})
+    assert (gone.id, gone.result["number"]) == (made.id, made.result["number"])
+    assert office.do("redirect.list").result["count"] == 0
+    with pytest.raises(Refused):
+        office.do("redirect.delete", {"ref": made.id})
+
+
 def test_registers(office: Any, order: dict[str, Any]) -> None:
     one, two = (office.do("parcel.create", order, marker=mark).result["ref"] for mark in ("a", "b"))
     register = office.do("register.create", {"refs": one})

@@ -183,6 +183,9 @@ def test_lists_fields_and_tags(account: Account) -> None:
     assert act(account.classic, "list.delete", {"list_id": made.id}).result["deleted"] is False
     field = act(account.classic, "field.create", {"name": "Breed", "public_name": "Порода"})
     assert act(account.classic, "field.create", {"name": "Breed"}).id == field.id
+    listed = act(account.classic, "field.list").result
+    assert [row["name"] for row in listed["rows"]] == ["Name", "City", "hub_id", "Breed"]
+    assert (listed["count"], listed["rows"][-1]["id"]) == (4, field.id)
     assert act(account.classic, "field.delete", {"field_id": field.id}).result["deleted"] is True
     account.subscribe(tags="vip")
     [tag] = act(account.classic, "tag.list").result["rows"]

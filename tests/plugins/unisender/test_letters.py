@@ -10,7 +10,7 @@ import pytest
 from hub.errors import RateLimited, Refused, Retry, Uncertain
 from hub.model import Event, Poll, Receipt, Watch
 from hub.testing.wellformed import problems
-from plugins.unisender import letters, watching
+from plugins.unisender import codes, letters, watching
 from plugins.unisender.connector import Classic
 from plugins.unisender.sandbox import METHODS
 from tests.plugins.unisender.conftest import Account, act
@@ -139,6 +139,17 @@ def test_a_short_message_is_asked_about_until_it_is_there(account: Account) -> N
     assert (event.type, event.record["message"]["status"]) == ("vendor.sms_status", "ok_delivered")
     assert event.record["contact"]["phone"] == "+79161234567"
     assert [watch.after for watch in poll.watch] == [None, 60.0]
+
+
+def test_a_short_message_is_asked_about_by_a_route(account: Account) -> None:
+    sent = act(account.classic, "sms.send", {"phone": "89161234567", "text": "Hi"})
+    account.tell(f"sms/{sent.id}/status", status="ok_delivered")
+    done = act(account.classic, "sms.check", {"sms_id": sent.id})
+    assert (done.id, done.result["status"]) == (sent.id, "ok_delivered")
+    assert done.result["status_text"] == codes.SMS["ok_delivered"]
+    for wrong in ({}, {"sms_id": "5"}):
+        with pytest.raises(Refused):
+            act(account.classic, "sms.check", wrong)
 
 
 def test_only_what_is_watched_costs_a_call(account: Account) -> None:
