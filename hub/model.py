@@ -176,27 +176,30 @@ class Done:
     watch: list[Watch] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `hub check --live`, or of an alert: level `ok`, `warning` or `problem`, what was seen, what to do."""
+
+    level: str
+    text: str
+    remedy: str = ""
+
+
 @dataclass(slots=True)
 class Poll:
     """What one poll brought.
 
     `receipts` are requests to be stored like pushed ones, each with its key; `cursor` is kept for the next poll;
     `next_in` overrides the seconds until then; `watch` starts, re-times or ends (after=None) watched records.
+    `findings` are what a person must know of the connection itself (a webhook that was switched off): an alert says
+    them for as long as the poll finds them.
     """
 
     receipts: list[tuple[str, Request]] = field(default_factory=list)
     cursor: Any = None
     next_in: float | None = None
     watch: list[Watch] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of `hub check --live`: level `ok`, `warning` or `problem`, what was seen, what to do."""
-
-    level: str
-    text: str
-    remedy: str = ""
+    findings: list[Finding] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,8 @@ class Pipeline:
             fresh = intake.add_events(db, events)
             if self.runtime.connector(connection).hints:
                 known = {event.key for event in fresh}
-                fresh += intake.look_again(db, [e for e in events if e.incomplete and e.key not in known])
+                again = [e for e in events if e.incomplete and e.key not in known and self._compared(e)]
+                fresh += intake.look_again(db, again)
             work.ensure_lines(db, {intake.event_line(e): e.connection for e in fresh if e.incomplete})
             self.settle(db, [e for e in fresh if not e.incomplete], decided)
             intake.finish_receipts(db, [self._finished(one) for one in parsed])
@@ -182,9 +183,14 @@ class Pipeline:
 
     def _plain(self, event: Event) -> bool:
         """Return whether an event is news by itself, with nothing to compare."""
-        return not event.incomplete and event.type not in changes.SAID and event.type.partition(".")[2] not in (
-            "created", "updated", "deleted", "status_changed"
-        )  # fmt: skip
+        return not event.incomplete and event.type not in changes.SAID and not self._compared(event)
+
+    @staticmethod
+    def _compared(event: Event) -> bool:
+        """Return whether an event is compared with what was last seen. Any other is news each time it is told, so a
+        copy of it must not make the hub look again: it would be told twice.
+        """
+        return event.type.partition(".")[2] in ("created", "updated", "deleted", "status_changed")
 
     # --- 3. plan: routes become deliveries ----------------------------------------------------
 

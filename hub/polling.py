@@ -29,6 +29,7 @@ class Poller:
         state.set_cursor(db, item.connection, item.what, poll.cursor)
         state.set_watches(db, item.connection, poll.watch)
         state.close_alerts(db, f"poll:{item.connection}:{item.what}")
+        self._tell(db, item, poll)
         every = self.runtime.connector(item.connection).polls().get(item.what)
         if every is None:  # no longer wanted
             db.run("DELETE FROM line WHERE key = ?", (item.key,))
@@ -36,6 +37,21 @@ class Poller:
         after = poll.next_in if poll.next_in is not None else every
         work.release(db, item.key, item.lease, db.now + max(0.05, after))
         return len(fresh)
+
+    @staticmethod
+    def _tell(db: Db, item: PollCall, poll: Poll) -> None:
+        """Raise one alert with all that the poll found amiss; close it when it finds nothing more."""
+        cause = f"found:{item.connection}:{item.what}"
+        amiss = [one for one in poll.findings if one.level != "ok"]
+        if not amiss:
+            state.close_alerts(db, cause)
+            return
+        params = {
+            "connection": item.connection,
+            "what": "; ".join(one.text for one in amiss),
+            "remedy": "; ".join(dict.fromkeys(one.remedy for one in amiss if one.remedy)) or "hub check --live",
+        }
+        state.open_alert(db, cause, "alert_found", item.connection, params)
 
     def failed(self, db: Db, item: PollCall, why: str, after: float | None, told: bool = False) -> None:
         """A poll that failed is tried again; after the third time in a row someone is told, unless they are already."""

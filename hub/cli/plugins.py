@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     from hub.scaffold import Guess, Made
 
 
-@click.group(short_help="Which vendors this hub can talk to, and how they are set up.")
-def plugins() -> None:
-    """Which vendors this hub can talk to, and how they are set up."""
+@click.group(short_help="Which vendors this hub can talk to, and how they are set up.", invoke_without_command=True)
+@output.json_option
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
+    """Which vendors this hub can talk to, and how they are set up. Alone, it lists them."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_plugins, as_json=as_json)
+    elif as_json:
+        raise InputError(f"--json goes behind the command: hub plugins {ctx.invoked_subcommand} --json")
 
 
 @plugins.command("list")
@@ -78,6 +84,8 @@ def show(app: App, name: str, as_json: bool) -> None:
     for action in told["actions"]:
         needs = f" needs {', '.join(action['required'])}" if action["required"] else ""
         click.echo(f"   {action['name']}{needs}" + (f"  {dim(action['note'])}" if action["note"] else ""))
+        if more := [field for field in action["fields"] or () if field not in action["required"]]:
+            click.echo(dim(f"      {', '.join(more)}"))
     if told["statuses"]:
         click.echo(bold("statuses"))
         for code, status in told["statuses"].items():

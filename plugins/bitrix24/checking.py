@@ -11,6 +11,7 @@ from hub.connector import ConnectionInfo
 from hub.errors import AuthFailed, HubError, Refused
 from hub.model import Finding
 from plugins.bitrix24 import codes
+from plugins.bitrix24.chat_checking import ChatChecking
 from plugins.bitrix24.client import Client
 
 _CYRILLIC = {
@@ -26,6 +27,12 @@ class Checking:
 
     def __init__(self, client: Client, settings: Mapping[str, Any], connection: ConnectionInfo) -> None:
         self._client, self._settings, self._connection = client, settings, connection
+        self._chats = ChatChecking(client, settings, connection)
+
+    @property
+    def _wanted(self) -> tuple[str, ...]:
+        """The events this connection wants to be told."""
+        return (*codes.SUBSCRIBE, *(codes.SUBSCRIBE_CHATS if self._settings["openlines"] else ()))
 
     # --- hub check --live ------------------------------------------------------------------------
 
@@ -35,7 +42,7 @@ class Checking:
             found = [self._who()]
         except AuthFailed as error:
             return [Finding("problem", error.reason, 'README, part "Connect": make a new webhook or install the app')]
-        for ask in (self._scopes, self._fields, self._stages, self._events):
+        for ask in (self._scopes, self._fields, self._stages, self._events, self._chats.check):
             try:
                 found += ask()
             except HubError as error:
@@ -57,7 +64,8 @@ class Checking:
     def _scopes(self) -> list[Finding]:
         granted = {str(word).strip().lower() for word in self._client.call("scope") or []}
         found = []
-        for scope, purpose in codes.NEEDED_SCOPES.items():
+        chats = codes.CHAT_SCOPES if self._settings["openlines"] and not self._settings["webhook_url"] else {}
+        for scope, purpose in {**codes.NEEDED_SCOPES, **chats}.items():
             if any(word == scope or word.startswith(f"{scope}_") for word in granted):
                 continue
             level = "problem" if scope == "crm" else "warning"
@@ -101,18 +109,17 @@ class Checking:
         address = f"{self._connection.base_url.rstrip('/')}/in/{self._connection.name}"
         found = []
         if self._settings["client_id"]:
-            handlers = [row for row in self._client.call("event.get") or [] if isinstance(row, Mapping)]
-            ours = {
-                str(row.get("event", "")).upper()
-                for row in handlers
-                if row.get("handler") == address or str(row.get("offline")) == "1"
-            }
-            missing = [event for event in codes.SUBSCRIBE if event not in ours]
-            if not missing:
-                found.append(Finding("ok", f"subscribed to {len(ours)} events"))
-            elif not self._settings["webhook_url"]:
+            ours = self._bound(address)
+            # with a webhook for the calls the portal's other events may come through an outgoing webhook
+            wanted = [
+                event for event in self._wanted if not self._settings["webhook_url"] or event in codes.SUBSCRIBE_CHATS
+            ]
+            missing = [event for event in wanted if event not in ours]
+            if missing:
                 words = f"not subscribed to {len(missing)} events, {missing[0]} among them"
                 found.append(Finding("problem", words, f"run `hub connect {self._connection.name}`"))
+            elif ours:
+                found.append(Finding("ok", f"subscribed to {len(ours)} events"))
         if not self._settings["application_token"] and not self._settings["client_id"]:
             words = "application_token isn't set: every event is turned away"
             found.append(Finding("problem", words, "copy the token of the outgoing webhook into hub.yaml"))
@@ -164,6 +171,20 @@ class Checking:
         ordered = sorted(rows or [], key=lambda row: int(row.get("SORT") or 0))
         return [str(row["STATUS_ID"]) for row in ordered]
 
+    def _queued(self, event: str) -> bool:
+        """Tell whether an event is fetched from the portal's queue. It keeps one row per record, so that of two answers
+        of an operator one would be lost: chats are always told at once."""
+        return self._settings["events"] == "offline" and event not in codes.SUBSCRIBE_CHATS
+
+    def _bound(self, address: str) -> set[str]:
+        """Return the events that reach the hub already, each in the way it should."""
+        found = set()
+        for row in self._client.call("event.get") or []:
+            event = str(row.get("event", "")).upper() if isinstance(row, Mapping) else ""
+            if event and (str(row.get("offline")) == "1" if self._queued(event) else row.get("handler") == address):
+                found.add(event)
+        return found
+
     # --- hub connect -----------------------------------------------------------------------------
 
     def connect(self, callback_url: str) -> list[Finding]:
@@ -174,23 +195,21 @@ class Checking:
         if not self._settings["client_id"]:
             remedy = f"Developer resources > Other > Outgoing webhook, handler {callback_url} (README)"
             return [Finding("warning", "only an app can subscribe to events by itself", remedy)]
-        offline = self._settings["events"] == "offline"
-        bound = {
-            str(row.get("event", "")).upper()
-            for row in self._client.call("event.get") or []
-            if (str(row.get("offline")) == "1" if offline else row.get("handler") == callback_url)
-        }
+        bound = self._bound(callback_url)
         found, made = [], 0
-        for event in codes.SUBSCRIBE:
+        for event in self._wanted:
             if event in bound:
                 continue
-            params = {"event": event, "event_type": "offline"} if offline else {"event": event, "handler": callback_url}
+            params = {"event": event, "handler": callback_url}
+            if self._queued(event):
+                params = {"event": event, "event_type": "offline"}
             try:
                 self._client.call("event.bind", params)
                 made += 1
             except Refused as error:
                 found.append(Finding("warning", f"{event}: {error.reason}", "does the app have this permission?"))
-        return [Finding("ok", f"{made} events subscribed, {len(bound)} were already"), *found]
+        done = Finding("ok", f"{made} events subscribed, {len(bound)} were already")
+        return [done, *found, *self._chats.connect()]
 
 
 # --- words -------------------------------------------------------------------------------------------

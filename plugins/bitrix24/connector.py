@@ -13,8 +13,9 @@ import marshmallow as ma
 
 from hub.connector import ActionKind, Connector, EventKind, Limits
 from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request, Watch
-from plugins.bitrix24 import codes, incoming, outgoing, records
+from plugins.bitrix24 import chat_incoming, chat_outgoing, codes, incoming, outgoing, records
 from plugins.bitrix24.acting import Acting
+from plugins.bitrix24.chat_acting import ChatActing
 from plugins.bitrix24.checking import Checking
 from plugins.bitrix24.client import Client
 from plugins.bitrix24.installing import Installing
@@ -28,6 +29,7 @@ _CALL_SECONDS = 65.0
 _STAGES_KEPT = 600.0
 _OFFLINE_EVERY = 30.0
 _NOTE = records.MORE_FIELDS["note"]
+_CHAT = chat_incoming.FIELDS
 
 
 def _crm_events(kind: str, stages: bool, sample: str) -> list[EventKind]:
@@ -62,6 +64,23 @@ def _crm_actions(kind: str, stage_field: str = "") -> list[ActionKind]:
     return actions
 
 
+def _chat_actions() -> list[ActionKind]:
+    again = partial(ActionKind, idempotent=True, linked=False)
+    return [
+        ActionKind(
+            "openline.send", uncertain="repeat", cost=3, linked=False, fields=chat_outgoing.SEND,
+            note="a client's message into an open line; a repetition first looks for its id in the chat",
+        ),
+        again("openline.update", fields=chat_outgoing.SEND, note="the client changed it in the channel"),
+        again("openline.delete", fields=chat_outgoing.DELETE, note="the client took it back in the channel"),
+        again(
+            "openline.delivered", ("message",), fields=chat_outgoing.STATUS, cost=3,
+            note="the channel took the operator's answer; `message` is its id there",
+        ),
+        again("openline.read", fields=chat_outgoing.STATUS, cost=3, note="the client has read the operator's answer"),
+    ]  # fmt: skip
+
+
 class Bitrix24(Connector):
     """One portal, through an inbound webhook, an app, or both."""
 
@@ -93,10 +112,32 @@ class Bitrix24(Connector):
         EventKind("call.answered", "call"),
         EventKind("call.finished", "call", "ONVOXIMPLANTCALLEND.webhook.txt"),
         EventKind("call.missed", "call"),
-        EventKind("message.sent", "message", "ONIMCONNECTORMESSAGEADD.webhook.txt", "an operator in an open line"),
-        EventKind("message.received", "message", "ONOPENLINEMESSAGEADD.webhook.txt"),
-        EventKind("message.deleted", "message"),
-        EventKind("connection.changed", "", "ONAPPUNINSTALL.webhook.txt", "the app came or went"),
+        EventKind(
+            "message.sent", "message", "ONIMCONNECTORMESSAGEADD.webhook.txt", "an operator in an open line", _CHAT
+        ),
+        EventKind(
+            "message.deleted",
+            "message",
+            "ONIMCONNECTORMESSAGEDELETE.webhook.txt",
+            "an operator took back what they had sent",
+            _CHAT,
+        ),
+        EventKind(
+            "vendor.onimconnectormessageupdate",
+            "message",
+            "ONIMCONNECTORMESSAGEUPDATE.webhook.txt",
+            "an operator changed what they had sent",
+            _CHAT,
+        ),
+        EventKind("vendor.onimconnectordialogstart", "message", "ONIMCONNECTORDIALOGSTART.webhook.txt", fields=_CHAT),
+        EventKind("vendor.onimconnectordialogfinish", "message", "ONIMCONNECTORDIALOGFINISH.webhook.txt", fields=_CHAT),
+        EventKind("vendor.onsessionstart", "message", "ONSESSIONSTART.webhook.txt", fields=_CHAT),
+        EventKind("vendor.onsessionfinish", "message", "ONSESSIONFINISH.webhook.txt", fields=_CHAT),
+        EventKind("message.received", "message", "ONOPENLINEMESSAGEADD.webhook.txt", "in the portal's own chat", _CHAT),
+        EventKind("vendor.onopenlinemessageupdate", "message", "", "in the portal's own chat", _CHAT),
+        EventKind(
+            "connection.changed", "", "ONAPPUNINSTALL.webhook.txt", "the app came or went; a line was switched off"
+        ),
     )
 
     actions: ClassVar[tuple[ActionKind, ...]] = (
@@ -129,6 +170,7 @@ class Bitrix24(Connector):
         ActionKind("task.find", idempotent=True, linked=False),
         ActionKind("task.list", idempotent=True, cost=10),
         ActionKind("user.find", idempotent=True, linked=False),
+        *_chat_actions(),
         ActionKind("notify.send", ("MESSAGE",), uncertain="repeat", note="USER_ID, or the connection's `user`"),
         ActionKind("api", uncertain="park", note="any method: give `method`"),
     )  # fmt: skip
@@ -158,6 +200,10 @@ class Bitrix24(Connector):
     def _acting(self) -> Acting:
         region, user = self.connection.region, self.settings["user"]
         return Acting(self._client, self._search, self._reading, self.portal, region, user)
+
+    @property
+    def _chats(self) -> ChatActing:
+        return ChatActing(self._client, self.settings, self.connection.name, lambda: self.http)
 
     @property
     def _checking(self) -> Checking:
@@ -226,7 +272,7 @@ class Bitrix24(Connector):
 
     def parse(self, receipt: Receipt) -> list[Event]:
         """Turn a stored event into neutral ones; most are hints that `complete` reads."""
-        return incoming.parse(receipt, self.connection.region)
+        return incoming.parse(receipt, self.connection.region, self.settings["openlines"])
 
     # --- asking --------------------------------------------------------------------------------------
 
@@ -250,7 +296,9 @@ class Bitrix24(Connector):
     # --- acting --------------------------------------------------------------------------------------
 
     def perform(self, action: Action) -> Done:
-        """Do it; see `acting.Acting`."""
+        """Do it; see `acting.Acting` and, for `openline.*`, `chat_acting.ChatActing`."""
+        if action.record == "openline":
+            return self._chats.perform(action)
         return self._acting.perform(action)
 
     def attach(self, record: str, id: str, how: str, text: str, marker: str, since: dt.datetime | None = None) -> Done:
@@ -283,7 +331,7 @@ class Bitrix24(Connector):
         return self._checking.names()
 
     def connect(self, callback_url: str) -> list[Finding]:
-        """Subscribe to events, where an app allows it."""
+        """Subscribe to events and set up the connectors of open lines, where an app allows it."""
         return self._checking.connect(callback_url)
 
     # --- consent -------------------------------------------------------------------------------------

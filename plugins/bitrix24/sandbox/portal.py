@@ -54,6 +54,8 @@ class Portal:
         self.chats: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.messages: list[dict[str, Any]] = []
         self.deliveries: list[dict[str, Any]] = []
+        self.readings: list[dict[str, Any]] = []
+        self.lines = {number: {"ID": number, "LINE_NAME": name, "ACTIVE": "Y"} for number, name in seed.LINES.items()}
         self.notifications: list[dict[str, Any]] = []
         self.triggers: list[dict[str, Any]] = []
         self.traces: list[dict[str, Any]] = []

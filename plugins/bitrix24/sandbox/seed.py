@@ -8,6 +8,9 @@ _SYSTEM = {"NEW": "", "WON": "S", "LOSE": "F", "CONVERTED": "S", "JUNK": "F"}
 _FAILED = ("LOSE", "APOLOGY", "JUNK")
 _COLORS = {"S": "#7BD500", "F": "#FF5752", "": "#39A8EF"}
 
+#: open lines
+LINES = {"1": "Відкрита лінія", "107": "Лінія підтримки"}
+
 #: pipeline -> (name, sort, stages in their order)
 PIPELINES: dict[int, tuple[str, int, dict[str, str]]] = {
     0: (

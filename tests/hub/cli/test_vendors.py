@@ -201,3 +201,9 @@ def test_pages_are_listed_and_printed() -> None:
     assert CliRunner().invoke(main, ["docs", "cli"]).output.startswith("# Command line")
     result = CliRunner().invoke(main, ["docs", "clj"])
     assert result.exit_code == 2 and 'Did you mean "cli"?' in result.output
+
+
+def test_plugins_alone_lists_them(hub: Hub) -> None:
+    assert hub("plugins").stdout == hub("plugins", "list").stdout
+    assert hub.json("plugins") == hub.json("plugins", "list")
+    assert "--json goes behind the command" in hub("plugins", "--json", "list", code=2).stderr

@@ -71,7 +71,7 @@ class TestMeaning:
             pairs[f"data[MESSAGES][{index}][im][message_id]"] = str(index + 1)
             pairs[f"data[MESSAGES][{index}][message][text]"] = "a[br]b"
         events = parse(form(**pairs))
-        assert [event.key for event in events] == ["key:0", "key:1", "key:2"]
+        assert [event.key for event in events] == ["chat:sent:1", "chat:sent:2", "chat:sent:3"]
         assert events[0].text == "a\nb"
 
     def test_who_wrote_in_an_open_line(self):
@@ -93,8 +93,8 @@ class TestMeaning:
 
     def test_a_scalar_instead_of_data(self):
         (event,) = parse(form(event="ONIMCONNECTORLINEDELETE", data="107"))
-        assert (event.type, event.subject) == ("vendor.onimconnectorlinedelete", "imconnectorlinedelete:107")
-        assert event.record == {"vendor": {"extra": {"value": "107"}}}
+        assert (event.type, event.subject) == ("connection.changed", "connection:openline-107")
+        assert event.text == "open line 107 was deleted"
 
     def test_a_smart_process_is_told_by_its_type(self):
         (event,) = parse(sampled("ONCRMDYNAMICITEMUPDATE.webhook.txt"))
