@@ -217,7 +217,8 @@ def test_where_settings_choose_a_class_its_choices_are_judged(judge: Judge, lack
     report = judge(
         "connector.py",
         r"class (\w+)\(Connector\)((?:.|\n)*)def check\(((?:.|\n)*)\Z",
-        r"class \1(Connector)\2@classmethod\n    def variant(cls, settings):\n        return Small\n\n    def look(\3\n\n\n"
+        r"class \1(Connector)\2@classmethod\n    def variant(cls, settings):\n        return Small\n\n"
+        r"    def look(\3\n\n\n"
         rf"class Small(\1):\n{''.join(method.values())}\n\nclass Large(\1):\n"
         rf"    actions = (ActionKind('order.create', marker='ref'),)\n{chosen}",
         check="done", one_effect="done",
