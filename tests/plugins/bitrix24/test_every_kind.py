@@ -1,0 +1,151 @@
+"""Kinds of events and actions that other tests meet only in passing: companies, leads, lookups, deletions, calls."""
+
+import datetime as dt
+from urllib.parse import urlencode
+
+import pytest
+
+from hub.errors import Gone, Refused
+from hub.model import Action, Receipt, Request
+from hub.testing.build import build
+from plugins.bitrix24.connector import Bitrix24
+
+AT = dt.datetime(2026, 3, 4, 10, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def crm(portal):
+    given = portal.sandbox.credentials()
+    return build(Bitrix24, {name: given[name] for name in ("webhook_url", "application_token")})
+
+
+def do(crm, name, values=None, verb="", **more):
+    """Perform an action; the core has turned `upsert` into `create` or `update`."""
+    record, _, own = name.partition(".")
+    return crm.perform(Action(name, record, verb or own, values or {}, **more))
+
+
+def told(crm, event, **data):
+    """Return what an event says that the portal posts; `data` are its fields by path."""
+    body = urlencode({"event": event, "ts": str(int(AT.timestamp())), **{f"data{path}": x for path, x in data.items()}})
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    request = Request("POST", "/in/crm", headers=headers, body=body.encode(), at=AT)
+    return crm.parse(Receipt(1, "crm", crm.receipt_key(request), request, request.at))
+
+
+# --- companies ---------------------------------------------------------------------------------------
+
+
+def test_a_company_is_made_found_changed_and_deleted(crm, portal):
+    made = do(crm, "company.create", {"TITLE": "Rooms Ltd", "PHONE": "+380441112233"}, marker="hub-1")
+    assert portal.ok("crm.company.get", id=made.id)["ORIGIN_ID"] == "hub-1"
+    for by in ({"TITLE": "Rooms Ltd"}, {"phone": "+380441112233"}, {"marker": "hub-1"}):
+        assert do(crm, "company.find", find=by).id == made.id, by
+    assert do(crm, "company.find", find={"TITLE": "nobody"}).id == ""
+    assert [row["id"] for row in do(crm, "company.list", find={"TITLE": "Rooms Ltd"}).result["rows"]] == [made.id]
+    done = do(crm, "company.update", {"TITLE": "Quest Rooms Ltd", "PHONE": "044 111 22 33"}, id=made.id)
+    assert done.written == {"TITLE": "Quest Rooms Ltd"}, "a phone it has already isn't written"
+    do(crm, "company.delete", id=made.id)
+    with pytest.raises(Gone):
+        do(crm, "company.update", {"TITLE": "x"}, id=made.id)
+
+
+def test_company_upsert_makes_or_changes(crm, portal):
+    made = do(crm, "company.upsert", {"TITLE": "Rooms Ltd"}, verb="create", marker="hub-2")
+    do(crm, "company.upsert", {"COMMENTS": "pays late"}, verb="update", id=made.id)
+    company = portal.ok("crm.company.get", id=made.id)
+    assert (company["TITLE"], company["COMMENTS"], company["ORIGIN_ID"]) == ("Rooms Ltd", "pays late", "hub-2")
+
+
+def test_what_the_portal_tells_of_companies(crm):
+    made = do(crm, "company.create", {"TITLE": "Rooms Ltd"}).id
+    for native, type in (("ONCRMCOMPANYADD", "company.created"), ("ONCRMCOMPANYUPDATE", "company.updated")):
+        hints = told(crm, native, **{"[FIELDS][ID]": made})
+        assert [(hint.type, hint.subject, hint.incomplete) for hint in hints] == [(type, f"company:{made}", True)]
+        [event] = crm.complete(hints, frozenset())
+        assert (event.type, event.record["company"]["title"]) == (type, "Rooms Ltd")
+
+
+@pytest.mark.parametrize(
+    ("native", "type", "subject"),
+    [
+        ("ONCRMCOMPANYDELETE", "company.deleted", "company:7"), ("ONCRMCONTACTDELETE", "contact.deleted", "contact:7"),
+        ("ONCRMTIMELINECOMMENTDELETE", "note.deleted", "note:7"),
+    ],
+)  # fmt: skip
+def test_what_is_deleted_is_told_without_being_read(crm, portal, native, type, subject):
+    before = portal.state()["calls"]
+    [event] = told(crm, native, **{"[FIELDS][ID]": "7"})
+    assert (event.type, event.subject, event.incomplete) == (type, subject, False)
+    assert portal.state()["calls"] == before
+
+
+# --- leads -------------------------------------------------------------------------------------------
+
+
+def test_a_lead_is_found_moved_and_given_products(crm, portal):
+    made = do(crm, "lead.create", {"TITLE": "A request", "PHONE": "+380671234567"}, marker="hub-3")
+    for by in ({"TITLE": "A request"}, {"phone": "067 123 45 67"}, {"marker": "hub-3", "open": True}):
+        assert do(crm, "lead.find", find=by).id == made.id, by
+    done = do(crm, "lead.set_stage", {"stage": "IN_PROCESS"}, id=made.id)
+    assert done.written == {"STATUS_ID": "IN_PROCESS"}
+    assert do(crm, "lead.set_stage", {"stage": "IN_PROCESS"}, id=made.id).written == {}
+    with pytest.raises(Refused):
+        do(crm, "lead.set_stage", {"stage": "NO_SUCH_STAGE"}, id=made.id)
+    rows = [{"PRODUCT_NAME": "Quest", "PRICE": "100", "QUANTITY": 2}]
+    assert do(crm, "lead.set_products", {"rows": rows}, id=made.id).result["goods"][0]["name"] == "Quest"
+    assert [row["PRODUCT_NAME"] for row in portal.ok("crm.lead.productrows.get", id=made.id)] == ["Quest"]
+    with pytest.raises(Refused, match="a list"):
+        do(crm, "lead.set_products", {"rows": "Quest"}, id=made.id)
+    assert portal.ok("crm.lead.get", id=made.id)["STATUS_ID"] == "IN_PROCESS"
+
+
+# --- lookups -----------------------------------------------------------------------------------------
+
+
+def test_tasks_and_employees_are_found(crm):
+    task = do(crm, "task.create", {"TITLE": "Call back", "RESPONSIBLE_ID": "1"})
+    found = do(crm, "task.find", find={"title": "Call back"})
+    assert (found.id, found.result["title"]) == (task.id, "Call back")
+    assert do(crm, "task.find", find={"title": "nothing of the kind"}).id == ""
+    mail = crm.get("user", "1")["email"]
+    someone = do(crm, "user.find", find={"EMAIL": mail})
+    assert (someone.id, someone.result["email"]) == ("1", mail)
+    assert do(crm, "user.find", find={"EMAIL": "nobody@example.com"}).id == ""
+
+
+# --- notes, calls, messages --------------------------------------------------------------------------
+
+
+def test_a_changed_note_is_read(crm, portal):
+    deal = do(crm, "deal.create", {"TITLE": "x"}).id
+    note = do(crm, "comment.create", {"ENTITY_TYPE": "deal", "ENTITY_ID": deal, "COMMENT": "first"}).id
+    portal.ok("crm.timeline.comment.update", id=note, fields={"COMMENT": "second"})
+    hints = told(crm, "ONCRMTIMELINECOMMENTUPDATE", **{"[FIELDS][ID]": note})
+    assert [(hint.type, hint.incomplete) for hint in hints] == [("note.updated", True)]
+    [event] = crm.complete(hints, frozenset())
+    assert (event.type, event.record["note"]["text"]) == ("note.updated", "second")
+
+
+def test_an_answered_call_is_known_while_it_lasts(crm):
+    said = {"[CALL_ID]": "c-1", "[CALL_TYPE]": "2", "[PHONE_NUMBER]": "0671234567", "[USER_ID]": "27"}
+    [started] = told(crm, "ONVOXIMPLANTCALLINIT", **said)
+    [answered] = told(crm, "ONVOXIMPLANTCALLSTART", **said)
+    assert (started.type, answered.type) == ("call.started", "call.answered")
+    assert started.subject == answered.subject == "call:c-1"
+    assert started.key != answered.key
+    assert answered.by == "27"
+
+
+def test_a_message_taken_back_in_a_channel_and_in_an_open_line(crm):
+    [event] = told(
+        crm, "ONIMCONNECTORMESSAGEDELETE",
+        **{"[CONNECTOR]": "shop", "[LINE]": "1", "[MESSAGES][0][im][message_id]": "86497",
+           "[MESSAGES][0][im][chat_id]": "5", "[MESSAGES][0][chat][id]": "channel-1"},
+    )  # fmt: skip
+    assert (event.type, event.subject) == ("message.deleted", "message:86497")
+    [event] = told(
+        crm, "ONOPENLINEMESSAGEDELETE",
+        **{"[DATA][0][message][id]": "86497", "[DATA][0][connector][connector_id]": "livechat"},
+    )  # fmt: skip
+    assert (event.type, event.subject) == ("message.deleted", "message:86497")
