@@ -29,7 +29,7 @@ run: install
 
 test: install
 	@echo "The whole suite: about 6 minutes on 2 cores; the first run also fetches the outside clients."
-	@$(BIN)/python -m pytest -q -m "not ruin"
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not ruin"
 
 ruin: install
 	$(BIN)/python -m pytest -q -m ruin

@@ -45,7 +45,8 @@ class ChatChecking:
         answer = self._client.call("imconnector.register", self._registration(connector, name, line), changes=False)
         refused = refusal(answer)
         if refused:
-            return [Finding("problem", f"connector {connector} could not be registered: {refused}")]
+            remedy = "has the app the permission imconnector? Add it in the app's settings, then hub connect again"
+            return [Finding("problem", f"connector {connector} could not be registered: {refused}", remedy)]
         where = {"CONNECTOR": connector, "LINE": int(number)}
         self._client.call("imconnector.activate", {**where, "ACTIVE": "1"}, changes=False)
         shown = {"ID": f"{connector}_line{number}", "NAME": name}
