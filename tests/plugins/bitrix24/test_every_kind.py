@@ -149,3 +149,13 @@ def test_a_message_taken_back_in_a_channel_and_in_an_open_line(crm):
         **{"[DATA][0][message][id]": "86497", "[DATA][0][connector][connector_id]": "livechat"},
     )  # fmt: skip
     assert (event.type, event.subject) == ("message.deleted", "message:86497")
+
+
+def test_a_message_changed_in_an_open_line(crm):
+    [event] = told(
+        crm, "ONOPENLINEMESSAGEUPDATE",
+        **{"[DATA][0][message][id]": "86497", "[DATA][0][message][text]": "hello again",
+           "[DATA][0][connector][connector_id]": "livechat"},
+    )  # fmt: skip
+    assert (event.type, event.subject) == ("vendor.onopenlinemessageupdate", "message:86497")
+    assert event.text == "hello again"
