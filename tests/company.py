@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import requests
 from werkzeug.serving import make_server
 
 from hub.config import load
@@ -23,6 +22,7 @@ from hub.store import Store, work
 from hub.ticker import Ticker
 from hub.web import create_app
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
+from tests.stands import tell
 
 
 class Company:
@@ -87,9 +87,7 @@ class Company:
 
     def tell(self, which: int, path: str, **body: Any) -> Any:
         """Use a handle of a stand-in, by its place among `stands`."""
-        answer = requests.post(f"{self.stands[which].url}/_sandbox/{path}", json=body, timeout=10)
-        assert answer.ok, answer.text
-        return answer.json()
+        return tell(self.stands[which].url, path, **body)
 
     def arm(self, which: int, kind: str, match: str = "", times: int = 1, **more: Any) -> None:
         """Arm a fault of a stand-in."""

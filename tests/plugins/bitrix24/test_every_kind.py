@@ -6,9 +6,10 @@ from urllib.parse import urlencode
 import pytest
 
 from hub.errors import Gone, Refused
-from hub.model import Action, Receipt, Request
+from hub.model import Receipt, Request
 from hub.testing.build import build
 from plugins.bitrix24.connector import Bitrix24
+from tests.stands import act
 
 AT = dt.datetime(2026, 3, 4, 10, 0, tzinfo=dt.UTC)
 
@@ -17,12 +18,6 @@ AT = dt.datetime(2026, 3, 4, 10, 0, tzinfo=dt.UTC)
 def crm(portal):
     given = portal.sandbox.credentials()
     return build(Bitrix24, {name: given[name] for name in ("webhook_url", "application_token")})
-
-
-def do(crm, name, values=None, verb="", **more):
-    """Perform an action; the core has turned `upsert` into `create` or `update`."""
-    record, _, own = name.partition(".")
-    return crm.perform(Action(name, record, verb or own, values or {}, **more))
 
 
 def told(crm, event, **data):
@@ -37,28 +32,28 @@ def told(crm, event, **data):
 
 
 def test_a_company_is_made_found_changed_and_deleted(crm, portal):
-    made = do(crm, "company.create", {"TITLE": "Rooms Ltd", "PHONE": "+380441112233"}, marker="hub-1")
+    made = act(crm, "company.create", {"TITLE": "Rooms Ltd", "PHONE": "+380441112233"}, marker="hub-1")
     assert portal.ok("crm.company.get", id=made.id)["ORIGIN_ID"] == "hub-1"
     for by in ({"TITLE": "Rooms Ltd"}, {"phone": "+380441112233"}, {"marker": "hub-1"}):
-        assert do(crm, "company.find", find=by).id == made.id, by
-    assert do(crm, "company.find", find={"TITLE": "nobody"}).id == ""
-    assert [row["id"] for row in do(crm, "company.list", find={"TITLE": "Rooms Ltd"}).result["rows"]] == [made.id]
-    done = do(crm, "company.update", {"TITLE": "Quest Rooms Ltd", "PHONE": "044 111 22 33"}, id=made.id)
+        assert act(crm, "company.find", find=by).id == made.id, by
+    assert act(crm, "company.find", find={"TITLE": "nobody"}).id == ""
+    assert [row["id"] for row in act(crm, "company.list", find={"TITLE": "Rooms Ltd"}).result["rows"]] == [made.id]
+    done = act(crm, "company.update", {"TITLE": "Quest Rooms Ltd", "PHONE": "044 111 22 33"}, id=made.id)
     assert done.written == {"TITLE": "Quest Rooms Ltd"}, "a phone it has already isn't written"
-    do(crm, "company.delete", id=made.id)
+    act(crm, "company.delete", id=made.id)
     with pytest.raises(Gone):
-        do(crm, "company.update", {"TITLE": "x"}, id=made.id)
+        act(crm, "company.update", {"TITLE": "x"}, id=made.id)
 
 
 def test_company_upsert_makes_or_changes(crm, portal):
-    made = do(crm, "company.upsert", {"TITLE": "Rooms Ltd"}, verb="create", marker="hub-2")
-    do(crm, "company.upsert", {"COMMENTS": "pays late"}, verb="update", id=made.id)
+    made = act(crm, "company.upsert", {"TITLE": "Rooms Ltd"}, verb="create", marker="hub-2")
+    act(crm, "company.upsert", {"COMMENTS": "pays late"}, verb="update", id=made.id)
     company = portal.ok("crm.company.get", id=made.id)
     assert (company["TITLE"], company["COMMENTS"], company["ORIGIN_ID"]) == ("Rooms Ltd", "pays late", "hub-2")
 
 
 def test_what_the_portal_tells_of_companies(crm):
-    made = do(crm, "company.create", {"TITLE": "Rooms Ltd"}).id
+    made = act(crm, "company.create", {"TITLE": "Rooms Ltd"}).id
     for native, type in (("ONCRMCOMPANYADD", "company.created"), ("ONCRMCOMPANYUPDATE", "company.updated")):
         hints = told(crm, native, **{"[FIELDS][ID]": made})
         assert [(hint.type, hint.subject, hint.incomplete) for hint in hints] == [(type, f"company:{made}", True)]
@@ -84,19 +79,19 @@ def test_what_is_deleted_is_told_without_being_read(crm, portal, native, type, s
 
 
 def test_a_lead_is_found_moved_and_given_products(crm, portal):
-    made = do(crm, "lead.create", {"TITLE": "A request", "PHONE": "+380671234567"}, marker="hub-3")
+    made = act(crm, "lead.create", {"TITLE": "A request", "PHONE": "+380671234567"}, marker="hub-3")
     for by in ({"TITLE": "A request"}, {"phone": "067 123 45 67"}, {"marker": "hub-3", "open": True}):
-        assert do(crm, "lead.find", find=by).id == made.id, by
-    done = do(crm, "lead.set_stage", {"stage": "IN_PROCESS"}, id=made.id)
+        assert act(crm, "lead.find", find=by).id == made.id, by
+    done = act(crm, "lead.set_stage", {"stage": "IN_PROCESS"}, id=made.id)
     assert done.written == {"STATUS_ID": "IN_PROCESS"}
-    assert do(crm, "lead.set_stage", {"stage": "IN_PROCESS"}, id=made.id).written == {}
+    assert act(crm, "lead.set_stage", {"stage": "IN_PROCESS"}, id=made.id).written == {}
     with pytest.raises(Refused):
-        do(crm, "lead.set_stage", {"stage": "NO_SUCH_STAGE"}, id=made.id)
+        act(crm, "lead.set_stage", {"stage": "NO_SUCH_STAGE"}, id=made.id)
     rows = [{"PRODUCT_NAME": "Quest", "PRICE": "100", "QUANTITY": 2}]
-    assert do(crm, "lead.set_products", {"rows": rows}, id=made.id).result["goods"][0]["name"] == "Quest"
+    assert act(crm, "lead.set_products", {"rows": rows}, id=made.id).result["goods"][0]["name"] == "Quest"
     assert [row["PRODUCT_NAME"] for row in portal.ok("crm.lead.productrows.get", id=made.id)] == ["Quest"]
     with pytest.raises(Refused, match="a list"):
-        do(crm, "lead.set_products", {"rows": "Quest"}, id=made.id)
+        act(crm, "lead.set_products", {"rows": "Quest"}, id=made.id)
     assert portal.ok("crm.lead.get", id=made.id)["STATUS_ID"] == "IN_PROCESS"
 
 
@@ -104,22 +99,22 @@ def test_a_lead_is_found_moved_and_given_products(crm, portal):
 
 
 def test_tasks_and_employees_are_found(crm):
-    task = do(crm, "task.create", {"TITLE": "Call back", "RESPONSIBLE_ID": "1"})
-    found = do(crm, "task.find", find={"title": "Call back"})
+    task = act(crm, "task.create", {"TITLE": "Call back", "RESPONSIBLE_ID": "1"})
+    found = act(crm, "task.find", find={"title": "Call back"})
     assert (found.id, found.result["title"]) == (task.id, "Call back")
-    assert do(crm, "task.find", find={"title": "nothing of the kind"}).id == ""
+    assert act(crm, "task.find", find={"title": "nothing of the kind"}).id == ""
     mail = crm.get("user", "1")["email"]
-    someone = do(crm, "user.find", find={"EMAIL": mail})
+    someone = act(crm, "user.find", find={"EMAIL": mail})
     assert (someone.id, someone.result["email"]) == ("1", mail)
-    assert do(crm, "user.find", find={"EMAIL": "nobody@example.com"}).id == ""
+    assert act(crm, "user.find", find={"EMAIL": "nobody@example.com"}).id == ""
 
 
 # --- notes, calls, messages --------------------------------------------------------------------------
 
 
 def test_a_changed_note_is_read(crm, portal):
-    deal = do(crm, "deal.create", {"TITLE": "x"}).id
-    note = do(crm, "comment.create", {"ENTITY_TYPE": "deal", "ENTITY_ID": deal, "COMMENT": "first"}).id
+    deal = act(crm, "deal.create", {"TITLE": "x"}).id
+    note = act(crm, "comment.create", {"ENTITY_TYPE": "deal", "ENTITY_ID": deal, "COMMENT": "first"}).id
     portal.ok("crm.timeline.comment.update", id=note, fields={"COMMENT": "second"})
     hints = told(crm, "ONCRMTIMELINECOMMENTUPDATE", **{"[FIELDS][ID]": note})
     assert [(hint.type, hint.incomplete) for hint in hints] == [("note.updated", True)]

@@ -14,6 +14,7 @@ from hub.model import Action, Event
 from hub.testing import build
 from plugins.standard.connector import HttpConnector, StandardConnector
 from plugins.standard.sandbox import SECRET, StandardSandbox
+from tests.stands import arm
 
 BASE = "https://api.example.com/v1"
 TOKEN = "Bearer tok-en-tok-en"
@@ -340,7 +341,7 @@ def test_a_bad_day_of_the_receiver(sink, kind, event, post):
         (partner(sink), "event.send", Retry),
         (build(HttpConnector, {"base_url": f"{sink.url}/hooks"}), "http.post", Uncertain),
     ):
-        requests.post(f"{sink.url}/_sandbox/fault", json={"kind": kind}, timeout=5).raise_for_status()
+        arm(sink.url, kind)
         values = {"type": "x"} if name == "event.send" else {"path": "/a", "json": {}}
         with pytest.raises(error) as caught:
             connector.perform(act(name, **values))
