@@ -85,7 +85,7 @@ class Company:
 
     # --- the vendors -----------------------------------------------------------------------------
 
-    def tell(self, which: int, path: str, **body: Any) -> Any:
+    def tell(self, which: int, path: str, /, **body: Any) -> Any:
         """Use a handle of a stand-in, by its place among `stands`."""
         return tell(self.stands[which].url, path, **body)
 

@@ -12,14 +12,14 @@ from hub.model import Action, Done, Event, Poll, Receipt
 from hub.testing.wellformed import problems
 
 
-def tell(url: str, path: str, **body: Any) -> Any:
+def tell(url: str, path: str, /, **body: Any) -> Any:
     """Use one of the controls of a running stand-in, and return its answer."""
     answer = requests.post(f"{url}/_sandbox/{path}", json=body, timeout=10)
     assert answer.ok, answer.text
     return answer.json()
 
 
-def arm(url: str, kind: str, match: str = "", times: int = 1, **more: Any) -> None:
+def arm(url: str, kind: str, /, match: str = "", times: int = 1, **more: Any) -> None:
     """Arm a fault of a running stand-in."""
     tell(url, "fault", kind=kind, match=match, times=times, **more)
 
