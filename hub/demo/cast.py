@@ -153,5 +153,9 @@ WRONG_TOKEN = Letter(
     "an event of a stranger's portal",
     pairs("ONCRMDEALUPDATE-outgoing-minimal.webhook.txt", {"auth[application_token]": "somebody_elses_token"}),
 )
-UNKNOWN_EVENT = Letter("crm", "an event nobody has described", sample("ONCRMDYNAMICITEMUPDATE.webhook.txt"))
+UNKNOWN_EVENT = Letter(
+    "crm",
+    "an event nobody has described",
+    pairs("ONCRMDYNAMICITEMUPDATE.webhook.txt", {"event": "ONCRMREQUISITEUPDATE"}),
+)
 GONE_DEAL = Letter("crm", "news of a deal that is gone", sample("ONCRMDEALADD-to-outgoing-webhook.webhook.txt"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from hub.connector import ConnectionInfo
@@ -13,6 +13,7 @@ from hub.model import Finding
 from plugins.bitrix24 import codes
 from plugins.bitrix24.chat_checking import ChatChecking
 from plugins.bitrix24.client import Client
+from plugins.bitrix24.mentioned import Mentioned, guess
 
 _CYRILLIC = {
     "а": "a", "б": "b", "в": "v", "г": "g", "ґ": "g", "д": "d", "е": "e", "є": "ie", "ё": "e", "ж": "zh", "з": "z",
@@ -20,6 +21,10 @@ _CYRILLIC = {
     "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ы": "y",
     "э": "e", "ю": "iu", "я": "ia", "ь": "", "ъ": "",
 }  # fmt: skip
+
+_OF_ITEM = re.compile(r"ufCrm|parentId")
+#: where the boards of smart processes stand among the others
+_AFTER_DEALS = 1_000_000
 
 
 class Checking:
@@ -41,8 +46,9 @@ class Checking:
         try:
             found = [self._who()]
         except AuthFailed as error:
-            return [Finding("problem", error.reason, 'README, part "Connect": make a new webhook or install the app')]
-        for ask in (self._scopes, self._fields, self._stages, self._events, self._chats.check):
+            remedy = 'the plugin\'s README, part "Set up": make a new webhook or install the app'
+            return [Finding("problem", error.reason, remedy)]
+        for ask in (self._scopes, self._fields, self._stages, self._mentions, self._events, self._chats.check):
             try:
                 found += ask()
             except HubError as error:
@@ -77,7 +83,7 @@ class Checking:
         wanted = self._connection.names.get("fields", {})
         if not wanted:
             return []
-        known = self.fields()
+        known = self.fields | self._item_fields
         found = []
         for word, code in wanted.items():
             homes = [f"{kind} ({row.get('type', '?')})" for kind, rows in known.items() if (row := rows.get(code))]
@@ -85,7 +91,7 @@ class Checking:
                 found.append(Finding("ok", f"field {word} = {code}: {', '.join(homes)}"))
                 continue
             every = {name for rows in known.values() for name in rows}
-            found.append(Finding("problem", f"field {word} = {code} doesn't exist in the portal", _guess(code, every)))
+            found.append(Finding("problem", f"field {word} = {code} doesn't exist in the portal", guess(code, every)))
         return found
 
     def _stages(self) -> list[Finding]:
@@ -97,13 +103,19 @@ class Checking:
         for word, code in wanted.items():
             plain = codes.plain_stage(code)
             if plain not in known:
-                found.append(Finding("problem", f"stage {word} = {code} doesn't exist", _guess(code, known)))
+                found.append(Finding("problem", f"stage {word} = {code} doesn't exist", guess(code, known)))
             elif plain != code:
                 remedy = f"write {word}: {plain}, or conditions on {word} will never hold"
                 found.append(Finding("warning", f"stage {word} = {code}: pipeline 0 has no prefix", remedy))
             else:
                 found.append(Finding("ok", f"stage {word} = {code}: {known[code].get('NAME')}"))
         return found
+
+    def _mentions(self) -> list[Finding]:
+        wanted = self._connection.mentions
+        if not wanted:
+            return []
+        return Mentioned(self.fields | self._item_fields, self._statuses, self._connection.names).findings(wanted)
 
     def _events(self) -> list[Finding]:
         address = f"{self._connection.base_url.rstrip('/')}/in/{self._connection.name}"
@@ -133,14 +145,14 @@ class Checking:
     def names(self) -> dict[str, dict[str, tuple[str, str]]]:
         """Return fields, stages and employees by a readable word: {word: (code, label)}."""
         fields: list[tuple[str, str]] = []
-        for rows in self.fields().values():
+        for rows in self.fields.values():
             fields += [(code, _label(code, row)) for code, row in rows.items() if code.startswith("UF_")]
         pipelines = self._pipelines()
         stages = []
         for row in self._stage_rows():
             code = str(row["STATUS_ID"])
-            lead = row.get("ENTITY_ID") == "STATUS"
-            home = "lead" if lead else pipelines.get(codes.pipeline_of(code), "deal")
+            record = codes.record_of_directory(str(row.get("ENTITY_ID")))
+            home = pipelines.get(codes.pipeline_of(code), "deal") if record == "deal" else record
             stages.append((code, f"{home}: {row.get('NAME')}"))
         users = [
             (str(row["ID"]), " ".join(str(row.get(key) or "") for key in ("NAME", "LAST_NAME")).strip())
@@ -149,14 +161,36 @@ class Checking:
         ]
         return {"fields": _worded(fields), "stages": _worded(stages), "users": _worded(users)}
 
+    @cached_property
     def fields(self) -> dict[str, dict[str, Any]]:
         """Return the fields of each kind of record with their types (crm.deal.fields and its likes)."""
         batch = self._client.batch({kind: (f"crm.{kind}.fields", {}) for kind in codes.ENTITIES})
         return {kind: batch.take(kind) for kind in codes.ENTITIES}
 
+    @cached_property
+    def _item_fields(self) -> dict[str, dict[str, Any]]:
+        """Return {"item": the fields of all smart processes and invoices}; {} where nothing in hub.yaml is theirs."""
+        named = [code for code in self._connection.names.get("fields", {}).values() if _OF_ITEM.match(code)]
+        if not named and not any(one.record == "item" for one in self._connection.mentions):
+            return {}
+        kinds = [
+            str(row["ID"])
+            for row in self._client.call("crm.enum.ownertype") or []
+            if str(row.get("SYMBOL_CODE")).startswith(codes.ITEM_KINDS)
+        ][: codes.PAGE]
+        batch = self._client.batch({f"t{kind}": ("crm.item.fields", {"entityTypeId": kind}) for kind in kinds})
+        found: dict[str, Any] = {"entityTypeId": {"type": "integer"}}
+        for kind in kinds:
+            result = batch.get(f"t{kind}")
+            found |= result.get("fields", {}) if isinstance(result, Mapping) else {}
+        return {"item": found}
+
+    @cached_property
+    def _statuses(self) -> list[dict[str, Any]]:
+        return list(self._client.call("crm.status.list", {"order": {"SORT": "ASC"}}))
+
     def _stage_rows(self) -> list[dict[str, Any]]:
-        rows = self._client.call("crm.status.list", {"order": {"SORT": "ASC"}})
-        stages = [row for row in rows if row.get("ENTITY_ID") == "STATUS" or is_deal_stage(row.get("ENTITY_ID"))]
+        stages = [row for row in self._statuses if codes.record_of_directory(str(row.get("ENTITY_ID")))]
         return sorted(stages, key=_board)  # sorted is stable: within a board the portal's order stays
 
     def _pipelines(self) -> dict[str, str]:
@@ -164,9 +198,8 @@ class Checking:
         rows = result.get("categories") if isinstance(result, Mapping) else None
         return {str(row["id"]): str(row["name"]) for row in rows or []}
 
-    def stage_order(self, record: str, stage: str) -> list[str]:
-        """Return the stages of one pipeline in the order of the board."""
-        directory = codes.stage_directory(record, codes.plain_stage(stage))
+    def stage_order(self, directory: str) -> list[str]:
+        """Return the stages of one pipeline (its directory: DEAL_STAGE_5) in the order of the board."""
         rows = self._client.call("crm.status.list", {"filter": {"ENTITY_ID": directory}, "order": {"SORT": "ASC"}})
         ordered = sorted(rows or [], key=lambda row: int(row.get("SORT") or 0))
         return [str(row["STATUS_ID"]) for row in ordered]
@@ -215,20 +248,12 @@ class Checking:
 # --- words -------------------------------------------------------------------------------------------
 
 
-def is_deal_stage(directory: Any) -> bool:
-    """Tell `DEAL_STAGE` and `DEAL_STAGE_5`."""
-    return re.fullmatch(r"DEAL_STAGE(_\d+)?", str(directory)) is not None
-
-
 def _board(row: Mapping[str, Any]) -> int:
-    """Return where a stage's board stands: leads, then the pipelines by their number."""
+    """Return where a stage's board stands: leads, then the pipelines by their number, then smart processes."""
     directory = str(row.get("ENTITY_ID"))
+    if codes.record_of_directory(directory) == "item":
+        return _AFTER_DEALS
     return -1 if directory == "STATUS" else int(directory.removeprefix("DEAL_STAGE").strip("_") or 0)
-
-
-def _guess(code: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(code, list(known), n=1, cutoff=0.7)
-    return f"did you mean {near[0]}? `hub names` prints them all" if near else "`hub names` prints those there are"
 
 
 def _label(code: str, row: Any) -> str:

@@ -5,6 +5,7 @@ Pages are under https://apidocs.bitrix24.ru/ (English twin: https://apidocs.bitr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,9 @@ OPERATING_CAREFUL = 0.8 * OPERATING_LIMIT
 PAGE = 50
 #: values one crm.duplicate.findbycomm takes (api-reference/crm/duplicates/crm-duplicate-find-by-comm.html)
 FINDBYCOMM_VALUES = 20
+#: entityTypeId of invoices, and how crm.enum.ownertype names the kinds that crm.item.* alone reaches
+INVOICE = "31"
+ITEM_KINDS = ("DYNAMIC_", "SMART_INVOICE")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,9 @@ VOLATILE = (
     # tasks
     "changedDate", "changedBy", "activityDate", "viewedDate", "outlookVersion", "statusChangedDate", "action",
     "serviceCommentsCount", "newCommentsCount",
+    # items
+    "updatedTime", "updatedBy", "movedTime", "movedBy", "previousStageId", "lastActivityTime", "lastActivityBy",
+    "lastCommunicationTime", "searchContent", "stageSemanticId",
 )  # fmt: skip
 
 # --- events -----------------------------------------------------------------------------------------
@@ -73,7 +80,7 @@ class Native:
 
     type: str
     record: str
-    shape: Literal["fields", "task", "call", "chat", "app"] = "fields"
+    shape: Literal["fields", "item", "task", "call", "chat", "app"] = "fields"
     hint: bool = True
 
 
@@ -87,6 +94,9 @@ def _crm_events() -> dict[str, Native]:
     # api-reference/crm/timeline/comments/events/index.html: what colleagues write into a record's timeline
     for native, verb in {"ADD": "added", "UPDATE": "updated", "DELETE": "deleted"}.items():
         table[f"ONCRMTIMELINECOMMENT{native}"] = Native(f"note.{verb}", "note", hint=verb != "deleted")
+    # api-reference/crm/universal/user-defined-object-types/events: smart processes and invoices; read by crm.item.get
+    for native, verb in verbs.items():
+        table[f"ONCRMDYNAMICITEM{native}"] = Native(f"item.{verb}", "item", "item", hint=verb != "deleted")
     # api-reference/tasks/events-tasks/index.html
     for native, verb in verbs.items():
         table[f"ONTASK{native}"] = Native(f"task.{verb}", "task", "task", hint=verb != "deleted")
@@ -132,6 +142,7 @@ EVENTS: Mapping[str, Native] = {
 SUBSCRIBE = (
     *(f"ONCRM{kind.upper()}{verb}" for kind in ENTITIES for verb in ("ADD", "UPDATE", "DELETE")),
     "ONCRMDEALMOVETOCATEGORY",
+    *(f"ONCRMDYNAMICITEM{verb}" for verb in ("ADD", "UPDATE", "DELETE")),
     "ONCRMTIMELINECOMMENTADD",
     "ONTASKADD",
     "ONTASKUPDATE",
@@ -320,3 +331,17 @@ def stage_directory(record: str, stage: str) -> str:
         return "STATUS"
     pipeline = pipeline_of(stage)
     return "DEAL_STAGE" if pipeline == "0" else f"DEAL_STAGE_{pipeline}"
+
+
+def record_of_directory(directory: str) -> str:
+    """Return whose stages a directory lists: `DEAL_STAGE_5` -> deal, `DYNAMIC_177_STAGE_7` -> item, else ""."""
+    if directory == "STATUS":
+        return "lead"
+    if re.fullmatch(r"DEAL_STAGE(_\d+)?", directory):
+        return "deal"
+    return "item" if re.fullmatch(r"(DYNAMIC_\d+|SMART_INVOICE)_STAGE_\d+", directory) else ""
+
+
+def native_of(name: str) -> Native | None:
+    """Return what a native event means; a smart process may be named behind it: ONCRMDYNAMICITEMADD_177."""
+    return EVENTS.get(name) or EVENTS.get(re.sub(r"^(ONCRMDYNAMICITEM[A-Z]+)_\d+$", r"\1", name))

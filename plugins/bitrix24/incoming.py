@@ -92,7 +92,7 @@ def parse(receipt: Receipt, region: str = "", lines: Mapping[str, Mapping[str, A
     name = text_of(message.get("event")).upper()
     if not _NAME.match(name):
         raise ValueError("the message names no event")
-    native = codes.EVENTS.get(name)
+    native = codes.native_of(name)
     at = _instant(message.get("ts"))
     if native is None:
         found = [_unknown(name, message)]
@@ -126,6 +126,11 @@ def _hint(name: str, native: Native, message: Mapping[str, Any]) -> Event:
     number = object_id(message)
     if not number:
         return _unknown(name, message)
+    if native.shape == "item":
+        type_id = text_of(part(message, "data", "FIELDS", "ENTITY_TYPE_ID")) or name.rpartition("_")[2]
+        if not (type_id.isdecimal() and number.isdecimal()):
+            return _unknown(name, message)
+        number = f"{type_id}_{number}"
     record: dict[str, Any] = {"id": number, "extra": _extra(part(message, "data", "FIELDS"))}
     return Event(native.type, f"{native.record}:{number}", "", {native.record: record}, incomplete=native.hint)
 

@@ -18,6 +18,7 @@ from hub.errors import Gone, Refused
 from hub.model import Event, Poll, Record, Request
 from plugins.bitrix24 import codes, envelope, records
 from plugins.bitrix24.client import Batch, Client
+from plugins.bitrix24.items import Items
 from plugins.bitrix24.refusals import NO_CODE
 from plugins.bitrix24.schemas import OfflineRow
 from plugins.bitrix24.search import Search
@@ -68,6 +69,8 @@ class Reading:
         """
         if record in ("message", "call"):
             return {"id": number}
+        if record == "item":
+            return Items(self._client, self._portal).get(number)
         if record in codes.ENTITIES:
             return records.neutral(record, self.raw(record, number), self._portal, self._region)
         if record == "task":

@@ -37,6 +37,7 @@ from plugins.bitrix24.sandbox import (  # noqa: F401 - importing registers the m
     notes,
     notices,
     openlines,
+    smart,
     tasks,
     telephony,
 )
@@ -141,6 +142,7 @@ class Bitrix24Sandbox(base.Sandbox):
         return shown | {
             "comments": [notes.comment_row(each) for each in portal.comments.values()],
             "activities": [notes.activity_row(each) for each in portal.activities.values()],
+            "items": [smart.shown(each) for each in portal.items.values()],
             "tasks": [
                 tasks.task_row(Call(portal, ""), each) | {"ufCrmTask": each["UF_CRM_TASK"]}
                 for each in portal.tasks.values()

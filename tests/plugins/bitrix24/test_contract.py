@@ -29,7 +29,7 @@ class TestBitrix24(WebhookContract):
         "ONCRMDEALADD-to-outgoing-webhook.webhook.txt": ["deal.created"],
         "ONCRMDEALMOVETOCATEGORY.webhook.txt": ["deal.updated"],
         "ONCRMDEALUPDATE-outgoing-minimal.webhook.txt": ["deal.updated"],
-        "ONCRMDYNAMICITEMUPDATE.webhook.txt": ["vendor.oncrmdynamicitemupdate"],
+        "ONCRMDYNAMICITEMUPDATE.webhook.txt": ["item.updated"],
         "ONCRMLEADADD.webhook.txt": ["lead.created"],
         "ONCRMLEADUPDATE.webhook.txt": ["lead.updated"],
         "ONCRMTIMELINECOMMENTADD.webhook.txt": ["note.added"],

@@ -98,7 +98,25 @@ class TestMeaning:
 
     def test_a_smart_process_is_told_by_its_type(self):
         (event,) = parse(sampled("ONCRMDYNAMICITEMUPDATE.webhook.txt"))
-        assert event.subject == "dynamic_1220:24"
+        assert (event.type, event.subject, event.incomplete) == ("item.updated", "item:1220_24", True)
+
+    @pytest.mark.parametrize(
+        ("name", "fields", "told"),
+        [
+            ("ONCRMDYNAMICITEMADD_177", {"ID": "5"}, ("item.created", "item:177_5")),
+            ("ONCRMDYNAMICITEMDELETE", {"ID": "5", "ENTITY_TYPE_ID": "31"}, ("item.deleted", "item:31_5")),
+            ("ONCRMDYNAMICITEMUPDATE", {"ID": "5"}, ("vendor.oncrmdynamicitemupdate", "crmdynamicitemupdate:5")),
+            (
+                "ONCRMDYNAMICITEMUPDATE",
+                {"ID": "5/../6", "ENTITY_TYPE_ID": "31"},
+                ("vendor.oncrmdynamicitemupdate", "dynamic_31:5/../6"),
+            ),
+            ("ONCRMDYNAMICITEMMOVE_177", {"ID": "5"}, ("vendor.oncrmdynamicitemmove_177", "crmdynamicitemmove_177:5")),
+        ],
+    )
+    def test_an_item_needs_its_kind_and_its_number(self, name, fields, told):
+        (event,) = parse(form(event=name, **{f"data[FIELDS][{key}]": value for key, value in fields.items()}))
+        assert (event.type, event.subject) == told
 
     def test_a_robots_webhook_points_at_a_record(self):
         pairs = {"document_id[0]": "crm", "document_id[1]": "CCrmDocumentDeal", "document_id[2]": "DEAL_57"}
