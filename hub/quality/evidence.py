@@ -25,10 +25,13 @@ _NOT_CODE = ("sandbox", "tests", "data")
 
 
 class Evidence:
-    """One plugin, looked at from outside. `connectors` are all it brings; its rules are answered once for all."""
+    """One plugin, looked at from outside. Its rules are answered once for all connectors.
+
+    `connectors` are what connections are made of: where `variant` chooses by the settings, its choices.
+    """
 
     def __init__(self, connectors: Sequence[type[Connector]], folder: Path, tests: Path | None = None) -> None:
-        self.connectors = tuple(connectors)
+        self.connectors = tuple(dict.fromkeys(kind for one in connectors for kind in _choices(one)))
         self.folder = folder
         self.name = folder.name if (folder / "__init__.py").is_file() else connectors[0].name
         self.tests = tests or _tests_of(folder)
@@ -39,9 +42,9 @@ class Evidence:
         """Return whether any connector has its own version of a method."""
         return any(getattr(one, method) is not getattr(Connector, method) for one in self.connectors)
 
-    def all_override(self, method: str) -> list[str]:
-        """Return the names of the connectors that lack a version of their own."""
-        return [one.name for one in self.connectors if getattr(one, method) is getattr(Connector, method)]
+    def all_lacking(self, method: str) -> list[type[Connector]]:
+        """Return the connectors that lack a version of their own."""
+        return [one for one in self.connectors if getattr(one, method) is getattr(Connector, method)]
 
     @cached_property
     def events(self) -> tuple[EventKind, ...]:
@@ -204,6 +207,15 @@ def evidence_of(connector: type[Connector], tests: Path | None = None) -> Eviden
         if hook := getattr(home, "hub_connectors", None):
             return Evidence([connector, *(one for one in hook() if one is not connector)], file.parent, tests)
     return Evidence([connector], file.parent, tests)
+
+
+def _choices(connector: type[Connector]) -> list[type[Connector]]:
+    """Return the plugin's own classes that `variant` may choose, the connector itself if there is no choice."""
+    if getattr(connector.variant, "__func__", None) is Connector.variant.__func__:  # type: ignore[attr-defined]
+        return [connector]
+    home = connector.__module__.rpartition(".")[0] or connector.__module__
+    own = [one for one in connector.__subclasses__() if f"{one.__module__}.".startswith(f"{home}.")]
+    return [choice for one in own for choice in _choices(one)] or [connector]
 
 
 def _tests_of(folder: Path) -> Path | None:

@@ -1,6 +1,6 @@
 """Which events and actions a page names, in the short forms people write.
 
-`a|b.{c,d}` and `a.c d e` stand for each pair; in one row or paragraph so do `a.c`, `d`, `e`, and `a.*` with `c`, `d`.
+`a|b.{c,d}` and `a.c d e` stand for each pair; in one row or paragraph so do `a.c`, `d`, `.e`, and `a.*` with `c`, `d`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def named_in(page: str) -> set[str]:
     found: set[str] = set()
     for block in _BLOCKS.split(_FENCED.sub("", page)):
         quoted = re.findall(r"`([^`]+)`", block.replace("\n", " "))
-        alone = {code for code in quoted if re.fullmatch(r"[a-z_]+", code)}
+        alone = {code.removeprefix(".") for code in quoted if re.fullmatch(r"\.?[a-z_]+", code)}
         records = {record for code in quoted for record in re.findall(r"([a-z_]+)\.(?:\*|$|[a-z_]+$)", code)}
         found |= {*quoted, *(name for code in quoted for name in spelled_out(code))}
         found |= {f"{record}.{verb}" for record in records for verb in alone}

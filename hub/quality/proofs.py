@@ -170,10 +170,14 @@ def client(it: Evidence) -> Found:
 
 def one_effect(it: Evidence) -> Found:
     """What may not be repeated can be searched by its marker, or its policy says what then."""
-    found = []
+    blind = it.all_lacking("find")
+    found = [
+        f"{kind.name} has a marker, but find() is not overridden"
+        for one in it.connectors
+        for kind in one.actions
+        if not kind.idempotent and kind.marker and one in blind
+    ]
     for kind in it.actions:
-        if not kind.idempotent and kind.marker and not it.overrides("find"):
-            found.append(f"{kind.name} has a marker, but find() is not overridden")
         if _makes(kind) and not kind.marker and kind.uncertain != "park" and not kind.note:
             found.append(f"{kind.name} is `{kind.uncertain}` when in doubt; its note doesn't say why that is safe")
     if any(not kind.idempotent for kind in it.actions):
@@ -194,7 +198,9 @@ def order(it: Evidence) -> Found:
 
 def echo(it: Evidence) -> Found:
     """What was written is handed to the hub, or recognised when it comes back."""
-    known = it.uses("written") or any("echo" in text for text in it.texts | it.names)
+    handed = {word.arg for call in calls(it.code.values(), "Done") for word in call.keywords}
+    handed |= {node.attr for tree in it.code.values() for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    known = "written" in handed or any("echo" in text for text in it.texts | it.names)
     found = [] if known else ["no Done has `written`, and nothing recognises an echo"]
     return found + _needs_test(it, "what comes back of what we wrote", "written", "echo", "is_echo")
 
@@ -234,7 +240,7 @@ def codes(it: Evidence) -> Found:
 
 def check(it: Evidence) -> Found:
     """`check` is there for each connector, and tested."""
-    found = [f"connector {name} has no check()" for name in it.all_override("check")]
+    found = [f"connector {one.name} has no check()" for one in it.all_lacking("check")]
     return found + _needs_test(it, "check()", "check")
 
 
@@ -325,7 +331,8 @@ def _offers(it: Evidence) -> set[str]:
 def covered(it: Evidence) -> Found:
     """Every event and action is named in a test, also in parts: `f"{kind}.created"` and `"deal"`, `find("deal", ...)`.
 
-    `upsert` reaches a plugin as create or update, and what the hub tells from two looks at a record is its own.
+    `upsert` reaches a plugin as create or update: both are performed, by name or with the verb beside it. What the
+    hub tells from two looks at a record is its own.
     """
     if it.tests is None:
         return None
@@ -335,7 +342,8 @@ def covered(it: Evidence) -> Found:
     def is_told(name: str) -> bool:
         record, _, verb = name.partition(".")
         if verb == "upsert":
-            return is_told(f"{record}.create") and is_told(f"{record}.update")
+            beside = {name, "create", "update"} <= told
+            return beside or (is_told(f"{record}.create") and is_told(f"{record}.update"))
         return name in told or {record, f".{verb}"} <= told
 
     compared = {f"{kind.name.split('.')[0]}.{verb}" for kind in it.events for verb in DERIVED.values()}

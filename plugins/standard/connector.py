@@ -14,7 +14,7 @@ from hub.errors import AuthFailed, HubError, Refused
 from hub.events import KNOWN_EVENTS
 from hub.model import Action, Done, Event, Finding, Receipt, Reply, Request
 from hub.records import FIELDS
-from plugins.standard import client, incoming, outgoing, signing
+from plugins.standard import checkup, client, incoming, outgoing, signing
 from plugins.standard.schemas import HttpSettings, StandardSettings
 
 _HTTP = (
@@ -100,6 +100,11 @@ class StandardConnector(_Calling):
             call = outgoing.call_of(action, self.settings["base_url"])
         call.headers |= signing.sign(self.settings["secrets"][0], message, dt.datetime.now(dt.UTC), call.body)
         return outgoing.done(client.send(self.http, call, self.settings, repeatable=True))
+
+    def check(self) -> list[Finding]:
+        """Look at the secrets, and whether `base_url` answers where there is one; no message is sent."""
+        base_url = self.settings["base_url"]
+        return [*checkup.secrets(self.settings), *([checkup.answers(self.http, base_url)] if base_url else [])]
 
 
 class HttpConnector(_Calling):

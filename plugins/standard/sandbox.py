@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from hub.sandbox import Sandbox
 
-SECRET = "whsec_c2FuZGJveC1zZWNyZXQtc2FuZGJveA=="
+SECRET = "whsec_c2FuZGJveC1zZWNyZXQtb2YtdGhlLXNhbmRib3gtMDE="
 
 
 class StandardSandbox(Sandbox):

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import requests
-from werkzeug.serving import make_server
 
-from hub.config import load
-from hub.engine import Engine
-from hub.plugins import Plugins
-from hub.runtime import Runtime
-from hub.store import Store, work
-from hub.ticker import Ticker
-from hub.web import create_app
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
 from plugins.novaposhta.sandbox import NovaPoshtaSandbox
+from tests.company import Company
 
 SITE_SECRET = "site-secret-5f10aa"
 EVENTS = ["ONCRMDEALADD", "ONCRMDEALUPDATE", "ONCRMLEADADD", "ONCRMLEADUPDATE", "ONCRMCONTACTADD", "ONCRMCONTACTUPDATE"]
@@ -76,15 +66,13 @@ routes:
 """
 
 
-class Place:
+class Place(Company):
     """Builds it all; `workers` are engines with their own connections and clients, as processes have."""
 
     def __init__(self, folder: Path, oauth: bool = False, workers: int = 1, clock: Any = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
         self.crm = Bitrix24Sandbox(rate_per_second=None, operating_limit=None, clock=clock)
         self.post = NovaPoshtaSandbox()
-        self.stands = [self.crm.start(), self.post.start()]
+        stands = [self.crm.start(), self.post.start()]
         crm, post = self.crm.credentials(), self.post.credentials()
         if oauth:
             names = ("client_id", "client_secret", "portal", "oauth_url")
@@ -97,55 +85,13 @@ class Place:
             access=access, token=crm["application_token"], api_key=post["api_key"], api_url=post["api_url"],
             secret=SITE_SECRET, **post["sender"],
         )  # fmt: skip
-        (folder / "hub.yaml").write_text(yaml)
-        plugins = Plugins.discover(None, {})
-        self.config = load(folder / "hub.yaml", plugins, {})
-        self.runtimes = [self._runtime(plugins) for _ in range(workers)]
-        self.runtime, self.store = self.runtimes[0], self.runtimes[0].store
-        for runtime in self.runtimes:
-            for name in ("crm", "nova"):
-                runtime.connector(name).settle = 0.3  # type: ignore[misc]
-        self.engines = [Engine(runtime, threads=8) for runtime in self.runtimes]
-        app = create_app(self.runtime, self.ring)
-        self.receiver = app.extensions["receiver"]
-        self.server = make_server("127.0.0.1", 0, app, threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.thread.start()
-
-    def _runtime(self, plugins: Plugins) -> Runtime:
-        store = Store.open(None, self.folder / "data")
-        return Runtime(self.config, plugins, store, folder=self.folder / "data", environ={})
+        super().__init__(folder, yaml, stands, workers)
 
     def start(self) -> Place:
         """Let the workers work, and the portal tell the hub what happens."""
-        for engine in self.engines:
-            engine.start()
-        Ticker(self.runtime).polls()
-        token = self.crm.credentials()["application_token"]
-        told = {"url": f"{self.url}/in/crm", "events": EVENTS, "application_token": token}
-        requests.post(f"{self.stands[0].url}/_sandbox/outgoing_webhook", json=told, timeout=10).raise_for_status()
+        self.work()
+        self.hear(0, "crm", EVENTS)
         return self
-
-    def ring(self) -> None:
-        """The bell."""
-        for engine in self.engines:
-            engine.ring()
-
-    def close(self) -> None:
-        """Take everything down."""
-        for engine in self.engines:
-            if engine.intake.is_alive():
-                engine.stop(3)
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(5)
-        self.receiver.commit.stop()
-        for stand in self.stands:
-            stand.stop()
-        self.crm.portal.events.close()
-        for runtime in self.runtimes:
-            runtime.close()
 
     # --- what people do --------------------------------------------------------------------------
 
@@ -174,20 +120,12 @@ class Place:
 
     def scan(self, number: str, code: str) -> None:
         """Nova Poshta scans the parcel, and the hub asks."""
-        url = f"{self.stands[1].url}/_sandbox/parcels/{number}/status"
-        requests.post(url, json={"code": code}, timeout=10).raise_for_status()
+        self.tell(1, f"parcels/{number}/status", code=code)
         self.poll()
 
     def poll(self) -> None:
         """Let the hub ask Nova Poshta now instead of in a few minutes."""
-        with self.store.write() as db:
-            work.poll_now(db, "nova")
-        self.ring()
-
-    def fault(self, which: int, kind: str, match: str = "", times: int = 1, **more: Any) -> None:
-        """Arm a fault: 0 = the CRM, 1 = Nova Poshta."""
-        body = {"kind": kind, "match": match, "times": times, **more}
-        requests.post(f"{self.stands[which].url}/_sandbox/fault", json=body, timeout=10).raise_for_status()
+        self.ask("nova")
 
     # --- what stands there -----------------------------------------------------------------------
 
@@ -202,22 +140,3 @@ class Place:
     def waybills(self) -> list[dict[str, Any]]:
         """Return Nova Poshta's waybills."""
         return list(self.post.state()["waybills"])
-
-    def rows(self, sql: str) -> list[Any]:
-        """Read the store."""
-        with self.store.read() as db:
-            return [tuple(row) for row in db.rows(sql)]
-
-    def until(self, what: Callable[[], Any], within: float = 20.0) -> Any:
-        """Poll until `what()` is true."""
-        deadline = time.monotonic() + within
-        while not (found := what()):
-            assert time.monotonic() < deadline, f"{self.rows('SELECT * FROM delivery')[-4:]}"
-            time.sleep(0.02)
-        return found
-
-    def settle(self, within: float = 20.0) -> None:
-        """Wait until nothing is left to do."""
-        tables = (("receipt", "new"), ("event", "waiting"), ("delivery", "ready"))
-        parts = [f"(SELECT count(*) FROM {table} WHERE state = '{state}')" for table, state in tables]
-        self.until(lambda: self.rows(f"SELECT {' + '.join(parts)}") == [(0,)], within)

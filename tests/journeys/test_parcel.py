@@ -39,7 +39,7 @@ def test_a_late_scan_never_moves_it_back(place: Place) -> None:
 
 
 def test_a_lost_answer_to_the_waybill_makes_no_second_one(place: Place) -> None:
-    place.fault(1, "lost_reply", "InternetDocument.save")
+    place.arm(1, "lost_reply", "InternetDocument.save")
     deal = place.deal()
     place.ship(deal)
     number = waybill_of(place, deal)
@@ -52,11 +52,11 @@ def test_a_lost_answer_to_the_waybill_makes_no_second_one(place: Place) -> None:
 
 @pytest.mark.parametrize(("which", "match"), [(1, ""), (0, "crm.deal")], ids=["nova poshta", "the portal"])
 def test_an_outage_in_the_middle(place: Place, which: int, match: str) -> None:
-    place.fault(which, "503", match, times=4)
+    place.arm(which, "503", match, times=4)
     deal = place.deal()
     place.ship(deal)
     number = waybill_of(place, deal)
-    place.fault(which, "outage", match, times=2)
+    place.arm(which, "outage", match, times=2)
     place.scan(number, "7")
 
     def asked_again() -> bool:
@@ -71,7 +71,7 @@ def test_an_outage_in_the_middle(place: Place, which: int, match: str) -> None:
 
 def test_the_same_hook_many_times_is_one_waybill(place: Place) -> None:
     deal = place.deal()
-    place.fault(0, "duplicate_event", times=5)
+    place.arm(0, "duplicate_event", times=5)
     place.ship(deal)
     for n in range(5):
         place.crm.act("crm.deal.update", {"id": deal, "fields": {"TITLE": f"Набір {n}"}}, user_id=1)

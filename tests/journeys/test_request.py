@@ -48,7 +48,7 @@ def test_two_requests_at_once_make_one_contact(place: Place) -> None:
 
 
 def test_a_lost_answer_to_the_lead_is_found_by_its_marker(place: Place) -> None:
-    place.fault(0, "lost_reply", "crm.lead.add")
+    place.arm(0, "lost_reply", "crm.lead.add")
     place.form()
     place.settle()
     assert len(leads(place)) == 1
@@ -56,14 +56,14 @@ def test_a_lost_answer_to_the_lead_is_found_by_its_marker(place: Place) -> None:
 
 
 def test_a_lost_answer_to_the_contact_makes_no_second_one(place: Place) -> None:
-    place.fault(0, "lost_reply", "crm.contact.add")
+    place.arm(0, "lost_reply", "crm.contact.add")
     place.form()
     place.settle()
     assert (len(contacts(place)), len(leads(place))) == (1, 1)
 
 
 def test_a_rate_limit_uses_up_no_try(place: Place) -> None:
-    place.fault(0, "rate_limit", "crm.lead.add", times=2)
+    place.arm(0, "rate_limit", "crm.lead.add", times=2)
     place.form()
     place.settle(30.0)
     assert len(leads(place)) == 1
@@ -73,7 +73,7 @@ def test_a_rate_limit_uses_up_no_try(place: Place) -> None:
 
 def test_used_up_operating_time_waits_without_a_try(place: Place) -> None:
     """Bitrix24 locks a method for minutes then; the delivery waits for that, and only that."""
-    place.fault(0, "operating_limit", "crm.lead.add")
+    place.arm(0, "operating_limit", "crm.lead.add")
     place.form()
     place.until(lambda: place.rows("SELECT state, tries, wait FROM delivery") == [("ready", 0, "limit")])
 
@@ -103,14 +103,14 @@ def test_an_expired_token_is_refreshed_exactly_once(places: Callable[..., Place]
 def test_secrets_are_nowhere_to_be_read(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     """P13: after work, refusals and outages no secret stands in the store's files or in the log."""
     caplog.set_level(logging.DEBUG)
-    place.fault(0, "internal_error", "crm.lead.add")
-    place.fault(0, "outage", "crm.contact.add")
+    place.arm(0, "internal_error", "crm.lead.add")
+    place.arm(0, "outage", "crm.contact.add")
     deal = place.deal()
     place.ship(deal)
     place.form()
     place.until(lambda: place.of_deal(deal).get("UF_CRM_1730000001"))
     place.settle()
-    place.fault(0, "access_denied", "crm.lead.add")
+    place.arm(0, "access_denied", "crm.lead.add")
     place.form("Other", "+380671110000")
     place.until(lambda: place.rows("SELECT count(*) FROM alert WHERE kind = 'alert_auth'") == [(1,)])
     store = b"".join(path.read_bytes() for path in sorted((place.folder / "data").iterdir()) if path.is_file())

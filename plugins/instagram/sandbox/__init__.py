@@ -192,7 +192,10 @@ class InstagramSandbox(GraphSandbox):
             case ("GET", "media"):
                 return {"data": objects.posts(world, asked, me)}
             case ("POST", "mentions"):
-                return {"id": world.number("178")}
+                if not (asked.params.get("media_id") and asked.params.get("message")):
+                    raise GraphError(100, "The parameters media_id and message are required")
+                world.mentions.append({"id": world.number("178"), "account": me, **asked.params})
+                return {"id": world.mentions[-1]["id"]}
             case (_, "subscribed_apps"):
                 return self._subscribed(asked, me)
             case (_, "messenger_profile"):

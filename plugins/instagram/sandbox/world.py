@@ -47,6 +47,8 @@ class World:
         self.chats: dict[tuple[str, str], Chat] = {}
         self.media: dict[str, dict[str, Any]] = {POST: {"id": POST, "owner": ACCOUNT, "comments_enabled": True}}
         self.comments: dict[str, dict[str, Any]] = {}
+        #: answers under other people's posts, where the account was named; nobody can read them back
+        self.mentions: list[dict[str, Any]] = []
         self.subscribed: dict[str, list[str]] = {}
         self.blocked: set[str] = set()
         self.actions: list[dict[str, Any]] = []

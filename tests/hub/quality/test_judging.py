@@ -208,6 +208,51 @@ def test_an_excuse_is_no_exemption(judge: Judge, words: str) -> None:
     )
 
 
+@pytest.mark.parametrize("lacking", ["", "check", "find"])
+def test_where_settings_choose_a_class_its_choices_are_judged(judge: Judge, lacking: str) -> None:
+    """A connector that only chooses needs no check() of its own; each class that connections are made of does."""
+    method = {"check": "    def check(self):\n        return self.look()\n", "find": "    find = complete = None\n"}
+    has = {name: text for name, text in method.items() if name != lacking}
+    chosen = "\n".join(has.values())
+    report = judge(
+        "connector.py",
+        r"class (\w+)\(Connector\)((?:.|\n)*)def check\(((?:.|\n)*)\Z",
+        r"class \1(Connector)\2@classmethod\n    def variant(cls, settings):\n        return Small\n\n"
+        r"    def look(\3\n\n\n"
+        rf"class Small(\1):\n{''.join(method.values())}\n\nclass Large(\1):\n"
+        rf"    actions = (ActionKind('order.create', marker='ref'),)\n{chosen}",
+        check="done", one_effect="done",
+    )  # fmt: skip
+    found = [*report.answers["check"].found, *report.answers["one_effect"].found]
+    said = {"": [], "check": ["has no check()"], "find": ["order.create has a marker, but find() is not overridden"]}
+    assert [words for words in said[lacking] if not any(words in one for one in found)] == []
+    assert len(found) == len(said[lacking])
+
+
+@pytest.mark.parametrize(
+    ("test", "state"),
+    [
+        ("for verb in ('create', 'update'): perform('order.upsert', verb)", "done"),
+        ("perform('order.create'); perform('order.update')", "done"),
+        ("perform('order.upsert', 'create')", "disproven"), ("perform('order.create')", "disproven"),
+    ],
+)  # fmt: skip
+def test_upsert_is_performed_both_ways(judge: Judge, tmp_path: Path, test: str, state: str) -> None:
+    name = "judged_upsert"
+    folder = make(name, tmp_path / name).folder
+    connector = folder / "connector.py"
+    connector.write_text(connector.read_text().replace('"api",', '"order.upsert",'))
+    claims = yaml.safe_load((folder / "quality.yaml").read_text())
+    (folder / "quality.yaml").write_text(yaml.safe_dump({**claims, "covered": "done"}))
+    (folder / "tests" / "test_upsert.py").write_text(test)
+    assert judge_connector(load_plugin(folder).hub_connectors()[0]).answers["covered"].state == state
+
+
+def test_a_word_that_sounds_like_an_echo_is_none(judge: Judge) -> None:
+    report = judge("outgoing.py", r"^(from __future__.*)$", r"\1\nwritten = 5", echo="done")
+    assert "no Done has `written`, and nothing recognises an echo" in report.answers["echo"].found
+
+
 def test_without_tests_a_claim_is_taken_at_its_word(judge: Judge, tmp_path: Path) -> None:
     name = "judged_installed"
     folder = make(name, tmp_path / name).folder
@@ -240,6 +285,7 @@ def test_short_forms_are_spelled_out(code: str, names: set[str]) -> None:
     [
         ("| `deal.create`, `upsert` | also `contact.` |", {"deal.create", "deal.upsert", "contact.upsert"}),
         ("| `contact.*` (`created`,\n`deleted`) |", {"contact.created", "contact.deleted"}),
+        ("| `call.started` `.ended` |", {"call.started", "call.ended"}),
         ("`lead|deal.{created,\n updated}`", {"deal.updated"}), ("see `api` for more", {"api"}),
     ],
 )  # fmt: skip

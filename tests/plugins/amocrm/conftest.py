@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import responses
 
-from hub.model import Action, Done, Event
+from hub.model import Done, Event
 from hub.testing import build
 from plugins.amocrm.connector import AmoCrm
 from plugins.amocrm.sandbox import AmoCrmSandbox
+from tests import stands
 
 SAMPLES = Path(__file__).parent / "samples"
 BASE = "https://example.amocrm.ru"
@@ -64,8 +64,7 @@ class Account:
 
     def do(self, name: str, values: dict[str, Any] | None = None, **options: Any) -> Done:
         """Perform an action."""
-        record, _, verb = name.partition(".")
-        return self.connector.perform(Action(name, record, verb or record, values=values or {}, **options))
+        return stands.act(self.connector, name, values, **options)
 
     def act(self, method: str, path: str, body: Any = None, user: int = 3000001) -> Any:
         """Do what a person does in the account."""
@@ -92,15 +91,11 @@ class Account:
 
     def fault(self, kind: str, match: str = "", times: int = 1, **more: Any) -> None:
         """Arm a fault of the sandbox."""
-        body = {"kind": kind, "match": match, "times": times, **more}
-        answer = requests.post(f"{self.url}/_sandbox/fault", json=body, timeout=5)
-        assert answer.ok, answer.text
+        stands.arm(self.url, kind, match, times, **more)
 
     def control(self, path: str, **body: Any) -> Any:
         """Use one of the sandbox's controls."""
-        answer = requests.post(f"{self.url}/_sandbox/{path}", json=body, timeout=5)
-        assert answer.ok, answer.text
-        return answer.json()
+        return stands.tell(self.url, path, **body)
 
     def complete(self, *events: Event, needs: tuple[str, ...] = ()) -> list[Event]:
         """Complete hints."""

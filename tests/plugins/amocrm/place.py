@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import requests
-from werkzeug.serving import make_server
 
-from hub.config import load
-from hub.engine import Engine
-from hub.plugins import Plugins
-from hub.runtime import Runtime
-from hub.store import Store, work
-from hub.ticker import Ticker
-from hub.web import create_app
 from plugins.amocrm.sandbox import AmoCrmSandbox
+from tests.company import Company
 
 SITE_SECRET = "site-secret-5f10aa"
 
@@ -86,16 +76,14 @@ ROUTES = """
 """
 
 
-class Place:
+class Place(Company):
     """Builds it all; `workers` are engines with their own connections and clients, as processes have."""
 
     def __init__(
         self, folder: Path, routes: str = ROUTES, oauth: bool = False, workers: int = 1, clock: Any = None
     ) -> None:  # fmt: skip
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
         self.crm = AmoCrmSandbox(rate_per_second=None, **({"clock": clock} if clock else {}))
-        self.stand = self.crm.start()
+        stand = self.crm.start()
         given = self.crm.credentials()
         self.secrets = [given["hook_secret"], given["client_secret"], given["chats"]["secret"], SITE_SECRET]
         self.secrets += [] if oauth else [given["token"]]
@@ -103,30 +91,12 @@ class Place:
             **{**given, "access": "" if oauth else f'token: "{given["token"]}"'}, channel=given["chats"]["channel_id"],
             channel_secret=given["chats"]["secret"], amojo=given["chats"]["account"], secret=SITE_SECRET, routes=routes,
         )  # fmt: skip
-        (folder / "hub.yaml").write_text(yaml)
-        plugins = Plugins.discover(None, {})
-        self.config = load(folder / "hub.yaml", plugins, {})
-        self.runtimes = [
-            Runtime(self.config, plugins, Store.open(None, folder / "data"), folder=folder / "data", environ={})
-            for _ in range(workers)
-        ]
-        self.runtime, self.store = self.runtimes[0], self.runtimes[0].store
+        super().__init__(folder, yaml, [stand], workers)
         self.connector = self.runtime.connector("amo")
-        for runtime in self.runtimes:
-            runtime.connector("amo").settle = 0.3  # type: ignore[misc]
-        self.engines = [Engine(runtime, threads=8) for runtime in self.runtimes]
-        app = create_app(self.runtime, self.ring)
-        self.receiver = app.extensions["receiver"]
-        self.server = make_server("127.0.0.1", 0, app, threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.thread.start()
 
     def start(self) -> Place:
         """Let the workers work, and the account tell the hub what happens."""
-        for engine in self.engines:
-            engine.start()
-        Ticker(self.runtime).polls()
+        self.work()
         return self
 
     def connect(self) -> Place:
@@ -135,24 +105,10 @@ class Place:
         assert {one.level for one in found} == {"ok"}, found
         return self
 
-    def ring(self) -> None:
-        """The bell."""
-        for engine in self.engines:
-            engine.ring()
-
     def close(self) -> None:
-        """Take everything down."""
-        for engine in self.engines:
-            if engine.intake.is_alive():
-                engine.stop(3)
+        """Take everything down: first what the account still wants to tell."""
         self.crm.hooks.close()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(5)
-        self.receiver.commit.stop()
-        self.stand.stop()
-        for runtime in self.runtimes:
-            runtime.close()
+        super().close()
 
     # --- what people do --------------------------------------------------------------------------
 
@@ -167,9 +123,7 @@ class Place:
 
     def control(self, path: str, **body: Any) -> Any:
         """Use one of the sandbox's controls."""
-        answer = requests.post(f"{self.stand.url}/_sandbox/{path}", json=body, timeout=10)
-        assert answer.ok, answer.text
-        return answer.json()
+        return self.tell(0, path, **body)
 
     def fault(self, kind: str, match: str = "", times: int = 1, **more: Any) -> None:
         """Arm a fault of the account."""
@@ -177,9 +131,7 @@ class Place:
 
     def poll(self) -> None:
         """Let the hub ask now instead of in a few minutes."""
-        with self.store.write() as db:
-            work.poll_now(db, "amo")
-        self.ring()
+        self.ask("amo")
 
     # --- what stands there -----------------------------------------------------------------------
 
@@ -193,27 +145,14 @@ class Place:
         found = [one for one in row["custom_fields_values"] or [] if one["field_id"] == number]
         return found[0]["values"][0]["value"] if found else None
 
-    def rows(self, sql: str) -> list[Any]:
-        """Read the store."""
-        with self.store.read() as db:
-            return [tuple(row) for row in db.rows(sql)]
-
-    def until(self, what: Callable[[], Any], within: float = 20.0) -> Any:
-        """Poll until `what()` is true."""
-        deadline = time.monotonic() + within
-        while not (found := what()):
-            assert time.monotonic() < deadline, f"{self.rows('SELECT * FROM delivery')[-4:]}"
-            time.sleep(0.02)
-        return found
-
     def settle(self, within: float = 20.0) -> None:
         """Wait until every webhook went out and nothing is left to do."""
-        tables = (("receipt", "new"), ("event", "waiting"), ("delivery", "ready"))
-        parts = [f"(SELECT count(*) FROM {table} WHERE state = '{state}')" for table, state in tables]
         quiet = 0
-        deadline = time.monotonic() + within
-        while quiet < 3:
-            assert time.monotonic() < deadline, f"{self.rows('SELECT * FROM delivery')[-4:]}"
+
+        def idle() -> bool:
+            nonlocal quiet
             assert self.crm.wait_hooks(within)
-            quiet = quiet + 1 if self.rows(f"SELECT {' + '.join(parts)}") == [(0,)] else 0
-            time.sleep(0.03)
+            quiet = quiet + 1 if self.idle() else 0
+            return quiet == 3
+
+        self.until(idle, within)

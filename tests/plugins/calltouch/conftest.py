@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import requests
 
-from hub.model import Action, Done, Event, Poll, Receipt, Request
+from hub.model import Done, Event, Poll, Receipt, Request
 from hub.testing import build
 from plugins.calltouch.connector import Calltouch
 from plugins.calltouch.sandbox import CalltouchSandbox
+from tests import stands
 
 NOW = dt.datetime(2026, 3, 4, 10, 20, 30, tzinfo=dt.UTC)
 SETTINGS: dict[str, Any] = {
@@ -57,19 +58,16 @@ class Cabinet:
 
     def do(self, name: str, values: dict[str, Any] | None = None, **options: Any) -> Done:
         """Perform an action; the core has turned `upsert` into `create` or `update` by then."""
-        record, _, verb = name.partition(".")
-        verb = {"upsert": "create"}.get(verb, verb or record)
-        return self.connector.perform(Action(name, record, options.pop("verb", verb), values=values or {}, **options))
+        verb = options.pop("verb", "create" if name.endswith(".upsert") else "")
+        return stands.act(self.connector, name, values, verb, **options)
 
     def post(self, path: str, body: Any) -> Any:
         """Call one of the stand-in's controls."""
-        answer = requests.post(f"{self.url}/_sandbox/{path}", json=body, timeout=10)
-        assert answer.ok, answer.text
-        return answer.json()
+        return stands.tell(self.url, path, **body)
 
     def fault(self, kind: str, match: str = "", times: int = 1) -> None:
         """Arm a fault."""
-        self.post("fault", {"kind": kind, "match": match, "times": times})
+        stands.arm(self.url, kind, match, times)
 
     def state(self) -> dict[str, Any]:
         """Return what the vendor knows."""
@@ -79,8 +77,7 @@ class Cabinet:
     def polled(self, what: str, cursor: Any = None) -> tuple[list[Event], Poll]:
         """Read a journal; return the events in it and the poll."""
         poll = self.connector.poll(what, cursor)
-        receipts = [Receipt(1, "calls", key, request, request.at) for key, request in poll.receipts]
-        return [event for receipt in receipts for event in self.connector.parse(receipt)], poll
+        return stands.told(self.connector, poll), poll
 
 
 @pytest.fixture

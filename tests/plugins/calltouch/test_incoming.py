@@ -332,6 +332,16 @@ def test_a_row_without_its_id_is_unreadable(offline: Any, record: Any) -> None:
         told(offline, journal(record))
 
 
+def test_a_request_whose_tags_changed_is_news_once(offline: Any) -> None:
+    """A hook about a change is no second request; told again it is the same change, another change is another."""
+    changed = {**REQUEST, "tags_manual": "целевой", "changedFields": ["tags_manual"]}
+    submitted, news = told(offline, by_json(changed))
+    assert (submitted.type, submitted.key) == ("form.submitted", only(offline, form(REQUEST)).key)
+    assert (news.type, news.subject) == ("vendor.request_changed", submitted.subject)
+    assert told(offline, by_json(changed))[1].key == news.key
+    assert told(offline, by_json({**changed, "tags_manual": "спам"}))[1].key != news.key
+
+
 def test_what_the_hub_has_registered_itself_is_no_news(offline: Any) -> None:
     echo = only(offline, form({**REQUEST, "requestNumber": "hub-381bfb49-f3a3"}))
     assert (echo.type, echo.key) == ("vendor.request_registered", only(offline, form(REQUEST)).key)

@@ -6,28 +6,19 @@ those of the quest company.
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from werkzeug.serving import make_server
 
 from hub import outcome
-from hub.config import load
-from hub.engine import Engine
-from hub.plugins import Plugins
-from hub.runtime import Runtime
-from hub.store import Store, work
-from hub.ticker import Ticker
-from hub.web import create_app
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
 from plugins.calltouch.sandbox import CalltouchSandbox
 from plugins.calltouch.sandbox.hooks import call_message
+from tests.company import Company
 
 SITE = "a-secret-of-the-site"
 EVENTS = ["ONCRMDEALADD", "ONCRMDEALUPDATE"]
@@ -72,55 +63,24 @@ routes:
 """
 
 
-class Company:
+class Quest(Company):
     """The hub, the CRM and Calltouch."""
 
     def __init__(self, folder: Path) -> None:
         self.crm = Bitrix24Sandbox(rate_per_second=None, operating_limit=None)
         self.calltouch = CalltouchSandbox(calls_per_second=0)
-        self.stands = [self.crm.start(), self.calltouch.start()]
+        stands = [self.crm.start(), self.calltouch.start()]
         crm, calls = self.crm.credentials(), self.calltouch.credentials()
         text = YAML.format(webhook_url=crm["webhook_url"], token=crm["application_token"], site_secret=SITE, **calls)
-        (folder / "hub.yaml").write_text(text)
-        plugins = Plugins.discover(None, {})
-        self.config = load(folder / "hub.yaml", plugins, {})
-        self.runtime = Runtime(
-            self.config, plugins, Store.open(None, folder / "data"), folder=folder / "data", environ={}
-        )
-        for name in ("crm", "calls"):
-            self.runtime.connector(name).settle = 0.3  # type: ignore[misc]
-        self.engine = Engine(self.runtime, threads=8)
-        app = create_app(self.runtime, self.engine.ring)
-        self.receiver = app.extensions["receiver"]
-        self.server = make_server("127.0.0.1", 0, app, threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.thread.start()
-        self.engine.start()
-        Ticker(self.runtime).polls()
-        told = {"url": f"{self.url}/in/crm", "events": EVENTS, "application_token": crm["application_token"]}
-        requests.post(f"{self.stands[0].url}/_sandbox/outgoing_webhook", json=told, timeout=10).raise_for_status()
-
-    def close(self) -> None:
-        self.engine.stop(3)
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(5)
-        self.receiver.commit.stop()
-        for stand in self.stands:
-            stand.stop()
-        self.crm.portal.events.close()
-        self.runtime.close()
+        super().__init__(folder, text, stands)
+        self.work()
+        self.hear(0, "crm", EVENTS)
 
     def hook(self, method: str = "POST", format: str = "form", fields: list[str] | None = None, **more: Any) -> None:
         """Add a hook in the cabinet: an address with the secret, as the admin pastes it."""
         secret = self.calltouch.credentials()["secret"]
         wanted = {"url": f"{self.url}/in/calls/{secret}", "method": method, "format": format, "fields": fields, **more}
-        requests.post(f"{self.stands[1].url}/_sandbox/hooks", json=wanted, timeout=5).raise_for_status()
-
-    def fault(self, kind: str, match: str, times: int = 1) -> None:
-        body = {"kind": kind, "match": match, "times": times}
-        requests.post(f"{self.stands[1].url}/_sandbox/fault", json=body, timeout=5).raise_for_status()
+        self.tell(1, "hooks", **wanted)
 
     def deals(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.crm.act("crm.deal.list", {"select": ["*", "UF_*"]}, user_id=1)
@@ -133,48 +93,26 @@ class Company:
     def poll(self) -> None:
         """Let the hub read both journals now, as soon as it isn't doing so anyway."""
 
-        def due() -> bool:
-            with self.runtime.store.write() as db:
-                return work.poll_now(db, "calls") == 2
-
-        self.until(due)
-        self.engine.ring()
-
-    def rows(self, sql: str) -> list[Any]:
-        with self.runtime.store.read() as db:
-            return [tuple(row) for row in db.rows(sql)]
+        self.ask("calls", 2)
 
     def types(self, connection: str = "calls") -> list[str]:
         return [row[0] for row in self.rows(f"SELECT type FROM event WHERE connection = '{connection}' ORDER BY id")]
 
-    def until(self, what: Callable[[], Any], within: float = 25.0) -> Any:
-        deadline = time.monotonic() + within
-        while not (found := what()):
-            tables = ("receipt", "event", "delivery", "line")
-            assert time.monotonic() < deadline, [self.rows(f"SELECT * FROM {table}")[-4:] for table in tables]
-            time.sleep(0.02)
-        return found
-
-    def settle(self) -> None:
-        tables = (("receipt", "new"), ("event", "waiting"), ("delivery", "ready"))
-        parts = [f"(SELECT count(*) FROM {table} WHERE state = '{state}')" for table, state in tables]
-        self.until(lambda: self.rows(f"SELECT {' + '.join(parts)}") == [(0,)])
-
 
 @pytest.fixture
-def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Quest]:
     monkeypatch.setattr(outcome, "BACKOFF", (0.1, 0.2, 0.4))
-    made = Company(tmp_path)
+    made = Quest(tmp_path)
     yield made
     made.close()
 
 
-def won(company: Company, deal: dict[str, Any], amount: str) -> None:
+def won(company: Quest, deal: dict[str, Any], amount: str) -> None:
     fields = {"STAGE_ID": "C5:WON", "OPPORTUNITY": amount}
     company.crm.act("crm.deal.update", {"id": deal["ID"], "fields": fields}, user_id=1)
 
 
-def test_a_call_becomes_a_deal_and_its_revenue_goes_back(company: Company) -> None:
+def test_a_call_becomes_a_deal_and_its_revenue_goes_back(company: Quest) -> None:
     company.hook()
     call = company.calltouch.call("79000000001", utm_source="ads", utm_campaign="spring")
     [deal] = company.until(company.deals)
@@ -192,9 +130,7 @@ def test_a_call_becomes_a_deal_and_its_revenue_goes_back(company: Company) -> No
 
 @pytest.mark.parametrize(("method", "format"), [("POST", "form"), ("POST", "json"), ("GET", "form")])
 @pytest.mark.parametrize("ticked", [True, False], ids=["callId ticked", "callId not ticked"])
-def test_one_call_told_by_hooks_and_journal_is_one_deal(
-    company: Company, method: str, format: str, ticked: bool
-) -> None:
+def test_one_call_told_by_hooks_and_journal_is_one_deal(company: Quest, method: str, format: str, ticked: bool) -> None:
     fields = ["leadtype", "callphase", "callerphone", "calltime", "timestamp", "status", "duration", "sessionId"]
     company.hook(method, format, [*fields, *(["callId"] if ticked else [])])
     company.calltouch.call("79000000001")
@@ -208,7 +144,7 @@ def test_one_call_told_by_hooks_and_journal_is_one_deal(
     assert len(company.deals()) == 1
 
 
-def test_copies_at_the_same_moment_are_one_call(company: Company) -> None:
+def test_copies_at_the_same_moment_are_one_call(company: Quest) -> None:
     """Calltouch's retries (if it has any), in parallel and in all three forms, while the journal is being read."""
     record = company.calltouch.call("79000000001", lost=True)
     message = {name: value for name, value in call_message(record, started=False).items() if value is not None}
@@ -228,7 +164,7 @@ def test_copies_at_the_same_moment_are_one_call(company: Company) -> None:
     assert len(company.deals()) == 1
 
 
-def test_a_lost_hook_is_healed_by_the_journal(company: Company) -> None:
+def test_a_lost_hook_is_healed_by_the_journal(company: Quest) -> None:
     company.calltouch.call("79000000001", lost=True)
     company.calltouch.fill("79000000002", name="Тест Тестов", lost=True)
     company.poll()
@@ -238,7 +174,7 @@ def test_a_lost_hook_is_healed_by_the_journal(company: Company) -> None:
     assert sorted(str(list(one["lead"])) for one in company.orders().values()) == ["['call']", "['request']"]
 
 
-def test_a_request_and_a_call_of_one_person_join(company: Company) -> None:
+def test_a_request_and_a_call_of_one_person_join(company: Quest) -> None:
     company.hook()
     company.calltouch.fill("79000000001", name="Тест")
     [deal] = company.until(company.deals)
@@ -255,9 +191,9 @@ def test_a_request_and_a_call_of_one_person_join(company: Company) -> None:
 @pytest.mark.parametrize(
     ("fault", "times"), [("outage", 2), ("503", 2), ("lost_reply", 1), ("html", 1), ("rate_limit", 1)]
 )
-def test_a_bad_day_of_calltouch_loses_and_doubles_nothing(company: Company, fault: str, times: int) -> None:
+def test_a_bad_day_of_calltouch_loses_and_doubles_nothing(company: Quest, fault: str, times: int) -> None:
     company.hook()
-    company.fault(fault, "client-order", times)
+    company.arm(1, fault, "client-order", times)
     call = company.calltouch.call("79000000001")
     [deal] = company.until(company.deals)
     company.until(lambda: company.orders().get(deal["ID"]))
@@ -269,7 +205,7 @@ def test_a_bad_day_of_calltouch_loses_and_doubles_nothing(company: Company, faul
     assert company.rows("SELECT count(*) FROM delivery WHERE state = 'parked'") == [(0,)]
 
 
-def test_a_request_the_hub_has_registered_comes_back_as_no_news(company: Company) -> None:
+def test_a_request_the_hub_has_registered_comes_back_as_no_news(company: Quest) -> None:
     company.hook()
     form = {"name": "Тест", "phone": "+79000000001", "session_id": "400000777"}
     assert requests.post(f"{company.url}/in/site/{SITE}", json=form, timeout=5).ok
@@ -283,14 +219,14 @@ def test_a_request_the_hub_has_registered_comes_back_as_no_news(company: Company
     assert kept["session"]["sessionId"] == 400000777
 
 
-def test_a_wrong_secret_stores_nothing(company: Company) -> None:
+def test_a_wrong_secret_stores_nothing(company: Quest) -> None:
     for path in ("/in/calls", "/in/calls/wrong", "/in/calls?secret=wrong"):
         answer = requests.post(f"{company.url}{path}", data={"leadtype": "call"}, timeout=5)
         assert answer.status_code == 401
     assert company.rows("SELECT count(*) FROM receipt") == [(0,)]
 
 
-def test_no_secret_stands_in_the_store_or_in_what_is_shown(company: Company, tmp_path: Path) -> None:
+def test_no_secret_stands_in_the_store_or_in_what_is_shown(company: Quest, tmp_path: Path) -> None:
     company.hook("GET")
     company.calltouch.call("79000000001")
     company.until(company.deals)

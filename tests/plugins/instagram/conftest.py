@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-import requests
 
 from hub.history import History
-from hub.model import Action, Done, Event, Poll, Receipt
+from hub.model import Done, Event, Poll
 from hub.testing import build
 from plugins.instagram.connector import Instagram
 from plugins.instagram.incoming import contact
 from plugins.instagram.sandbox import ACCOUNT, CLIENT, InstagramSandbox
+from tests import stands
 
 NOW = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
 
@@ -76,14 +76,12 @@ class Shop:
 
     def do(self, name: str, values: dict[str, Any] | None = None, event: Event | None = None, **more: Any) -> Done:
         """Do an action as the hub would."""
-        record, _, verb = name.partition(".")
         person = dict((event.record.get("contact") or {}) if event else {})
-        return self.connector.perform(Action(name, record, verb, values or {}, event=event, person=person, **more))
+        return stands.act(self.connector, name, values, event=event, person=person, **more)
 
     def fault(self, kind: str, match: str = "", times: int = 1) -> None:
         """Arm a fault."""
-        body = {"kind": kind, "match": match, "times": times}
-        requests.post(f"{self.running.url}/_sandbox/fault", json=body, timeout=5).raise_for_status()
+        stands.arm(self.running.url, kind, match, times)
 
     def sent(self) -> list[dict[str, Any]]:
         """Return what the account has sent, as the clients see it."""
@@ -91,11 +89,7 @@ class Shop:
 
     def events(self, poll: Poll) -> list[Event]:
         """Return what a poll's requests mean."""
-        return [
-            event
-            for key, request in poll.receipts
-            for event in self.connector.parse(Receipt(1, "insta", key, request, request.at))
-        ]
+        return stands.told(self.connector, poll)
 
 
 @pytest.fixture

@@ -380,6 +380,19 @@ def test_a_mention_is_answered_where_it_stands(shop: Shop) -> None:
         shop.do("comment.reply", {"text": "Thank you"}, event, in_doubt_since=NOW)
 
 
+@pytest.mark.parametrize(("comment", "told"), [("17900000000000777", {"comment_id": "17900000000000777"}), ("", {})])
+def test_whoever_names_us_is_answered_without_an_event(shop: Shop, comment: str, told: dict[str, str]) -> None:
+    values = {"media": "17910000000000001", "comment": comment, "text": "Thank you"}
+    done = shop.do("mention.reply", values)
+    [answer] = shop.sandbox.world.mentions
+    assert (answer["id"], answer["message"], answer["media_id"]) == (done.id, "Thank you", "17910000000000001")
+    assert {name: answer[name] for name in ("comment_id",) if answer.get(name)} == told
+    with pytest.raises(Refused, match="see for yourself"):
+        shop.do("mention.reply", values, in_doubt_since=NOW)
+    with pytest.raises(Refused, match="needs `media`"):
+        shop.do("mention.reply", {"text": "Thank you"})
+
+
 def test_comments_of_a_post_are_switched(shop: Shop) -> None:
     shop.do("media.forbid_comments", {"media": POST})
     assert shop.sandbox.world.media[POST]["comments_enabled"] is False

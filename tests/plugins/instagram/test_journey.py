@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from werkzeug.serving import make_server
 
 from hub import outcome
-from hub.config import load
-from hub.engine import Engine
-from hub.plugins import Plugins
-from hub.runtime import Runtime
-from hub.store import Store, work
-from hub.ticker import Ticker
-from hub.web import create_app
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
 from plugins.instagram.sandbox import ACCOUNT, CLIENT, InstagramSandbox
+from tests.company import Company
 
 YAML = """
 hub: {{timezone: Europe/Kyiv, region: UA, unrouted: ignore, base_url: https://hub.example.com}}
@@ -75,43 +66,20 @@ routes:
 EVENTS = ["ONCRMLEADADD", "ONCRMLEADUPDATE", "ONCRMCONTACTADD", "ONCRMCONTACTUPDATE"]
 
 
-class Place:
+class Place(Company):
     """The hub and both stand-ins."""
 
     def __init__(self, folder: Path, login: str = "instagram", workers: int = 1) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder / "data"
         self.insta = InstagramSandbox(login)
         self.crm = Bitrix24Sandbox(rate_per_second=None, operating_limit=None)
-        self.stands = [self.insta.start(), self.crm.start()]
-        (folder / "hub.yaml").write_text(YAML.format(**self.insta.credentials(), **self.crm.credentials()))
-        plugins = Plugins.discover(None, {})
-        self.config = load(folder / "hub.yaml", plugins, {})
-        self.runtimes = [
-            Runtime(self.config, plugins, Store.open(None, folder / "data"), folder=folder / "data", environ={})
-            for _ in range(workers)
-        ]
-        self.runtime, self.store = self.runtimes[0], self.runtimes[0].store
-        for runtime in self.runtimes:
-            for name in ("insta", "crm"):
-                runtime.connector(name).settle = 0.5  # type: ignore[misc]
-        self.engines = [Engine(runtime, threads=8) for runtime in self.runtimes]
-        app = create_app(self.runtime, self.ring)
-        self.receiver = app.extensions["receiver"]
-        self.server = make_server("127.0.0.1", 0, app, threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.thread.start()
+        stands = [self.insta.start(), self.crm.start()]
+        text = YAML.format(**self.insta.credentials(), **self.crm.credentials())
+        super().__init__(folder, text, stands, workers, settle=0.5)
 
     def start(self) -> Place:
-        for engine in self.engines:
-            engine.start()
-        Ticker(self.runtime).polls()
-        saved = requests.post(f"{self.stands[0].url}/_sandbox/handler", json={"url": f"{self.url}/in/insta"}, timeout=5)
-        assert saved.json() == {"success": True}
-        token = self.crm.credentials()["application_token"]
-        hook = {"url": f"{self.url}/in/crm", "events": EVENTS, "application_token": token}
-        requests.post(f"{self.stands[1].url}/_sandbox/outgoing_webhook", json=hook, timeout=5).raise_for_status()
+        self.work()
+        assert self.tell(0, "handler", url=f"{self.url}/in/insta") == {"success": True}
+        self.hear(1, "crm", EVENTS)
         self.looked("subscription")
         return self
 
@@ -119,32 +87,8 @@ class Place:
         """Wait until a poll has been written down."""
         self.until(lambda: self.rows(f"SELECT 1 FROM cursor WHERE connection = 'insta' AND what = '{what}'"))
 
-    def ring(self) -> None:
-        for engine in self.engines:
-            engine.ring()
-
     def poll(self) -> None:
-        with self.store.write() as db:
-            work.poll_now(db, "insta")
-        self.ring()
-
-    def close(self) -> None:
-        for engine in self.engines:
-            if engine.intake.is_alive():
-                engine.stop(3)
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(5)
-        self.receiver.commit.stop()
-        for stand in self.stands:
-            stand.stop()
-        self.crm.portal.events.close()
-        for runtime in self.runtimes:
-            runtime.close()
-
-    def fault(self, kind: str, match: str, times: int = 1, which: int = 0) -> None:
-        body = {"kind": kind, "match": match, "times": times}
-        requests.post(f"{self.stands[which].url}/_sandbox/fault", json=body, timeout=5).raise_for_status()
+        self.ask("insta")
 
     def leads(self) -> list[dict[str, Any]]:
         select = ["ID", "TITLE", "COMMENTS", "UTM_CAMPAIGN", "CONTACT_ID", "STATUS_ID"]
@@ -160,22 +104,9 @@ class Place:
             if row["from"] == ACCOUNT
         ]  # fmt: skip
 
-    def rows(self, sql: str) -> list[Any]:
-        with self.store.read() as db:
-            return [tuple(row) for row in db.rows(sql)]
-
-    def until(self, what: Callable[[], Any], within: float = 20.0) -> Any:
-        deadline = time.monotonic() + within
-        while not (found := what()):
-            assert time.monotonic() < deadline, self.rows("SELECT action, state, reason FROM delivery")[-6:]
-            time.sleep(0.02)
-        return found
-
-    def settle(self, within: float = 20.0) -> None:
+    def settle(self, within: float = 25.0) -> None:
         self.insta.wait_webhooks()
-        tables = (("receipt", "new"), ("event", "waiting"), ("delivery", "ready"))
-        parts = [f"(SELECT count(*) FROM {table} WHERE state = '{state}')" for table, state in tables]
-        self.until(lambda: self.rows(f"SELECT {' + '.join(parts)}") == [(0,)], within)
+        super().settle(within)
 
 
 @pytest.fixture
@@ -261,7 +192,7 @@ def test_a_lost_answer_makes_no_second_message(places: Callable[..., Place]) -> 
     place.insta.write(CLIENT, "How much?")
     place.settle()
     [lead] = place.leads()
-    place.fault("lost_reply", "messages")
+    place.arm(0, "lost_reply", "messages")
     place.crm.act("crm.lead.update", {"id": lead["ID"], "fields": {"STATUS_ID": "IN_PROCESS"}})
     place.until(lambda: place.sent() == ["We are on it"])
     place.until(lambda: place.rows("SELECT count(*) FROM delivery WHERE action = 'message.send' AND state = 'done'")
@@ -289,7 +220,7 @@ def test_a_day_later_the_hub_says_why_it_does_not_write(place: Place) -> None:
 
 
 def test_a_retried_webhook_is_one_event(place: Place) -> None:
-    place.fault("duplicate_webhook", "webhook", times=5)
+    place.arm(0, "duplicate_webhook", "webhook", times=5)
     for n in range(5):
         place.insta.write(CLIENT, f"message {n}")
     place.settle()
@@ -298,7 +229,7 @@ def test_a_retried_webhook_is_one_event(place: Place) -> None:
 
 def test_a_lost_webhook_is_made_up_for(place: Place) -> None:
     place.looked("messages")
-    place.fault("drop_webhook", "webhook")
+    place.arm(0, "drop_webhook", "webhook")
     place.insta.write(CLIENT, "Is anybody there?")
     assert place.rows("SELECT count(*) FROM event WHERE type = 'message.received'") == [(0,)]
     place.poll()
@@ -308,7 +239,7 @@ def test_a_lost_webhook_is_made_up_for(place: Place) -> None:
 
 def test_a_lost_comment_is_made_up_for_and_answered_once(place: Place) -> None:
     place.looked("comments")
-    place.fault("drop_webhook", "webhook")
+    place.arm(0, "drop_webhook", "webhook")
     comment = place.insta.comment(CLIENT, "How much?")
     place.poll()
     place.until(lambda: place.sent() == ["500 UAH"])
@@ -350,7 +281,7 @@ def test_a_share_that_is_used_up_holds_messages_back_without_a_try(place: Place)
     place.settle()
     place.insta.write(CLIENT, "hello")
     place.settle()
-    place.fault("app_limit", "messages")
+    place.arm(0, "app_limit", "messages")
     [lead] = place.leads()
     place.crm.act("crm.lead.update", {"id": lead["ID"], "fields": {"STATUS_ID": "IN_PROCESS"}})
     place.until(
@@ -376,14 +307,14 @@ def test_a_refreshed_token_is_used_and_no_secret_can_be_read(place: Place, caplo
     place.insta.comment(CLIENT, "How much?")
     place.settle()
     assert place.sent() == ["500 UAH"]
-    place.fault("unknown_error", "replies")
-    place.fault("permission", "messages")
+    place.arm(0, "unknown_error", "replies")
+    place.arm(0, "permission", "messages")
     place.insta.comment(CLIENT, "Price?")
     place.settle(30.0)
     credentials = place.insta.credentials()
     secrets = [credentials[name] for name in ("app_secret", "verify_token", "access_token")]
     secrets += [token for token in place.insta.tokens if token.startswith("IG")]
-    files = [path for path in sorted(place.folder.iterdir()) if path.is_file()]
+    files = [path for path in sorted((place.folder / "data").iterdir()) if path.is_file()]
     store = b"".join(path.read_bytes() for path in files)
     for secret in secrets:
         assert secret.encode() not in store, secret

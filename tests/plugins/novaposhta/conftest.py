@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import requests
 
-from hub.model import Action, Done
+from hub.model import Done
 from hub.testing import build
 from plugins.novaposhta.connector import NovaPoshta
 from plugins.novaposhta.sandbox import NovaPoshtaSandbox
+from tests import stands
 from tests.plugins.novaposhta.caller import NOW, Client
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -49,24 +50,20 @@ class Office:
 
     def do(self, name: str, values: dict[str, Any] | None = None, **options: Any) -> Done:
         """Perform an action."""
-        record, _, verb = name.partition(".")
-        return self.connector.perform(Action(name, record, verb or record, values=values or {}, **options))
+        return stands.act(self.connector, name, values, **options)
 
     def fault(self, kind: str, match: str = "", times: int = 1) -> None:
         """Arm a fault of the sandbox."""
-        answer = requests.post(
-            f"{self.url}/_sandbox/fault", json={"kind": kind, "match": match, "times": times}, timeout=5
-        )
-        assert answer.ok, answer.text
+        stands.arm(self.url, kind, match, times)
 
     def move(self, number: str, code: str, at: str = "") -> None:
         """Move a parcel to a status."""
         body = {"code": code, **({"at": at} if at else {})}
-        assert requests.post(f"{self.url}/_sandbox/parcels/{number}/status", json=body, timeout=5).ok
+        stands.tell(self.url, f"parcels/{number}/status", **body)
 
     def by_hand(self, **wishes: Any) -> str:
         """Make a waybill as if in the cabinet and return its number."""
-        return str(requests.post(f"{self.url}/_sandbox/parcels", json=wishes, timeout=5).json()["number"])
+        return str(stands.tell(self.url, "parcels", **wishes)["number"])
 
     def waybills(self) -> list[dict[str, Any]]:
         """Everything the vendor knows, deleted ones too."""

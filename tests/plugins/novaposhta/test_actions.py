@@ -89,13 +89,25 @@ def test_redirect_and_change(office: Any) -> None:
     assert office.do("change.list").result["count"] == 1
     done = office.do("redirect.create", {"number": number, "city": "Київ", "branch": "3"})
     assert office.do("redirect.list").result["rows"][0]["number"] == done.result["number"]
-    assert office.do("redirect.delete", {"ref": done.id}).result["number"] == done.result["number"]
-    assert office.do("redirect.list").result["count"] == 0
-    done = office.do("redirect.create", {"number": number, "city": "Київ", "branch": "3"})
     with pytest.raises(Refused, match="not a Ukrainian number"):
         office.do("change.create", {"number": number, "phone": "1"})
     with pytest.raises(Refused, match="needs city"):
         office.do("redirect.create", {"number": number, "branch": "3"})
+
+
+def test_a_redirection_is_withdrawn(office: Any) -> None:
+    number = office.by_hand()
+    office.move(number, "7")
+    made = office.do("redirect.create", {"number": number, "city": "Київ", "branch": "3"})
+    for wrong in ({}, {"ref": made.result["number"]}):
+        with pytest.raises(Refused, match="needs the order's `ref`"):
+            office.do("redirect.delete", wrong)
+    gone = office.do("redirect.delete", {"ref": made.id})
+    assert (gone.id, gone.result["number"]) == (made.id, made.result["number"])
+    assert office.do("redirect.list").result["count"] == 0
+    with pytest.raises(Refused):
+        office.do("redirect.delete", {"ref": made.id})
+    assert office.do("redirect.create", {"number": number, "city": "Київ", "branch": "3"}).id != made.id
 
 
 def test_registers(office: Any, order: dict[str, Any]) -> None:

@@ -8,17 +8,10 @@ from typing import Any
 import pytest
 
 from hub.errors import AuthFailed, Gone, RateLimited, Refused, Retry, Uncertain
-from hub.model import Event, Poll, Receipt, Watch
+from hub.model import Event, Poll, Watch
 from plugins.novaposhta.codes import STATUSES
 from plugins.novaposhta.sandbox import directory as world
-
-
-def events(office: Any, poll: Poll) -> list[Event]:
-    return [
-        event
-        for key, request in poll.receipts
-        for event in office.connector.parse(Receipt(1, "nova", key, request, request.at))
-    ]
+from tests.stands import told
 
 
 def live(poll: Poll) -> list[Watch]:
@@ -221,25 +214,25 @@ def test_a_stale_memory_of_the_directories_is_read_again(office: Any, order: dic
 
 def test_a_life_with_money_on_delivery(office: Any, order: dict[str, Any]) -> None:
     done = office.do("parcel.create", {**order, "cod": "1500"}, marker="m")
-    told, watched = [], done.watch
+    found, watched = [], done.watch
     for n, code in enumerate(("1", "5", "7", "10", "11")):
         office.move(done.id, code, f"2026-05-0{n + 4} 10:00:00")
         poll = office.connector.poll("parcel", None, watched)
-        told += events(office, poll)
+        found += told(office.connector, poll)
         watched = live(poll)
-    assert [event.record["parcel"]["status"] for event in told] == [
+    assert [event.record["parcel"]["status"] for event in found] == [
         "in_transit",
         "arrived",
         "delivered",
         "paid_out",
     ]
-    assert [event.type for event in told] == ["parcel.status_changed"] * 4
+    assert [event.type for event in found] == ["parcel.status_changed"] * 4
     assert watched == []
-    assert told[1].record["parcel"]["free_until"] == "2026-05-13"
-    assert told[1].occurred_at == dt.datetime(2026, 5, 6, 7, 0, tzinfo=dt.UTC)
-    assert told[1].record["contact"]["phone"] == "+380671234567"
-    assert told[1].record["parcel"]["cod"] == "1500"
-    assert told[-1].record["parcel"]["finished"] is True
+    assert found[1].record["parcel"]["free_until"] == "2026-05-13"
+    assert found[1].occurred_at == dt.datetime(2026, 5, 6, 7, 0, tzinfo=dt.UTC)
+    assert found[1].record["contact"]["phone"] == "+380671234567"
+    assert found[1].record["parcel"]["cod"] == "1500"
+    assert found[-1].record["parcel"]["finished"] is True
 
 
 def test_a_refused_parcel_comes_home(office: Any, order: dict[str, Any]) -> None:
@@ -248,13 +241,13 @@ def test_a_refused_parcel_comes_home(office: Any, order: dict[str, Any]) -> None
     watched = live(office.connector.poll("parcel", None, done.watch))
     office.move(done.id, "105")
     poll = office.connector.poll("parcel", None, watched)
-    assert [event.record["parcel"]["status"] for event in events(office, poll)] == ["returning"]
+    assert [event.record["parcel"]["status"] for event in told(office.connector, poll)] == ["returning"]
     [back] = live(poll)
     assert back.id != done.id
     watched = live(office.connector.poll("parcel", None, [back]))
     office.move(back.id, "9")
     poll = office.connector.poll("parcel", None, watched)
-    [event] = events(office, poll)
+    [event] = told(office.connector, poll)
     assert (event.subject, event.record["parcel"]["status"]) == (f"parcel:{done.id}", "returned")
     assert live(poll) == []
 
@@ -264,7 +257,7 @@ def test_every_status_is_read(office: Any, code: str) -> None:
     number = office.by_hand()
     office.move(number, code)
     poll = office.connector.poll("parcel", None, [Watch("parcel", number)])
-    [event] = events(office, poll)
+    [event] = told(office.connector, poll)
     assert office.connector.statuses[code] == event.record["parcel"]["status"]
 
 

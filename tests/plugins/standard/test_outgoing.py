@@ -14,6 +14,7 @@ from hub.model import Action, Event
 from hub.testing import build
 from plugins.standard.connector import HttpConnector, StandardConnector
 from plugins.standard.sandbox import SECRET, StandardSandbox
+from tests.stands import arm
 
 BASE = "https://api.example.com/v1"
 TOKEN = "Bearer tok-en-tok-en"
@@ -230,6 +231,50 @@ def test_no_check_without_a_path():
     assert http().check() == []
 
 
+@pytest.mark.parametrize(
+    ("status", "level", "words"),
+    [
+        (200, "ok", "answers"), (405, "ok", "405"), (401, "ok", "401"),
+        (404, "warning", "404"), (410, "warning", "410"), (503, "warning", "503"), (301, "problem", "another address"),
+    ],
+)  # fmt: skip
+def test_check_of_a_partner_sends_no_message(api, status, level, words):
+    api.get(BASE, status=status, headers={"Location": "https://api.example.com/v2"} if status == 301 else {})
+    secrets, finding = build(StandardConnector, {"secrets": [SECRET], "base_url": BASE}).check()
+    assert (finding.level, bool(finding.remedy)) == (level, level != "ok")
+    assert words in finding.text
+    assert secrets.level == "ok"
+    assert "Webhook-Signature" not in api.calls[0].request.headers
+
+
+def test_check_of_a_partner_who_is_not_there():
+    with StandardSandbox().start() as sink:
+        url = sink.url
+    [_, finding] = build(StandardConnector, {"secrets": [SECRET], "base_url": url}).check()
+    assert (finding.level, finding.remedy) == ("problem", "is the address right, the partner up?")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"secrets": ["whsec_c2hvcnQ="]}, "secret 1 of 1 has 5 bytes, 24 are the least"),
+        ({"secrets": [SECRET, "short"]}, "secret 2 of 2 has 5 bytes"),
+        ({"secrets": ["123456"], "auth": "url"}, "secret 1 of 1 has 6 characters, 16 are the least"),
+        ({"secrets": ["123456"], "auth": "header", "header": "X-Key"}, "has 6 characters"),
+        ({"secrets": [SECRET, SECRET]}, "given twice"),
+    ],
+)
+def test_check_of_secrets_tells_them_by_their_place(settings, words):
+    [finding] = build(StandardConnector, settings).check()
+    assert (finding.level, words in finding.text, bool(finding.remedy)) == ("warning", True, True)
+    assert not [secret for secret in settings["secrets"] if secret in f"{finding.text} {finding.remedy}"]
+
+
+def test_check_without_an_address_asks_nobody(api):
+    [finding] = build(StandardConnector, {"secrets": [SECRET], "auth": "url"}).check()
+    assert finding.level == "ok"
+
+
 def test_limits():
     limits = http(limits={"per_second": "200", "parallel": "4", "timeout": "60"}).limits()
     assert (limits.per_second, limits.burst, limits.parallel, limits.timeout) == (200.0, 200, 4, 60.0)
@@ -284,6 +329,26 @@ def test_the_receiver_is_ill_and_well_again(sink):
     with pytest.raises(Retry):
         partner(sink).perform(act("event.send", type="x"))
     assert partner(sink).perform(act("event.send", type="x")).result["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "post"),
+    [("outage", Retry, Uncertain), ("lost_reply", Retry, Uncertain), ("503", Retry, Uncertain)],
+)
+def test_a_bad_day_of_the_receiver(sink, kind, event, post):
+    """What is signed has an id that stays the same, so it is sent again; a plain POST in doubt is not."""
+    for connector, name, error in (
+        (partner(sink), "event.send", Retry),
+        (build(HttpConnector, {"base_url": f"{sink.url}/hooks"}), "http.post", Uncertain),
+    ):
+        arm(sink.url, kind)
+        values = {"type": "x"} if name == "event.send" else {"path": "/a", "json": {}}
+        with pytest.raises(error) as caught:
+            connector.perform(act(name, **values))
+        assert type(caught.value) is error
+    assert len(sink.sandbox.data["received"]) == (2 if kind == "lost_reply" else 0)
+    partner(sink).perform(act("event.send", type="x"))
+    assert sink.sandbox.data["repeats"] == (1 if kind == "lost_reply" else 0)
 
 
 def test_no_address_at_all():

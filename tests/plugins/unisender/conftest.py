@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
-from hub.model import Action, Done
+from hub.model import Done
 from hub.testing import build
 from plugins.unisender.connector import Classic, Go
 from plugins.unisender.sandbox import UnisenderSandbox
+from tests import stands
 
 SAMPLES = Path(__file__).parent / "samples"
 CLASSIC_KEY = "fake0unisender0classic0key0000000000000"
@@ -36,9 +36,7 @@ def read(name: str) -> Any:
 
 def act(connector: Any, name: str, values: dict[str, Any] | None = None, **options: Any) -> Done:
     """Perform an action."""
-    record, _, verb = name.partition(".")
-    options.setdefault("marker", "hub-1-abc")
-    return connector.perform(Action(name, record, verb or record, values=values or {}, **options))
+    return stands.act(connector, name, values, **{"marker": "hub-1-abc", **options})
 
 
 @pytest.fixture
@@ -69,9 +67,7 @@ class Account:
 
     def tell(self, path: str, **body: Any) -> Any:
         """Use a handle of the sandbox."""
-        answer = requests.post(f"{self.url}/_sandbox/{path}", json=body, timeout=10)
-        assert answer.ok, answer.text
-        return answer.json()
+        return stands.tell(self.url, path, **body)
 
     def subscribe(self, email: str = "reader@example.com", **values: Any) -> Done:
         """Add a contact to the list of guests."""

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 import pytest
 
 from hub.errors import AuthFailed, RateLimited, Refused, Retry, Uncertain
-from hub.model import Action, Event, Poll, Receipt
-from hub.testing.wellformed import problems
+from hub.model import Action
 from plugins.unisender.connector import Classic, Go
 from plugins.unisender.go_client import GoClient
 from tests.plugins.unisender.conftest import Account, act
 
 LETTER = {"email": "reader@example.com", "list_id": "guests", "subject": "Hi", "body": "<b>Hi</b>"}
 NOW = dt.datetime(2026, 3, 4, 10, 0, tzinfo=dt.UTC)
-
-
-def events(connector: Any, poll: Poll) -> list[Event]:
-    found = [
-        event
-        for key, request in poll.receipts
-        for event in connector.parse(Receipt(1, "letters", key, request, request.at))
-    ]
-    assert problems(connector, found) == []
-    return found
 
 
 # --- bad days -------------------------------------------------------------------------------------

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 import pytest
 
 from hub.errors import Gone, Refused
-from hub.model import Event, Poll, Receipt
 from hub.testing.wellformed import problems
 from plugins.unisender.sandbox import METHODS
 from tests.plugins.unisender.conftest import Account, act
 
 LETTER = {"email": "reader@example.com", "list_id": "guests", "subject": "Hi", "body": "<b>Hi</b>"}
 NOW = dt.datetime(2026, 3, 4, 10, 0, tzinfo=dt.UTC)
-
-
-def events(connector: Any, poll: Poll) -> list[Event]:
-    found = [
-        event
-        for key, request in poll.receipts
-        for event in connector.parse(Receipt(1, "letters", key, request, request.at))
-    ]
-    assert problems(connector, found) == []
-    return found
 
 
 # --- contacts -------------------------------------------------------------------------------------
@@ -183,6 +171,9 @@ def test_lists_fields_and_tags(account: Account) -> None:
     assert act(account.classic, "list.delete", {"list_id": made.id}).result["deleted"] is False
     field = act(account.classic, "field.create", {"name": "Breed", "public_name": "Порода"})
     assert act(account.classic, "field.create", {"name": "Breed"}).id == field.id
+    listed = act(account.classic, "field.list").result
+    assert [row["name"] for row in listed["rows"]] == ["Name", "City", "hub_id", "Breed"]
+    assert (listed["count"], listed["rows"][-1]["id"]) == (4, field.id)
     assert act(account.classic, "field.delete", {"field_id": field.id}).result["deleted"] is True
     account.subscribe(tags="vip")
     [tag] = act(account.classic, "tag.list").result["rows"]

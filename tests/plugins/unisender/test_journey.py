@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from werkzeug.serving import make_server
 
 from hub import outcome
-from hub.config import load
-from hub.engine import Engine
-from hub.plugins import Plugins
-from hub.runtime import Runtime
-from hub.store import Store
-from hub.web import create_app
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
 from plugins.unisender import codes
 from plugins.unisender.sandbox import UnisenderSandbox
 from plugins.unisender.sandbox.outbox import Outbox, signed
+from tests.company import Company
 
 YAML = """
 hub: {{timezone: Europe/Moscow, region: RU, unrouted: ignore}}
@@ -86,52 +78,23 @@ routes:
 EVENTS = ["ONCRMDEALADD", "ONCRMDEALUPDATE", "ONCRMCONTACTADD", "ONCRMCONTACTUPDATE"]
 
 
-class Company:
+class Club(Company):
     """The hub in this process, both vendors' stand-ins beside it."""
 
     def __init__(self, folder: Path) -> None:
         self.crm = Bitrix24Sandbox(rate_per_second=None, operating_limit=None)
         self.post = UnisenderSandbox()
-        self.stands = [self.crm.start(), self.post.start()]
+        stands = [self.crm.start(), self.post.start()]
         crm, post = self.crm.credentials(), self.post.credentials()
         text = YAML.format(
             webhook_url=crm["webhook_url"], token=crm["application_token"], key=post["api_key"],
             base_url=post["base_url"],
         )  # fmt: skip
-        (folder / "hub.yaml").write_text(text)
-        plugins = Plugins.discover(None, {})
-        config = load(folder / "hub.yaml", plugins, {})
-        self.store = Store.open(None, folder / "data")
-        self.runtime = Runtime(config, plugins, self.store, folder=folder / "data", environ={})
-        for name in ("crm", "letters", "mail"):
-            self.runtime.connector(name).settle = 0.2  # type: ignore[misc]
-        self.engine = Engine(self.runtime, threads=4)
-        app = create_app(self.runtime, self.engine.ring)
-        self.receiver = app.extensions["receiver"]
-        self.server = make_server("127.0.0.1", 0, app, threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        self.engine.start()
-        told = {"url": f"{self.url}/in/crm", "events": EVENTS, "application_token": crm["application_token"]}
-        requests.post(f"{self.stands[0].url}/_sandbox/outgoing_webhook", json=told, timeout=10).raise_for_status()
-        self.tell("hook", url=f"{self.url}/in/letters/unguessable-end")
-        self.tell("hook", url=f"{self.url}/in/mail", product="go")
-
-    def close(self) -> None:
-        self.engine.stop(3)
-        self.server.shutdown()
-        self.server.server_close()
-        self.receiver.commit.stop()
-        for stand in self.stands:
-            stand.stop()
-        self.crm.portal.events.close()
-        self.runtime.close()
-
-    def tell(self, path: str, **body: Any) -> Any:
-        """Use a handle of Unisender's stand-in."""
-        answer = requests.post(f"{self.stands[1].url}/_sandbox/{path}", json=body, timeout=10)
-        assert answer.ok, answer.text
-        return answer.json()
+        super().__init__(folder, text, stands, settle=0.2)
+        self.work()
+        self.hear(0, "crm", EVENTS)
+        self.tell(1, "hook", url=f"{self.url}/in/letters/unguessable-end")
+        self.tell(1, "hook", url=f"{self.url}/in/mail", product="go")
 
     def deal(self, stage: str, email: str = "anna@example.com") -> tuple[str, str]:
         """A manager makes a contact with a deal, and drags it to a stage; return their ids."""
@@ -150,19 +113,6 @@ class Company:
         record: dict[str, Any] = self.crm.act(f"crm.{kind}.get", {"id": id_}, user_id=1)
         return record
 
-    def rows(self, sql: str) -> list[Any]:
-        """Read the store."""
-        with self.store.read() as db:
-            return [tuple(row) for row in db.rows(sql)]
-
-    def until(self, what: Callable[[], Any], within: float = 20.0) -> Any:
-        """Wait until something is true."""
-        deadline = time.monotonic() + within
-        while not (found := what()):
-            assert time.monotonic() < deadline, self.rows("SELECT action, state, reason FROM delivery")
-            time.sleep(0.02)
-        return found
-
     def done(self, action: str, state: str = "done") -> list[Any]:
         """Return the deliveries of an action in a state, with their tries."""
         return self.rows(f"SELECT id, tries FROM delivery WHERE action = '{action}' AND state = '{state}'")
@@ -173,86 +123,86 @@ class Company:
 
 
 @pytest.fixture
-def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Club]:
     monkeypatch.setattr(outcome, "BACKOFF", (0.1, 0.2, 0.4))
     monkeypatch.setattr(codes, "LIMIT_PAUSE", 0.2)
-    made = Company(tmp_path)
+    made = Club(tmp_path)
     yield made
     made.close()
 
 
-def test_a_stage_subscribes_and_the_bounce_comes_back(company: Company) -> None:
+def test_a_stage_subscribes_and_the_bounce_comes_back(company: Club) -> None:
     _, contact = company.deal("C5:EXECUTING")
     company.until(lambda: company.done("email.send"))
     [reader] = company.post.world.contacts
     assert (reader.email, reader.fields, reader.lists) == ("anna@example.com", {"Name": "Anna"}, {"134": "new"})
     [(number, letter)] = company.post.world.letters.items()
     assert (letter["email"], letter["body"]) == ("anna@example.com", "<p>Anna</p>")
-    assert company.tell(f"letters/{number}/status", status="err_mailbox_full")["answers"] == [200]
-    assert company.tell(f"letters/{number}/status", status="err_user_unknown")["answers"] == [200]
+    assert company.tell(1, f"letters/{number}/status", status="err_mailbox_full")["answers"] == [200]
+    assert company.tell(1, f"letters/{number}/status", status="err_user_unknown")["answers"] == [200]
     company.until(lambda: company.of("contact", contact).get("COMMENTS") == "bounced: no such mailbox")
     company.until(lambda: company.done("contact.upsert"))
     assert company.rows("SELECT count(*) FROM delivery WHERE action = 'contact.upsert'") == [(1,)]  # no mark when full
-    company.tell("leave", email="anna@example.com")
+    company.tell(1, "leave", email="anna@example.com")
     company.until(lambda: company.of("contact", contact).get("SOURCE_DESCRIPTION") == "unsubscribed")
     assert company.of("contact", contact)["COMMENTS"] == "bounced: no such mailbox"
 
 
-def test_what_the_vendor_repeats_is_one_event(company: Company) -> None:
+def test_what_the_vendor_repeats_is_one_event(company: Club) -> None:
     """It was taken, and the vendor doesn't know: the answer came too late for it."""
     company.deal("C5:EXECUTING")
     company.until(lambda: company.done("email.send"))
     number = next(iter(company.post.world.letters))
     outbox, sent = company.post.outbox, []
     outbox.send = lambda message: sent.append(message) or Outbox.send(outbox, message)  # type: ignore[method-assign]
-    company.tell(f"letters/{number}/status", status="err_user_unknown")
+    company.tell(1, f"letters/{number}/status", status="err_user_unknown")
     company.until(lambda: company.done("contact.upsert"))
     for _ in range(3):
         outbox.waiting.append(sent[0])
-        assert company.tell("redeliver")["answers"] == [200]
+        assert company.tell(1, "redeliver")["answers"] == [200]
     assert (len(sent), sent[0].retries) == (4, 3)
     body = signed({**sent[0].body, "retry_count": 4})
     for url, forged in ((sent[0].url, body.replace(b"anna", b"olga")), (f"{company.url}/in/letters", body)):
         assert requests.post(url, data=forged, timeout=5).status_code == 401
-    company.tell(f"letters/{number}/status", status="ok_fbl")
+    company.tell(1, f"letters/{number}/status", status="ok_fbl")
     company.until(lambda: company.events("email.complained"))
     assert company.events("email.bounced") == 1
     assert company.rows("SELECT count(*) FROM delivery WHERE action = 'contact.upsert'") == [(1,)]
     assert company.rows("SELECT n FROM counter WHERE connection = 'letters' AND name = 'duplicate'") == [(3,)]
 
 
-def test_a_letter_of_go_moves_its_deal(company: Company) -> None:
+def test_a_letter_of_go_moves_its_deal(company: Club) -> None:
     """The click knows the deal by the letter's link, without anybody's fields."""
     deal, contact = company.deal("C5:PREPARATION")
     job = company.until(lambda: next(iter(company.post.world.jobs), None))
     company.until(lambda: company.done("email.send"))
     assert company.post.world.jobs[job]["metadata"]["anna@example.com"]["deal"] == deal
-    company.tell(f"jobs/{job}/status", status="soft_bounced", delivery_status="err_mailbox_full")
-    company.tell(f"jobs/{job}/status", status="clicked", url="https://dogclub.example/shop")
-    company.tell(f"jobs/{job}/status", status="clicked", url="https://dogclub.example/training-form")
+    company.tell(1, f"jobs/{job}/status", status="soft_bounced", delivery_status="err_mailbox_full")
+    company.tell(1, f"jobs/{job}/status", status="clicked", url="https://dogclub.example/shop")
+    company.tell(1, f"jobs/{job}/status", status="clicked", url="https://dogclub.example/training-form")
     company.until(lambda: company.of("deal", deal)["STAGE_ID"] == "C5:UC_BRANCH")
-    company.tell(f"jobs/{job}/status", status="hard_bounced", delivery_status="err_user_unknown")
+    company.tell(1, f"jobs/{job}/status", status="hard_bounced", delivery_status="err_user_unknown")
     company.until(lambda: str(company.of("contact", contact).get("COMMENTS") or "").startswith("bounced: "))
     assert company.events("email.bounced") == 1
 
 
-def test_an_address_that_go_refuses_is_marked_without_a_webhook(company: Company) -> None:
-    company.tell("suppress", email="anna@example.com", reason="permanent_unavailable")
+def test_an_address_that_go_refuses_is_marked_without_a_webhook(company: Club) -> None:
+    company.tell(1, "suppress", email="anna@example.com", reason="permanent_unavailable")
     _, contact = company.deal("C5:PREPARATION")
     company.until(lambda: str(company.of("contact", contact).get("COMMENTS") or "").startswith("bounced: not sent"))
     assert len(company.done("email.send")) == 1
 
 
-def test_a_lost_answer_makes_no_second_letter(company: Company) -> None:
-    company.tell("fault", kind="lost_reply", match="sendEmail")
+def test_a_lost_answer_makes_no_second_letter(company: Club) -> None:
+    company.arm(1, "lost_reply", match="sendEmail")
     company.deal("C5:EXECUTING")
     company.until(lambda: company.done("email.send"))
     assert len(company.post.world.letters) == 1
     assert company.post.calls["sendEmail"] == 2
 
 
-def test_a_lost_answer_to_a_campaign_is_looked_for_by_its_letter(company: Company) -> None:
-    company.tell("fault", kind="lost_reply", match="createCampaign")
+def test_a_lost_answer_to_a_campaign_is_looked_for_by_its_letter(company: Club) -> None:
+    company.arm(1, "lost_reply", match="createCampaign")
     company.deal("C5:FINAL_INVOICE")
     company.until(lambda: company.done("campaign.create"))
     assert len(company.post.world.campaigns) == 1
@@ -260,16 +210,16 @@ def test_a_lost_answer_to_a_campaign_is_looked_for_by_its_letter(company: Compan
     assert company.rows("SELECT count(*) FROM delivery WHERE reason LIKE '%found_by_marker%'") == [(1,)]
 
 
-def test_a_lost_answer_of_go_waits_for_a_person(company: Company) -> None:
-    company.tell("fault", kind="lost_reply", match="email/send")
+def test_a_lost_answer_of_go_waits_for_a_person(company: Club) -> None:
+    company.arm(1, "lost_reply", match="email/send")
     company.deal("C5:PREPARATION")
     company.until(lambda: company.done("email.send", "parked"))
     assert len(company.post.world.jobs) == 1
     assert company.post.calls["email/send"] == 1
 
 
-def test_a_limit_uses_up_no_try(company: Company) -> None:
-    company.tell("fault", kind="rate_limit", match="subscribe", times=3)
+def test_a_limit_uses_up_no_try(company: Club) -> None:
+    company.arm(1, "rate_limit", match="subscribe", times=3)
     company.deal("C5:EXECUTING")
     company.until(lambda: company.done("email.send"))
     assert [tries for _, tries in company.done("contact.subscribe")] == [1]
@@ -277,8 +227,8 @@ def test_a_limit_uses_up_no_try(company: Company) -> None:
 
 
 @pytest.mark.parametrize("kind", ["retry_later", "outage", "503"])
-def test_an_ill_vendor_is_tried_again(company: Company, kind: str) -> None:
-    company.tell("fault", kind=kind, match="subscribe", times=2)
+def test_an_ill_vendor_is_tried_again(company: Club, kind: str) -> None:
+    company.arm(1, kind, match="subscribe", times=2)
     company.deal("C5:EXECUTING")
     company.until(lambda: company.done("email.send"))
     [reader] = company.post.world.contacts
@@ -286,8 +236,8 @@ def test_an_ill_vendor_is_tried_again(company: Company, kind: str) -> None:
     assert len(company.post.world.letters) == 1
 
 
-def test_a_dead_key_holds_the_connection_and_says_so(company: Company) -> None:
-    company.tell("fault", kind="bad_key", match="subscribe")
+def test_a_dead_key_holds_the_connection_and_says_so(company: Club) -> None:
+    company.arm(1, "bad_key", match="subscribe")
     company.deal("C5:EXECUTING")
     [alert] = company.until(lambda: company.rows("SELECT params FROM alert WHERE kind = 'alert_auth'"))
     assert "copy it again from the cabinet" in alert[0]

@@ -8,25 +8,15 @@ from typing import Any
 import pytest
 
 from hub.errors import RateLimited, Refused, Retry, Uncertain
-from hub.model import Event, Poll, Receipt, Watch
-from hub.testing.wellformed import problems
-from plugins.unisender import letters, watching
+from hub.model import Watch
+from plugins.unisender import codes, letters, watching
 from plugins.unisender.connector import Classic
 from plugins.unisender.sandbox import METHODS
 from tests.plugins.unisender.conftest import Account, act
+from tests.stands import told
 
 LETTER = {"email": "reader@example.com", "list_id": "guests", "subject": "Hi", "body": "<b>Hi</b>"}
 NOW = dt.datetime(2026, 3, 4, 10, 0, tzinfo=dt.UTC)
-
-
-def events(connector: Any, poll: Poll) -> list[Event]:
-    found = [
-        event
-        for key, request in poll.receipts
-        for event in connector.parse(Receipt(1, "letters", key, request, request.at))
-    ]
-    assert problems(connector, found) == []
-    return found
 
 
 # --- letters --------------------------------------------------------------------------------------
@@ -135,10 +125,21 @@ def test_a_short_message_is_asked_about_until_it_is_there(account: Account) -> N
     assert (poll.receipts, [watch.after for watch in poll.watch]) == ([], [60.0, 60.0])
     account.tell(f"sms/{done.id}/status", status="ok_delivered")
     poll = account.classic.poll(watching.KIND, None, poll.watch)
-    [event] = events(account.classic, poll)
+    [event] = told(account.classic, poll)
     assert (event.type, event.record["message"]["status"]) == ("vendor.sms_status", "ok_delivered")
     assert event.record["contact"]["phone"] == "+79161234567"
     assert [watch.after for watch in poll.watch] == [None, 60.0]
+
+
+def test_a_short_message_is_asked_about_by_a_route(account: Account) -> None:
+    sent = act(account.classic, "sms.send", {"phone": "89161234567", "text": "Hi"})
+    account.tell(f"sms/{sent.id}/status", status="ok_delivered")
+    done = act(account.classic, "sms.check", {"sms_id": sent.id})
+    assert (done.id, done.result["status"]) == (sent.id, "ok_delivered")
+    assert done.result["status_text"] == codes.SMS["ok_delivered"]
+    for wrong in ({}, {"sms_id": "5"}):
+        with pytest.raises(Refused):
+            act(account.classic, "sms.check", wrong)
 
 
 def test_only_what_is_watched_costs_a_call(account: Account) -> None:
@@ -159,13 +160,13 @@ def test_letters_and_campaigns_are_asked_about_where_no_webhook_comes(account: A
         account.tell(f"letters/{number}/status", status=status)
         poll = polled.poll(watching.KIND, None, [watch])
         [watch] = poll.watch
-        seen += [event.type for event in events(polled, poll)]
+        seen += [event.type for event in told(polled, poll)]
     assert seen == ["email.sent", "email.opened", "email.complained"]  # what came late is no step back
     letter = act(polled, "letter.create", {"list_id": "guests", "subject": "News", "body": "<p>x</p>"})
     [watch] = act(polled, "campaign.create", {"message_id": letter.id}).watch
     account.tell(f"campaigns/{watch.id.partition(':')[2]}/status", status="completed")
     poll = polled.poll(watching.KIND, None, [watch])
-    assert [event.type for event in events(polled, poll)] == ["vendor.campaign_status"]
+    assert [event.type for event in told(polled, poll)] == ["vendor.campaign_status"]
     assert poll.watch[0].after is None
 
 
@@ -189,8 +190,8 @@ def test_the_pace_of_asking(account: Account, kind: str, age: int, after: float 
     watch = Watch(watching.KIND, f"{kind}:{sms if kind == 'sms' else task}", {"since": since})
     poll = account.classic.poll(watching.KIND, None, [watch])
     assert [one.after for one in poll.watch] == [after]
-    told = [event.record["email"]["status"] for event in events(account.classic, poll)]
-    assert told == (["failed"] if kind == "export" and after is None else [])
+    statuses = [event.record["email"]["status"] for event in told(account.classic, poll)]
+    assert statuses == (["failed"] if kind == "export" and after is None else [])
 
 
 def test_what_is_asked_about_one_by_one_is_asked_in_rounds(account: Account) -> None:
@@ -206,7 +207,7 @@ def test_one_thing_that_cannot_be_asked_leaves_the_others(account: Account) -> N
     account.tell(f"sms/{done.id}/status", status="ok_delivered")
     gone = Watch(watching.KIND, "sms:5", {"since": dt.datetime.now(dt.UTC).isoformat()})
     poll = account.classic.poll(watching.KIND, None, [gone, *done.watch])
-    assert len(events(account.classic, poll)) == 1
+    assert len(told(account.classic, poll)) == 1
     assert [watch.after for watch in poll.watch] == [60.0, None]
     account.fault("retry_later", "checkSms", times=5)
     with pytest.raises(Retry):
@@ -225,7 +226,7 @@ def test_an_export_is_told_and_asked_for(account: Account) -> None:
     poll = account.classic.poll(watching.KIND, None, [watch])
     assert (poll.receipts, poll.watch[0].after) == ([], 30.0)
     account.tell(f"tasks/{done.id}/finish", silent=True)
-    [event] = events(account.classic, account.classic.poll(watching.KIND, None, poll.watch))
+    [event] = told(account.classic, account.classic.poll(watching.KIND, None, poll.watch))
     assert (event.type, event.record["email"]["status"]) == ("vendor.export_finished", "completed")
     assert account.classic.http.request("GET", event.record["email"]["url"]).body.startswith(b"email,")
 
@@ -234,7 +235,7 @@ def test_an_export_that_fails(account: Account) -> None:
     done = act(account.classic, "contact.export", {})
     account.tell(f"tasks/{done.id}/finish", status="failed", silent=True)
     poll = account.classic.poll(watching.KIND, None, done.watch)
-    [event] = events(account.classic, poll)
+    [event] = told(account.classic, poll)
     assert (event.record["email"]["status"], poll.watch[0].after) == ("failed", None)
 
 
@@ -246,7 +247,7 @@ def test_results_of_a_campaign_as_a_file(account: Account, monkeypatch: pytest.M
     done = act(account.classic, "campaign.results", {"campaign_id": campaign.id})
     assert [watch.id for watch in done.watch] == [f"export:{done.id}"]
     account.tell(f"tasks/{done.id}/finish", silent=True)
-    [event] = events(account.classic, account.classic.poll(watching.KIND, None, done.watch))
+    [event] = told(account.classic, account.classic.poll(watching.KIND, None, done.watch))
     assert event.type == "vendor.export_finished"
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from plugins.amocrm.sandbox import AmoCrmSandbox
 from plugins.amocrm.sandbox.access import CLIENT_ID
+from tests.outside import Drive
 from tests.plugins.amocrm.conftest import SAMPLES
 
 pytestmark = pytest.mark.outside
-
-Drive = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
 class Account:

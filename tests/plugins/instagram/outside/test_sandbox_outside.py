@@ -11,7 +11,7 @@ import pytest
 from plugins.instagram.sandbox import ACCOUNT, CLIENT, POST, InstagramSandbox
 from plugins.instagram.sandbox.world import SECOND_CLIENT, STRANGER
 from plugins.meta.sandbox import APP_ID, APP_SECRET, SHORT
-from tests.plugins.instagram.outside.conftest import Drive
+from tests.outside import Drive
 
 pytestmark = pytest.mark.outside
 NOW = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
@@ -55,8 +55,8 @@ def page() -> Iterator[Stand]:
     made.running.stop()
 
 
-def test_metas_own_sdk(python_client: Drive, stand: Stand) -> None:
-    told = python_client("facebook-business==26.0.3", "drive_sdk.py", stand.settings)
+def test_metas_own_sdk(drive: Drive, stand: Stand) -> None:
+    told = drive("facebook-business", stand.settings)
     assert told["me"]["username"] == "fake.shop"
     assert [row["text"] for row in stand.sent()] == ["Вітаємо!", "500"]
     assert told["sent"]["message_id"] == stand.sent()[0]["id"]
@@ -70,8 +70,8 @@ def test_metas_own_sdk(python_client: Drive, stand: Stand) -> None:
     assert stand.sandbox.world.subscribed == {ACCOUNT: ["comments", "messages"]}
 
 
-def test_python_facebook_api(python_client: Drive, stand: Stand) -> None:
-    told = python_client("python-facebook-api==0.24.0", "python_facebook_api.py", stand.settings)
+def test_python_facebook_api(drive: Drive, stand: Stand) -> None:
+    told = drive("python-facebook-api", stand.settings)
     assert told["me"] == {"id": "102000000000001", "user_id": ACCOUNT, "username": "fake.shop"}
     assert told["profile"]["username"] == "olena.fake"
     assert told["messages"] == ["How much?"] or told["messages"] == ["Hi"]
@@ -82,8 +82,8 @@ def test_python_facebook_api(python_client: Drive, stand: Stand) -> None:
     assert told["too_young"] is True
 
 
-def test_messaging_api_messenger(node_client: Drive, page: Stand) -> None:
-    told = node_client("messaging-api-messenger@1.1.0", "messaging_api_messenger.mjs", page.settings)
+def test_messaging_api_messenger(drive: Drive, page: Stand) -> None:
+    told = drive("messaging-api-messenger", page.settings)
     sent = page.sent()
     assert [row.get("text") or row["attachment"]["type"] for row in sent] == [
         "Привіт", "Shall we?", "image", "template",

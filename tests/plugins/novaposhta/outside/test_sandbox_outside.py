@@ -1,7 +1,7 @@
 """Clients nobody here wrote, driven against the sandbox: five of them, in Python and in JavaScript."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,12 +9,12 @@ import requests
 
 from plugins.novaposhta.sandbox import NovaPoshtaSandbox, directory
 from plugins.novaposhta.sandbox.world import Quirks
+from tests.outside import Drive
 
 pytestmark = pytest.mark.outside
 
 NOW = dt.datetime(2026, 5, 4, 9, 0, tzinfo=dt.UTC)
 PERSON = {"first": "Тест", "last": "Тестенко", "middle": "Тестович", "phone": "380500000004"}
-Drive = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
 class Account:

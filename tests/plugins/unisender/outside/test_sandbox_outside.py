@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
 from plugins.unisender.sandbox import UnisenderSandbox
+from tests.outside import Drive
 from tests.plugins.unisender.test_sandbox import Ear
 
 pytestmark = pytest.mark.outside
 
-Drive = Callable[[str, dict[str, Any]], dict[str, Any]]
 GO = "/ru/transactional/api/"
 
 
