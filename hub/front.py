@@ -35,6 +35,7 @@ HELD = 256 * 1024 * 1024
 INLINE = 16 * 1024
 #: bytes that are read of a body that is refused for its length
 DISCARDED = 64 * 1024 * 1024
+DISCARD_SECONDS = 2.0
 #: a body of up to this many bytes is read in one go
 SMALL = 64 * 1024
 #: the environ keys under which a view finds the body, and a `Later`
@@ -166,7 +167,7 @@ class Front:
         """Let a sender say what it came to say: many read no answer before they have. Bounded in size and time."""
         left = min(told, DISCARDED)
         try:
-            async with asyncio.timeout(BODY_SECONDS / 3):
+            async with asyncio.timeout(DISCARD_SECONDS):
                 async for chunk in proto:
                     left -= len(chunk)
                     if left <= 0:

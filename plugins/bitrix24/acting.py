@@ -68,7 +68,8 @@ class Acting:
         """Read, then write only what differs. What the person said of themselves fills what `people.fill` allows.
 
         That holds for a value of the route's `set` too if it only repeats the person's; constants and texts of the
-        administrator's own are written as they stand.
+        administrator's own are written as they stand, and so is what an event about a contact itself tells: a name that
+        was looked up is to replace what stood in for it.
         """
         kind = action.record
         current = self._reading.raw(kind, self._target(action))
@@ -78,7 +79,8 @@ class Acting:
             theirs = outgoing.typed(action.person)
             said = outgoing.contact_values(action.person, self._region) if kind == "contact" else {}
             said = {name: given for name, given in said.items() if name not in wanted}
-            said |= {name: given for name, given in wanted.items() if outgoing.as_typed(given) in theirs}
+            if action.event is None or action.event.kind != "contact":
+                said |= {name: given for name, given in wanted.items() if outgoing.as_typed(given) in theirs}
         willed = {name: given for name, given in wanted.items() if name not in said}
         only_empties = action.fill != "newest"
         wrote = outgoing.changes(kind, said, current, self._region, only_empties)

@@ -128,7 +128,7 @@ def _hint(name: str, native: Native, message: Mapping[str, Any]) -> Event:
         return _unknown(name, message)
     if native.shape == "item":
         type_id = text_of(part(message, "data", "FIELDS", "ENTITY_TYPE_ID")) or name.rpartition("_")[2]
-        if not (type_id.isdecimal() and number.isdecimal()):
+        if not (type_id.isdecimal() and number.isdecimal() and len(type_id) <= MAX_ID):
             return _unknown(name, message)
         number = f"{type_id}_{number}"
     record: dict[str, Any] = {"id": number, "extra": _extra(part(message, "data", "FIELDS"))}
@@ -150,7 +150,7 @@ def _unknown(name: str, message: Mapping[str, Any]) -> Event:
     data = message.get("data")
     subject = object_id(message) or "-"
     if name.startswith("ONCRMDYNAMICITEM") and (type_id := text_of(part(data, "FIELDS", "ENTITY_TYPE_ID"))):
-        subject = f"dynamic_{type_id}:{subject}"
+        subject = f"dynamic_{type_id[:MAX_ID]}:{subject}"
     else:
         subject = f"{name.lower().removeprefix('on')}:{subject}"
     record = data if isinstance(data, Mapping) else {"value": data}
