@@ -10,7 +10,6 @@ from hub import recipes
 from hub.config import load
 from hub.plugins import Plugins
 
-
 #: variables that take no random text
 SHAPED = {
     "B24_WEBHOOK_URL": "https://example.bitrix24.ua/rest/1/0123456789abcdef/",

@@ -20,7 +20,7 @@ from hub.demo import place
 from hub.demo.command import demo
 
 ROOT = Path(place.__file__).parent.parent.parent
-_spec = importlib.util.spec_from_file_location("demo_outcomes", Path(__file__).with_name("outcomes.py"))
+_spec = importlib.util.spec_from_file_location("demo_outcomes", Path(__file__).parent / "beauty" / "outcomes.py")
 assert _spec and _spec.loader
 outcomes = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(outcomes)
@@ -69,13 +69,13 @@ def test_the_whole_day_comes_out_right_and_adds_up(tmp_path: Path) -> None:
 @pytest.fixture
 def nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the day out: what is shown is what `collect` is told to say."""
-    monkeypatch.setattr("hub.demo.day.play", lambda world, tell: None)
+    monkeypatch.setattr("hub.demo.story.play", lambda world, day, tell: None)
 
 
 def test_one_failed_check_ends_with_1_and_is_named(nothing_happens: None, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = outcomes.good()
     bad.unfinished["parked"] = 2
-    monkeypatch.setattr("hub.demo.account.collect", lambda world, people: bad)
+    monkeypatch.setattr("hub.demo.company.Company.collect", lambda company, world: bad)
     said = CliRunner().invoke(demo, ["--once"])
     assert said.exit_code == 1, said.output
     assert "nothing is left undone" in said.stderr
@@ -84,7 +84,7 @@ def test_one_failed_check_ends_with_1_and_is_named(nothing_happens: None, monkey
 
 
 def test_without_a_terminal_there_is_no_colour(nothing_happens: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.demo.account.collect", lambda world, people: outcomes.good())
+    monkeypatch.setattr("hub.demo.company.Company.collect", lambda company, world: outcomes.good())
     said = CliRunner().invoke(demo, ["--once"])
     assert said.exit_code == 0, said.output
     assert "\x1b" not in said.stdout

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hub.demo import day
-from hub.demo.account import Group, Outcome
-from hub.demo.checks import check
+from hub.demo.account import Group
+from hub.demo.beauty import day
+from hub.demo.beauty.account import Outcome
+from hub.demo.beauty.checks import CHECKS as check
 from hub.demo.world import Sent
 
 _spec = importlib.util.spec_from_file_location("demo_outcomes", Path(__file__).with_name("outcomes.py"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hub.demo import day
-from hub.demo.account import Group, Outcome
+from hub.demo.account import Group
+from hub.demo.beauty import day
+from hub.demo.beauty.account import Outcome
 from hub.demo.world import Sent
 
 
