@@ -1,6 +1,7 @@
 """`hub demo`: a company's day, played against stand-ins of its vendors by a real hub.
 
 beauty/       courses, a shop, a salon: Bitrix24, Nova Poshta, forms
+quest_rooms/  quest rooms: amoCRM, Calltouch, Instagram, Unisender, forms
 
 Read a company's day.py first. What is common to all of them:
 

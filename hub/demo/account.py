@@ -125,14 +125,14 @@ class Account(Generic[W]):
         if receipt["state"] == "unreadable":
             return Group(name, "unreadable", "kept, not understood", short(receipt["reason"]["params"]["why"]))
         if receipt["state"] != "done" or not events:
-            return Group(name, "request", "kept, nothing in it" if receipt["state"] == "done" else "not read")
+            return Group(name, "request", "kept, nothing new in it" if receipt["state"] == "done" else "not read")
         acted = next((event for event in events if deliveries[event["id"]]), None)
         if acted is not None:
             return Group(name, acted["type"], *self._acts(deliveries[acted["id"]]))
         first = events[0]
         news = [event for event in events if event["state"] == "planned"]
         if not news or (first["reason"] or {}).get("code") == "echo":
-            return Group(name, first["type"], say_stored(first["reason"]) or first["state"])
+            return Group(name, first["type"], _settled(first))
         skipped = ((news[-1]["reason"] or {}).get("skipped") or [{}])[0]
         if skipped.get("code") == "unrouted":
             return Group(name, news[-1]["type"], "noted", "no route listens to it")
@@ -180,6 +180,13 @@ def short(text: str, most: int = 90) -> str:
     """Return a reason on one line, cut when it is long."""
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _settled(event: Mapping[str, Any]) -> str:
+    """Return why an event is no news, without the numbers that would make each a group of its own."""
+    if (event["reason"] or {}).get("code") == "joined":
+        return "read together with another"
+    return say_stored(event["reason"]) or str(event["state"])
 
 
 def _reasons(db: Db) -> dict[str, int]:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--once", is_flag=True, help="End after the day: exit 0 if all came out right, else 1.")
-@click.option("--recipe", type=click.Choice(["beauty"]), default="beauty", show_default=True, help="Whose day.")
+@click.option(
+    "--recipe", type=click.Choice(["beauty", "quest_rooms"]), default="beauty", show_default=True, help="Whose day."
+)
 @click.option(
     "--port", type=click.IntRange(1, 65535), metavar="N", help="The hub's port (default: 8080, or a free one)."
 )
@@ -38,7 +40,7 @@ def demo(
 ) -> None:
     """Play a day of a company against stand-ins of its vendors on this machine; no other network.
 
-    beauty: Bitrix24, Nova Poshta, forms. What comes in,
+    beauty: Bitrix24, Nova Poshta, forms. quest_rooms: amoCRM, Calltouch, Instagram, Unisender, forms. What comes in,
     duplicates, garbage and outages among it, goes through a real hub. At the end: what became of each request, what
     stands at the vendors, and whether all of it is as it should be. Then the hub goes on running.
     """

@@ -16,7 +16,7 @@ from hub.demo.story import Moment
 from hub.demo.world import World
 
 #: recipe -> the package of its company
-COMPANIES = {"beauty": "hub.demo.beauty"}
+COMPANIES = {"beauty": "hub.demo.beauty", "quest_rooms": "hub.demo.quest_rooms"}
 
 
 def company(recipe: str) -> Company:

@@ -64,11 +64,11 @@ class Samples:
     """The recorded requests of a company: the folder `samples` in its package."""
 
     def __init__(self, package: str) -> None:
-        self._folder = files(package) / "samples"
+        self.folder = files(package) / "samples"
 
     def body(self, name: str) -> bytes:
         """Return the body of a recorded request."""
-        content = (self._folder / name).read_bytes()
+        content = (self.folder / name).read_bytes()
         if content.startswith((b"POST ", b"Content-Type: ")):
             content = content.partition(b"\n\n")[2]
         return content.strip()

@@ -18,6 +18,7 @@ from hub import recipes
 from hub.demo.company import Company, Settings
 from hub.demo.world import World
 from hub.errors import HubError
+from hub.runtime import Runtime
 from hub.store import Store
 from hub.supervisor import answers
 
@@ -79,23 +80,30 @@ class Place:
         stands = self._stack.enter_context(self.company.stands(lambda: time.time() + ahead[0]))
         settings = self.company.settings({name: one.credentials() for name, one in stands.items()}, self.url)
         write_config(self.folder, self.company.recipe, settings)
-        stages = self._stages()
         self._start_hub()
-        store = Store.open(None, self.folder / "data")
-        self._stack.callback(store.close)
-        world = self.company.world(stands, self.url, store, dict(settings.secrets), stages, ahead)
+        runtime = self._runtime()
+        stages = {code: word for word, code in runtime.config.connections["crm"].names["stages"].items()}
+
+        def register(name: str) -> None:
+            runtime.connector(name).connect(f"{self.url}/in/{name}")
+
+        world = self.company.world(stands, self.url, runtime.store, dict(settings.secrets), stages, ahead, register)
         self._stack.callback(world.close)
         world.listen()
         return world
 
-    def _stages(self) -> dict[str, str]:
-        """Read the configuration as the hub will; return the CRM's stage code -> our word for it."""
+    def _runtime(self) -> Runtime:
+        """Read configuration and store as the hub does: what the demo looks up and registers beside it."""
         from hub.config import load
         from hub.config.load import variables
         from hub.plugins import Plugins
 
-        config = load(self.config, Plugins.discover(None), variables(self.config, {}))
-        return {code: word for word, code in config.connections["crm"].names["stages"].items()}
+        environ = variables(self.config, {})
+        plugins, data = Plugins.discover(None), self.folder / "data"
+        config = load(self.config, plugins, environ)
+        runtime = Runtime(config, plugins, Store.open(None, data), folder=data, environ=environ)
+        self._stack.callback(runtime.close)
+        return runtime
 
     def _start_hub(self) -> None:
         """Run `hub run` in a session of its own: Ctrl+C is the demo's to pass on, and it dies with the demo."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +46,8 @@ class World:
     stages: dict[str, str]
     #: how many seconds the stand-ins' clock is ahead of ours
     ahead: list[float]
+    #: registers the hub at a connection's vendor, as `hub connect` does
+    connect: Callable[[str], None]
     #: the day's clock, "09:30"
     at: str = "09:00"
     sent: list[Sent] = field(default_factory=list)
