@@ -87,6 +87,7 @@ class QuestRooms(Company):
             "IG_SECRET": insta["app_secret"],
             "IG_VERIFY": insta["verify_token"],
             "IG_TOKEN": insta["access_token"],
+            "IG_ACCOUNT": insta["account_id"],
             "IG_URL": insta["api_url"],
             "UNI_KEY": letters["api_key"],
             "UNI_SECRET": doors["letters"],

@@ -36,6 +36,8 @@ class Outcome(account.Outcome):
     notes_at_deals: list[dict[str, str]]
     #: conversation -> what amoCRM's chat holds: (who, text)
     chats: dict[str, list[tuple[str, str]]]
+    #: answers that amoCRM shows as delivered
+    delivered: list[str]
     #: person -> what our account said to them on Instagram
     said: dict[str, list[str]]
     #: deal -> what Calltouch has of it
@@ -137,4 +139,5 @@ class Account(account.Account[Rooms]):
                 if one["kind"] == "leads"
             ],
             "chats": chats,
+            "delivered": [one["message"] for one in self.world.crm.amojo.statuses if one["status"] == 1],
         }

@@ -102,6 +102,13 @@ def _answers(out: Outcome) -> Verdict:
     return all_right(wrong, f"{sum(map(len, day.ANSWERS.values()))} answers")
 
 
+@CHECKS.states("and each of them is ticked there as delivered")
+def _delivered(out: Outcome) -> Verdict:
+    expected = sum(map(len, day.ANSWERS.values()))
+    told = (len(out.delivered), len(set(out.delivered)))
+    return told == (expected, expected), f"{told[1]} of {expected}"
+
+
 @CHECKS.states("who took the call or answered first is responsible")
 def _responsible(out: Outcome) -> Verdict:
     wrong = []

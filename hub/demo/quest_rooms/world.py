@@ -64,7 +64,9 @@ class Rooms(World):
 
     def on_its_way(self) -> bool:
         """Return whether the account or Instagram has webhooks under way; the others send theirs before they answer."""
-        return not self.crm.wait_hooks(0) or bool(self.insta._queue.unfinished_tasks)
+        with self.insta.lock:
+            queued = any(one["status"] == "queued" for one in self.insta.webhooks)
+        return queued or not self.crm.wait_hooks(0)
 
     # --- who calls and writes -------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ def good() -> Outcome:
         tasks=[{"deal": deal["id"], "text": "Ответить"} for deal in deals],
         notes_at_deals=[{"deal": of[one], "text": words} for one, words in day.ASKED_AGAIN.items()],
         chats={one.id: [("client", text) for text in texts] for one, texts in day.WROTE.items()},
+        delivered=[f"{one.id}-{n}" for one, texts in day.ANSWERS.items() for n, _ in enumerate(texts)],
         said={one.id: list(texts) for one, texts in day.ANSWERS.items()},
         orders=orders,
         readers={one.email: {LIST: "new"} for one in day.LETTERS},

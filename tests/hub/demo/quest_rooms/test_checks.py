@@ -51,6 +51,7 @@ SPOILED: evening.Spoiled = {
     ),
     "answered a stranger": (lambda out: out.said.update({day.ZHANNA.id: ["Да"]}), "the answers from amoCRM"),
     "never answered": (lambda out: out.said.pop(day.ZOYA.id), "the answers from amoCRM"),
+    "a tick missing": (lambda out: out.delivered.pop(), "and each of them is ticked"),
     "nobody responsible": (lambda out: deal_of(out, day.EGOR).update(responsible=1), "who took the call"),
     "wrong stage": (lambda out: deal_of(out, day.LEV).update(stage="new"), "every deal stands"),
     "no revenue": (lambda out: out.orders[deal_of(out, day.VERA)["id"]].update(revenue="0"), "Calltouch has"),
