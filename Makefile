@@ -18,7 +18,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The hub needs Python 3.11 or newer (set PYTHON=python3.x)."; exit 1; }
-	@echo "Installing into $(VENV) (about half a minute) ..."
+	@echo "Installing into $(VENV) (one to three minutes, once) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -28,8 +28,8 @@ run: install
 	@$(BIN)/hub demo
 
 test: install
-	@echo "The whole suite: about 6 minutes on 2 cores; the first run also fetches the outside clients."
-	@$(BIN)/python -m pytest -q -m "not ruin"
+	@echo "The whole suite: about 8 minutes on 2 cores; the first run also fetches the outside clients."
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not ruin"
 
 ruin: install
 	$(BIN)/python -m pytest -q -m ruin

@@ -9,6 +9,7 @@ _VERBS = {
     "contact": "created updated deleted stage_changed responsible_changed",
     "company": "created updated deleted stage_changed responsible_changed",
     "deal": "created updated deleted stage_changed responsible_changed",
+    "item": "created updated deleted stage_changed responsible_changed",
     "note": "added updated deleted",
     "task": "created updated completed deleted",
     "form": "opened submitted",

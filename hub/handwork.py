@@ -11,7 +11,7 @@ from typing import Any
 from hub.errors import HubError
 from hub.reasons import stored
 from hub.store import Db, reading, state, work
-from hub.store.intake import AGAIN
+from hub.store.intake import AGAIN, REPLAYED
 from hub.store.json import dumps
 
 
@@ -131,7 +131,7 @@ def replay(db: Db, id: int, again: bool = False) -> str:
         raise Pointless(f"there is no receipt r{id}; it may be older than hub: {{keep}}")
     if row["state"] == "new":
         raise Pointless(f"r{id} waits to be read already")
-    known, reason = reading.events_of_receipt(db, id), None
+    known, reason = reading.events_of_receipt(db, id), dumps(stored(REPLAYED))
     if again:
         # The events give their keys up, so that reading the receipt brings new ones with the old keys: a duplicate
         # from the vendor is still known as one.
@@ -145,7 +145,7 @@ def replay(db: Db, id: int, again: bool = False) -> str:
         return f"r{id} is read again and acted upon as if it came now"
     if known:
         words = ", ".join(f"e{event}" for event in known[:5]) + (", ..." if len(known) > 5 else "")
-        return f"r{id} is read again; {words} is known and isn't acted upon twice (--again would)"
+        return f"r{id} is read again; {words} is known: only routes that have not seen it act (--again: all of them)"
     return f"r{id} is read again"
 
 

@@ -24,6 +24,8 @@ from hub.work_items import Complete, Deliver, Item, PollCall
 
 log = logging.getLogger("hub.ledger")
 
+#: why a whole run is over, and not just one step of it
+ENDS_THE_RUN = frozenset({"no_longer", "record_gone", "superseded"})
 #: failures in a row after which a connection's calls are held back
 BREAKER = 5
 
@@ -196,7 +198,7 @@ class Ledger:
             state.open_alert(
                 db, f"{alert.removeprefix('alert_')}:{claimed.event.subject}", alert, claimed.connection, params
             )
-        if route is not None and not follow and final != "parked":
+        if route is not None and not follow and final != "parked" and (reason or {}).get("code") not in ENDS_THE_RUN:
             follow = self._next(db, claimed, route, step, int(main), inner, outcome, result)
         todo.follow.extend(follow)
 

@@ -62,7 +62,8 @@ class Reply:
 class Receipt:
     """A raw request as stored. `key` is unique per connection and decides what is a duplicate.
 
-    `again` is set when a person wants it acted upon a second time: what it brings gets markers of its own.
+    `again` is set when a person wants it acted upon a second time: what it brings gets markers of its own. `replayed`:
+    a person wants it read again; events known from it go to the routes that have not seen them.
     """
 
     id: int
@@ -72,6 +73,7 @@ class Receipt:
     at: dt.datetime
     state: str = "new"
     again: str = ""
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

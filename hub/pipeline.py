@@ -103,6 +103,7 @@ class Pipeline:
                 fresh += intake.look_again(db, again)
             work.ensure_lines(db, {intake.event_line(e): e.connection for e in fresh if e.incomplete})
             self.settle(db, [e for e in fresh if not e.incomplete], decided)
+            self._replay(db, [one.receipt.id for one in parsed if one.receipt.replayed], {e.id for e in fresh})
             intake.finish_receipts(db, [self._finished(one) for one in parsed])
             counts = Counter({(connection, "read"): len(parsed), (connection, "events"): len(fresh)})
             for one in parsed:
@@ -114,6 +115,11 @@ class Pipeline:
                     state.open_alert(db, f"unreadable:{connection}", "alert_unreadable", connection, params)
             state.count(db, counts)
         return len(parsed)
+
+    def _replay(self, db: Db, receipts: list[int], fresh: set[int]) -> None:
+        """Plan known events once more: what they set off before is there already, only routes new to them act."""
+        known = [event for event in intake.known_events(db, receipts) if event.id not in fresh]
+        self.plan(db, [self.decide(event) for event in known], counted=False)
 
     def parse(self, receipt: Receipt) -> Parsed:
         """Ask the connector what a stored request means. What can't be understood is kept, with the reason."""
@@ -229,8 +235,11 @@ class Pipeline:
                 return stored("blocked", field=name, table=table.name)
         return None
 
-    def plan(self, db: Db, decisions: Sequence[Decision]) -> None:
-        """Store the first steps of the routes that took each event; the later ones follow as results come in."""
+    def plan(self, db: Db, decisions: Sequence[Decision], counted: bool = True) -> None:
+        """Store the first steps of the routes that took each event; the later ones follow as results come in.
+
+        counted: the events are new, and count for the day.
+        """
         if not decisions:
             return
         match = self.runtime.config.people.match
@@ -255,7 +264,7 @@ class Pipeline:
                 self._unrouted(db, event)
             notes.append((event.id, person, {"skipped": skipped} if skipped else None))
             words.extend((word, event.id) for word in identity.search_words(event))
-            counts[(event.connection, "taken" if decision.routes else "not_taken")] += 1
+            counts[(event.connection, "taken" if decision.routes else "not_taken")] += int(counted)
             log.info(
                 "event id=%s type=%s.%s subject=%s routes=%s skipped=%s",
                 event.id, event.connection, event.type, event.subject, len(decision.routes), len(skipped),

@@ -42,6 +42,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "superseded": "a newer one for the same record is waiting (delivery {by})",
         "no_longer": "while it waited, what it was for has changed: {because}",
         "dropped": "dropped by a person",
+        "replayed": "waits to be read once more: a person wants it",
         "again": "waits to be read once more and acted upon as if it came now: a person wants it",
         "optional_failed": "failed, but the step is optional: {why}",
         "found_by_marker": "the earlier try had taken effect: found by its marker",

@@ -74,7 +74,7 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
 
     @app.route("/oauth/<connection>", methods=["GET", "POST"])
     def oauth(connection: str) -> flask.Response:
-        return respond(consent(runtime, connection, read_request("", OTHER_BODY)))
+        return respond(consent(runtime, connection, read_request("", OTHER_BODY), receiver))
 
     @app.get("/")
     def front() -> flask.Response:
@@ -209,8 +209,12 @@ def respond(reply: Reply) -> flask.Response:
     return response
 
 
-def consent(runtime: Runtime, name: str, request: Request) -> Reply:
-    """Lead an administrator to the vendor's consent page, or take its answer."""
+def consent(runtime: Runtime, name: str, request: Request, receiver: Receiver) -> Reply:
+    """Lead an administrator to the vendor's consent page, or take its answer.
+
+    What is neither may be a message of the vendor's that has no other address (that the integration was switched off):
+    it is received like any other, if the plugin finds it genuine.
+    """
     try:
         connector = runtime.connector(name)
     except KeyError:
@@ -225,6 +229,9 @@ def consent(runtime: Runtime, name: str, request: Request) -> Reply:
             lift_hold(runtime, name)
             return reply
         if request.query_value("state") is None and request.query:
+            message = receiver(name, request)
+            if message.status < 400:
+                return message
             raise Rejected(400, "this is neither a start nor an answer of a consent")
         target = connector.authorize_url(make_state(runtime, name), redirect)
     except Rejected as refusal:

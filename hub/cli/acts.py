@@ -14,16 +14,23 @@ from hub.store import Db, Store
 Act = Callable[[Db], str]
 
 
+#: so many acts are told one by one; of more only their number
+_TOLD = 20
+
+
 def carry_out(store: Store, acts: Iterable[Act]) -> None:
     """Do one act after the other, each in its own transaction; what is refused stops none of the others."""
     from hub.handwork import Pointless
 
-    refused = []
-    for act in acts:
+    refused, acts = [], list(acts)
+    for number, act in enumerate(acts, 1):
         try:
             with store.write() as db:
                 done = act(db)
-            click.echo(done)
+            if number <= _TOLD:
+                click.echo(done)
+            elif number == len(acts):
+                click.echo(f"and {number - _TOLD} more")
         except Pointless as why:
             refused.append(str(why))
     if refused:

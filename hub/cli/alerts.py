@@ -49,6 +49,8 @@ def list_alerts(app: App, **options: Any) -> None:
     for item in items:
         times = f", {item['count']} times" if item["count"] > 1 else ""
         when = f"since {output.local(item['opened_at'], app.zone)}{times}"
+        if item["closed_at"]:
+            when += f", closed {output.local(item['closed_at'], app.zone)}"
         click.echo(f"{output.coloured(item['state'], item['id'])} {output.bold(item['text'])} {output.dim(when)}")
         if item["remedy"] and item["state"] == "open":
             click.echo(f"   {item['remedy']}")

@@ -127,10 +127,10 @@ def _delivery(delivery: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     if wait := delivery["wait"]:
         until = f" until {output.local(wait['until'], zone)}" if wait["until"] else ""
         yield f"     {dim('waits')} ({wait['kind']}){until}: {wait['text']}"
-    for one in delivery["attempts"]:
+    for place, one in enumerate(delivery["attempts"], 1):
         reason = f": {one['reason']['text']}" if one["reason"] else ""
         yield (
-            f"     {dim('try')} {one['n']} {output.local(one['at'], zone)} {coloured(one['outcome'])} "
+            f"     {dim('try')} {place} {output.local(one['at'], zone)} {coloured(one['outcome'])} "
             f"in {one['took_ms']} ms{reason}"
         )
         for call, times in _grouped(one["exchanges"]):

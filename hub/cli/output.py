@@ -84,8 +84,23 @@ def short(value: Any, most: int = 100) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-#: terminals narrower than this show a block of lines for each row of a wide table
-_NARROW = 120
+#: so many letters of a long cell are counted when it is seen whether a table fits; the rest is folded or cut
+_FOLDED = 24
+#: a word longer than this is a key or a digest: on a terminal its beginning tells enough
+_WORD = 34
+
+
+def _fits(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], width: int) -> bool:
+    """Return whether rows fit a terminal as a table."""
+    need = 2 * (len(columns) - 1)
+    for column in columns:
+        widest = max(len(column), *(len(str(row.get(column) or "")) for row in rows))
+        need += min(widest, _FOLDED) if column in _LONG else widest
+    return need <= width
+
+
+def _cut(text: str) -> str:
+    return " ".join(word if len(word) <= _WORD else word[: _WORD - 1] + "…" for word in text.split(" "))
 
 
 def _blocks(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -117,10 +132,12 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str)
         cells = []
         for column in columns:
             text = str(row.get(column) if row.get(column) is not None else "")
+            if console.is_terminal and column in _LONG:
+                text = _cut(text)
             colour = COLOURS.get(text, "") if column in ("state", "level") else ""
             cells.append(Text(text, style=colour))
         shown.add_row(*cells)
-    if console.is_terminal and console.width < _NARROW and len(columns) > 5:
+    if console.is_terminal and not _fits(columns, listed, console.width):
         _blocks(columns, listed)
         return
     with console.capture() as captured:

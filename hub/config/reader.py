@@ -347,6 +347,13 @@ def _trap(line: str) -> tuple[str, str] | None:
         bad = line[start:end].rstrip()
         mended = line[:start] + "'" + bad.replace("'", "''") + "'" + line[start + len(bad) :]
         if kind == "template":
+            whole = re.match(r"(?P<key>\s*(?:- )?(?P<name>[\w.]+):\s+)(?P<value>[^\s\[{'\"][^#]*?)\s*$", line)
+            if whole is not None:  # the text begins before the braces: all of it needs the quotes
+                right = whole["value"].replace("'", "''")
+                return (
+                    f'text with {{{{ }}}} needs quotes: {whole["name"]}: "{whole["value"]}"',
+                    f"{whole['key']}'{right}'",
+                )
             owner = re.search(r"([\w.]+):\s*$", line[:start])
             return f'text with {{{{ }}}} needs quotes: {(owner[1] + ": ") if owner else ""}"{bad}"', mended
         if kind == "star":

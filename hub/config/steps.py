@@ -183,7 +183,8 @@ class StepReader:
             return
         if re.fullmatch(connection.connector.vendor_field, line.key):
             if target.kind is not None:
-                self.vocabulary.world.mentions.add(connection, "field", target.kind.record, line.key, view)
+                record = target.kind.writes or target.kind.record
+                self.vocabulary.world.mentions.add(connection, "field", record, line.key, view)
             return
         place = view.get(line.word) or view
         near = nearest(line.word, allowed)

@@ -159,7 +159,7 @@ class ValueReader:
     def _stage(self, view: View, stage: Target | None) -> str:
         if stage is None or not view.text:
             return view.text
-        record = stage.kind.record if stage.kind is not None else ""
+        record = (stage.kind.writes or stage.kind.record) if stage.kind is not None else ""
         return self.vocabulary.stage(view.text, view, stage.connection, record)
 
     def _template(self, view: View) -> Source:

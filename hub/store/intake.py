@@ -64,8 +64,8 @@ def has_new(db: Db, connection: str) -> bool:
 
 _COLUMNS = "id, connection, key, method, path, query, headers, body, remote, at, state, reason"
 
-#: the reason of a receipt that is to be acted upon a second time
-AGAIN = "again"
+#: the reasons of a receipt that is to be acted upon a second time, or only to be read again
+AGAIN, REPLAYED = "again", "replayed"
 
 
 def new_receipts(db: Db, connection: str, limit: int) -> list[Receipt]:
@@ -90,7 +90,7 @@ def receipt_of(row: Any, sealer: Sealer) -> Receipt:
     )  # fmt: skip
     reason = (loads(row[11]) if row[11] else None) or {}
     again = str(reason["params"]["mark"]) if reason.get("code") == AGAIN else ""
-    return Receipt(row[0], row[1], row[2], request, at, row[10], again)
+    return Receipt(row[0], row[1], row[2], request, at, row[10], again, reason.get("code") == REPLAYED)
 
 
 def _tail(path: str) -> str:
@@ -137,6 +137,18 @@ def add_events(db: Db, events: Sequence[Event], cause: int | None = None) -> lis
         if id is not None:
             out.append(event.with_(id=id))
     return out
+
+
+def known_events(db: Db, receipts: Sequence[int]) -> list[Event]:
+    """Return the planned events that came of these receipts, and those they brought forth by comparing."""
+    if not receipts:
+        return []
+    marks = db.marks(receipts)
+    sql = (
+        f"SELECT {EVENT_COLUMNS} FROM event WHERE state = 'planned' AND (receipt IN ({marks}) "  # noqa: S608
+        f"OR cause IN (SELECT id FROM event WHERE receipt IN ({marks}))) ORDER BY id"
+    )
+    return [event_of(row) for row in db.rows(sql, (*receipts, *receipts))]
 
 
 def look_again(db: Db, events: Sequence[Event]) -> list[Event]:

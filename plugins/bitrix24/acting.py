@@ -10,6 +10,7 @@ from hub.errors import Gone, Refused
 from hub.model import Action, Done
 from plugins.bitrix24 import codes, outgoing, records
 from plugins.bitrix24.client import Client
+from plugins.bitrix24.items import Items
 from plugins.bitrix24.reading import Reading
 from plugins.bitrix24.search import Search
 
@@ -30,18 +31,22 @@ class Acting:
 
     def perform(self, action: Action) -> Done:
         """Do it. The core has turned `upsert` into `create` or `update`."""
+        outgoing.refuse_empty(action, self._user)
         if action.record in codes.ENTITIES:
             crm: dict[str, Callable[[Action], Done]] = {
                 "create": self._create, "update": self._update, "set_stage": self._set_stage, "find": self._find,
                 "list": self._list, "delete": self._delete, "convert": self._convert,
-                "set_products": self._set_products,
+                "set_products": self._set_products, "products": self._products,
             }  # fmt: skip
             if (act := crm.get(action.verb)) is not None:
                 return act(action)
+        if action.record == "item":
+            return Items(self._client, self._portal, self._user).perform(action)
         others: dict[str, Callable[[Action], Done]] = {
             "comment.create": self._comment, "todo.create": self._todo, "activity.create": self._activity,
             "task.create": self._create_task, "task.update": self._update_task, "task.complete": self._complete_task,
             "task.list": self._list, "task.find": self._find, "user.find": self._find, "notify.send": self._notify,
+            "comment.list": self._list, "field.list": self._fields,
             "api": self._api, "api.call": self._api,
         }  # fmt: skip
         do = others.get(action.name) or others.get(f"{action.record}.{action.verb}")
@@ -52,7 +57,7 @@ class Acting:
     # --- leads, deals, contacts, companies -----------------------------------------------------------
 
     def _create(self, action: Action) -> Done:
-        fields = outgoing.creation(action, self._user)
+        fields = outgoing.creation(action, self._user, self._region)
         number = self._add(action.record, fields)
         return outgoing.made(action.record, number, fields, self._portal, self._region)
 
@@ -60,19 +65,24 @@ class Acting:
         return outgoing.new_id(self._client.call(f"crm.{kind}.add", {"fields": fields}))
 
     def _update(self, action: Action) -> Done:
-        """Read, then write only what differs. Explicit values win; the person's own fill what the policy allows."""
+        """Read, then write only what differs. What the person said of themselves fills what `people.fill` allows.
+
+        That holds for a value of the route's `set` too if it only repeats the person's; constants and texts of the
+        administrator's own are written as they stand.
+        """
         kind = action.record
         current = self._reading.raw(kind, self._target(action))
-        wrote = outgoing.changes(kind, outgoing.fields(kind, action.values), current, self._region)
-        if kind == "contact" and action.person:
-            person = {
-                name: given
-                for name, given in outgoing.contact_values(action.person).items()
-                if name not in action.values
-            }
-            only_empties = action.fill != "newest"
-            wrote = outgoing.changes(kind, person, current, self._region, only_empties) | wrote
-        return self._write(kind, current, wrote)
+        wanted = outgoing.fields(kind, action.values, self._region)
+        said: dict[str, Any] = {}
+        if kind in ("contact", "lead") and action.person:
+            theirs = outgoing.typed(action.person)
+            said = outgoing.contact_values(action.person, self._region) if kind == "contact" else {}
+            said = {name: given for name, given in said.items() if name not in wanted}
+            said |= {name: given for name, given in wanted.items() if outgoing.as_typed(given) in theirs}
+        willed = {name: given for name, given in wanted.items() if name not in said}
+        only_empties = action.fill != "newest"
+        wrote = outgoing.changes(kind, said, current, self._region, only_empties)
+        return self._write(kind, current, wrote | outgoing.changes(kind, willed, current, self._region))
 
     def _write(self, kind: str, current: Mapping[str, Any], wrote: Mapping[str, Any]) -> Done:
         number = str(current["ID"])
@@ -123,6 +133,28 @@ class Acting:
         self._client.call(f"crm.{action.record}.productrows.set", {"id": number, "rows": rows})
         return Done({"id": number, "goods": records.goods(rows)}, number)
 
+    def _products(self, action: Action) -> Done:
+        """Read the product rows. https://apidocs.bitrix24.ru/api-reference/crm/deals/crm-deal-productrows-get.html"""
+        number = self._target(action)
+        try:
+            rows = records.goods(self._client.call(f"crm.{action.record}.productrows.get", {"id": number}))
+        except Refused as error:
+            raise self._reading.gone_or(error, action.record, number) from None
+        return Done({"rows": rows, "count": len(rows)}, number)
+
+    def _fields(self, action: Action) -> Done:
+        """List the user fields of a kind of record, with the ids of their values.
+
+        https://apidocs.bitrix24.ru/api-reference/crm/deals/user-defined-fields/crm-deal-userfield-list.html; labels
+        come only when a language is asked for.
+        """
+        kind = str(action.values.get("record") or action.find.get("record") or "").lower()
+        if kind not in codes.ENTITIES:
+            raise Refused(f"field.list needs `record`: {', '.join(codes.ENTITIES)}", {"record": "not one of them"})
+        asked = {"order": {"SORT": "ASC"}, "filter": {"LANG": str(action.values.get("language") or "ru")}}
+        rows = [records.user_field(row) for row in self._client.call(f"crm.{kind}.userfield.list", asked) or []]
+        return Done({"rows": rows, "count": len(rows)})
+
     def _convert(self, action: Action) -> Done:
         """Make a contact and a deal of a lead and mark it converted. The result is the deal, the id the lead's.
 
@@ -135,7 +167,7 @@ class Acting:
         bound = str(lead.get("CONTACT_ID") or "0")
         contact = action.contact or (bound if bound != "0" else "") or made["contact"]
         if not contact:
-            contact = self._add("contact", outgoing.contact_of_lead(lead, action, self._user))
+            contact = self._add("contact", outgoing.contact_of_lead(lead, action, self._user, self._region))
         deal_fields = outgoing.deal_of_lead(lead, contact, action, self._user)
         deal = made["deal"] or self._add("deal", deal_fields)
         marks = {"STATUS_ID": "CONVERTED"} | ({"CONTACT_ID": contact} if bound == "0" else {})

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from hub.connector import ConnectionInfo
 from hub.errors import AuthFailed, HubError, Refused
 from hub.model import Finding
 from plugins.bitrix24 import codes
+from plugins.bitrix24.chat_checking import ChatChecking
 from plugins.bitrix24.client import Client
+from plugins.bitrix24.mentioned import Mentioned, guess
 
 _CYRILLIC = {
     "а": "a", "б": "b", "в": "v", "г": "g", "ґ": "g", "д": "d", "е": "e", "є": "ie", "ё": "e", "ж": "zh", "з": "z",
@@ -20,12 +22,22 @@ _CYRILLIC = {
     "э": "e", "ю": "iu", "я": "ia", "ь": "", "ъ": "",
 }  # fmt: skip
 
+_OF_ITEM = re.compile(r"ufCrm|parentId")
+#: where the boards of smart processes stand among the others
+_AFTER_DEALS = 1_000_000
+
 
 class Checking:
     """Questions to a portal that change nothing, and the one act of subscribing to events."""
 
     def __init__(self, client: Client, settings: Mapping[str, Any], connection: ConnectionInfo) -> None:
         self._client, self._settings, self._connection = client, settings, connection
+        self._chats = ChatChecking(client, settings, connection)
+
+    @property
+    def _wanted(self) -> tuple[str, ...]:
+        """The events this connection wants to be told."""
+        return (*codes.SUBSCRIBE, *(codes.SUBSCRIBE_CHATS if self._settings["openlines"] else ()))
 
     # --- hub check --live ------------------------------------------------------------------------
 
@@ -34,8 +46,9 @@ class Checking:
         try:
             found = [self._who()]
         except AuthFailed as error:
-            return [Finding("problem", error.reason, 'README, part "Connect": make a new webhook or install the app')]
-        for ask in (self._scopes, self._fields, self._stages, self._events):
+            remedy = 'the plugin\'s README, part "Set up": make a new webhook or install the app'
+            return [Finding("problem", error.reason, remedy)]
+        for ask in (self._scopes, self._fields, self._stages, self._mentions, self._events, self._chats.check):
             try:
                 found += ask()
             except HubError as error:
@@ -57,7 +70,8 @@ class Checking:
     def _scopes(self) -> list[Finding]:
         granted = {str(word).strip().lower() for word in self._client.call("scope") or []}
         found = []
-        for scope, purpose in codes.NEEDED_SCOPES.items():
+        chats = codes.CHAT_SCOPES if self._settings["openlines"] and not self._settings["webhook_url"] else {}
+        for scope, purpose in {**codes.NEEDED_SCOPES, **chats}.items():
             if any(word == scope or word.startswith(f"{scope}_") for word in granted):
                 continue
             level = "problem" if scope == "crm" else "warning"
@@ -69,7 +83,7 @@ class Checking:
         wanted = self._connection.names.get("fields", {})
         if not wanted:
             return []
-        known = self.fields()
+        known = self.fields | self._item_fields
         found = []
         for word, code in wanted.items():
             homes = [f"{kind} ({row.get('type', '?')})" for kind, rows in known.items() if (row := rows.get(code))]
@@ -77,7 +91,7 @@ class Checking:
                 found.append(Finding("ok", f"field {word} = {code}: {', '.join(homes)}"))
                 continue
             every = {name for rows in known.values() for name in rows}
-            found.append(Finding("problem", f"field {word} = {code} doesn't exist in the portal", _guess(code, every)))
+            found.append(Finding("problem", f"field {word} = {code} doesn't exist in the portal", guess(code, every)))
         return found
 
     def _stages(self) -> list[Finding]:
@@ -89,7 +103,7 @@ class Checking:
         for word, code in wanted.items():
             plain = codes.plain_stage(code)
             if plain not in known:
-                found.append(Finding("problem", f"stage {word} = {code} doesn't exist", _guess(code, known)))
+                found.append(Finding("problem", f"stage {word} = {code} doesn't exist", guess(code, known)))
             elif plain != code:
                 remedy = f"write {word}: {plain}, or conditions on {word} will never hold"
                 found.append(Finding("warning", f"stage {word} = {code}: pipeline 0 has no prefix", remedy))
@@ -97,22 +111,27 @@ class Checking:
                 found.append(Finding("ok", f"stage {word} = {code}: {known[code].get('NAME')}"))
         return found
 
+    def _mentions(self) -> list[Finding]:
+        wanted = self._connection.mentions
+        if not wanted:
+            return []
+        return Mentioned(self.fields | self._item_fields, self._statuses, self._connection.names).findings(wanted)
+
     def _events(self) -> list[Finding]:
         address = f"{self._connection.base_url.rstrip('/')}/in/{self._connection.name}"
         found = []
         if self._settings["client_id"]:
-            handlers = [row for row in self._client.call("event.get") or [] if isinstance(row, Mapping)]
-            ours = {
-                str(row.get("event", "")).upper()
-                for row in handlers
-                if row.get("handler") == address or str(row.get("offline")) == "1"
-            }
-            missing = [event for event in codes.SUBSCRIBE if event not in ours]
-            if not missing:
-                found.append(Finding("ok", f"subscribed to {len(ours)} events"))
-            elif not self._settings["webhook_url"]:
+            ours = self._bound(address)
+            # with a webhook for the calls the portal's other events may come through an outgoing webhook
+            wanted = [
+                event for event in self._wanted if not self._settings["webhook_url"] or event in codes.SUBSCRIBE_CHATS
+            ]
+            missing = [event for event in wanted if event not in ours]
+            if missing:
                 words = f"not subscribed to {len(missing)} events, {missing[0]} among them"
                 found.append(Finding("problem", words, f"run `hub connect {self._connection.name}`"))
+            elif ours:
+                found.append(Finding("ok", f"subscribed to {len(ours)} events"))
         if not self._settings["application_token"] and not self._settings["client_id"]:
             words = "application_token isn't set: every event is turned away"
             found.append(Finding("problem", words, "copy the token of the outgoing webhook into hub.yaml"))
@@ -126,14 +145,14 @@ class Checking:
     def names(self) -> dict[str, dict[str, tuple[str, str]]]:
         """Return fields, stages and employees by a readable word: {word: (code, label)}."""
         fields: list[tuple[str, str]] = []
-        for rows in self.fields().values():
+        for rows in self.fields.values():
             fields += [(code, _label(code, row)) for code, row in rows.items() if code.startswith("UF_")]
         pipelines = self._pipelines()
         stages = []
         for row in self._stage_rows():
             code = str(row["STATUS_ID"])
-            lead = row.get("ENTITY_ID") == "STATUS"
-            home = "lead" if lead else pipelines.get(codes.pipeline_of(code), "deal")
+            record = codes.record_of_directory(str(row.get("ENTITY_ID")))
+            home = pipelines.get(codes.pipeline_of(code), "deal") if record == "deal" else record
             stages.append((code, f"{home}: {row.get('NAME')}"))
         users = [
             (str(row["ID"]), " ".join(str(row.get(key) or "") for key in ("NAME", "LAST_NAME")).strip())
@@ -142,14 +161,36 @@ class Checking:
         ]
         return {"fields": _worded(fields), "stages": _worded(stages), "users": _worded(users)}
 
+    @cached_property
     def fields(self) -> dict[str, dict[str, Any]]:
         """Return the fields of each kind of record with their types (crm.deal.fields and its likes)."""
         batch = self._client.batch({kind: (f"crm.{kind}.fields", {}) for kind in codes.ENTITIES})
         return {kind: batch.take(kind) for kind in codes.ENTITIES}
 
+    @cached_property
+    def _item_fields(self) -> dict[str, dict[str, Any]]:
+        """Return {"item": the fields of all smart processes and invoices}; {} where nothing in hub.yaml is theirs."""
+        named = [code for code in self._connection.names.get("fields", {}).values() if _OF_ITEM.match(code)]
+        if not named and not any(one.record == "item" for one in self._connection.mentions):
+            return {}
+        kinds = [
+            str(row["ID"])
+            for row in self._client.call("crm.enum.ownertype") or []
+            if str(row.get("SYMBOL_CODE")).startswith(codes.ITEM_KINDS)
+        ][: codes.PAGE]
+        batch = self._client.batch({f"t{kind}": ("crm.item.fields", {"entityTypeId": kind}) for kind in kinds})
+        found: dict[str, Any] = {"entityTypeId": {"type": "integer"}}
+        for kind in kinds:
+            result = batch.get(f"t{kind}")
+            found |= result.get("fields", {}) if isinstance(result, Mapping) else {}
+        return {"item": found}
+
+    @cached_property
+    def _statuses(self) -> list[dict[str, Any]]:
+        return list(self._client.call("crm.status.list", {"order": {"SORT": "ASC"}}))
+
     def _stage_rows(self) -> list[dict[str, Any]]:
-        rows = self._client.call("crm.status.list", {"order": {"SORT": "ASC"}})
-        stages = [row for row in rows if row.get("ENTITY_ID") == "STATUS" or is_deal_stage(row.get("ENTITY_ID"))]
+        stages = [row for row in self._statuses if codes.record_of_directory(str(row.get("ENTITY_ID")))]
         return sorted(stages, key=_board)  # sorted is stable: within a board the portal's order stays
 
     def _pipelines(self) -> dict[str, str]:
@@ -157,12 +198,25 @@ class Checking:
         rows = result.get("categories") if isinstance(result, Mapping) else None
         return {str(row["id"]): str(row["name"]) for row in rows or []}
 
-    def stage_order(self, record: str, stage: str) -> list[str]:
-        """Return the stages of one pipeline in the order of the board."""
-        directory = codes.stage_directory(record, codes.plain_stage(stage))
+    def stage_order(self, directory: str) -> list[str]:
+        """Return the stages of one pipeline (its directory: DEAL_STAGE_5) in the order of the board."""
         rows = self._client.call("crm.status.list", {"filter": {"ENTITY_ID": directory}, "order": {"SORT": "ASC"}})
         ordered = sorted(rows or [], key=lambda row: int(row.get("SORT") or 0))
         return [str(row["STATUS_ID"]) for row in ordered]
+
+    def _queued(self, event: str) -> bool:
+        """Tell whether an event is fetched from the portal's queue. It keeps one row per record, so that of two answers
+        of an operator one would be lost: chats are always told at once."""
+        return self._settings["events"] == "offline" and event not in codes.SUBSCRIBE_CHATS
+
+    def _bound(self, address: str) -> set[str]:
+        """Return the events that reach the hub already, each in the way it should."""
+        found = set()
+        for row in self._client.call("event.get") or []:
+            event = str(row.get("event", "")).upper() if isinstance(row, Mapping) else ""
+            if event and (str(row.get("offline")) == "1" if self._queued(event) else row.get("handler") == address):
+                found.add(event)
+        return found
 
     # --- hub connect -----------------------------------------------------------------------------
 
@@ -174,42 +228,32 @@ class Checking:
         if not self._settings["client_id"]:
             remedy = f"Developer resources > Other > Outgoing webhook, handler {callback_url} (README)"
             return [Finding("warning", "only an app can subscribe to events by itself", remedy)]
-        offline = self._settings["events"] == "offline"
-        bound = {
-            str(row.get("event", "")).upper()
-            for row in self._client.call("event.get") or []
-            if (str(row.get("offline")) == "1" if offline else row.get("handler") == callback_url)
-        }
+        bound = self._bound(callback_url)
         found, made = [], 0
-        for event in codes.SUBSCRIBE:
+        for event in self._wanted:
             if event in bound:
                 continue
-            params = {"event": event, "event_type": "offline"} if offline else {"event": event, "handler": callback_url}
+            params = {"event": event, "handler": callback_url}
+            if self._queued(event):
+                params = {"event": event, "event_type": "offline"}
             try:
                 self._client.call("event.bind", params)
                 made += 1
             except Refused as error:
                 found.append(Finding("warning", f"{event}: {error.reason}", "does the app have this permission?"))
-        return [Finding("ok", f"{made} events subscribed, {len(bound)} were already"), *found]
+        done = Finding("ok", f"{made} events subscribed, {len(bound)} were already")
+        return [done, *found, *self._chats.connect()]
 
 
 # --- words -------------------------------------------------------------------------------------------
 
 
-def is_deal_stage(directory: Any) -> bool:
-    """Tell `DEAL_STAGE` and `DEAL_STAGE_5`."""
-    return re.fullmatch(r"DEAL_STAGE(_\d+)?", str(directory)) is not None
-
-
 def _board(row: Mapping[str, Any]) -> int:
-    """Return where a stage's board stands: leads, then the pipelines by their number."""
+    """Return where a stage's board stands: leads, then the pipelines by their number, then smart processes."""
     directory = str(row.get("ENTITY_ID"))
+    if codes.record_of_directory(directory) == "item":
+        return _AFTER_DEALS
     return -1 if directory == "STATUS" else int(directory.removeprefix("DEAL_STAGE").strip("_") or 0)
-
-
-def _guess(code: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(code, list(known), n=1, cutoff=0.7)
-    return f"did you mean {near[0]}? `hub names` prints them all" if near else "`hub names` prints those there are"
 
 
 def _label(code: str, row: Any) -> str:

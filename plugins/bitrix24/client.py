@@ -82,7 +82,7 @@ class Client:
         if not _METHOD.match(method):
             raise Refused(f"{method!r} is no name of a method")
         self._mind_the_pause(method)
-        if self._settings["webhook_url"] and not (codes.is_app_only(method) and self._settings["client_id"]):
+        if self._settings["webhook_url"] and not (codes.goes_to_app(method) and self._settings["client_id"]):
             answer = self._post(self._settings["webhook_url"] + method, params, changes, method)
             return self._read(answer, method, params, changes)
         tokens = self._held_tokens()

@@ -5,6 +5,7 @@ Pages are under https://apidocs.bitrix24.ru/ (English twin: https://apidocs.bitr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,9 @@ OPERATING_CAREFUL = 0.8 * OPERATING_LIMIT
 PAGE = 50
 #: values one crm.duplicate.findbycomm takes (api-reference/crm/duplicates/crm-duplicate-find-by-comm.html)
 FINDBYCOMM_VALUES = 20
+#: entityTypeId of invoices, and how crm.enum.ownertype names the kinds that crm.item.* alone reaches
+INVOICE = "31"
+ITEM_KINDS = ("DYNAMIC_", "SMART_INVOICE")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,9 @@ VOLATILE = (
     # tasks
     "changedDate", "changedBy", "activityDate", "viewedDate", "outlookVersion", "statusChangedDate", "action",
     "serviceCommentsCount", "newCommentsCount",
+    # items
+    "updatedTime", "updatedBy", "movedTime", "movedBy", "previousStageId", "lastActivityTime", "lastActivityBy",
+    "lastCommunicationTime", "searchContent", "stageSemanticId",
 )  # fmt: skip
 
 # --- events -----------------------------------------------------------------------------------------
@@ -73,7 +80,7 @@ class Native:
 
     type: str
     record: str
-    shape: Literal["fields", "task", "call", "connector_message", "line_message", "app"] = "fields"
+    shape: Literal["fields", "item", "task", "call", "chat", "app"] = "fields"
     hint: bool = True
 
 
@@ -87,6 +94,9 @@ def _crm_events() -> dict[str, Native]:
     # api-reference/crm/timeline/comments/events/index.html: what colleagues write into a record's timeline
     for native, verb in {"ADD": "added", "UPDATE": "updated", "DELETE": "deleted"}.items():
         table[f"ONCRMTIMELINECOMMENT{native}"] = Native(f"note.{verb}", "note", hint=verb != "deleted")
+    # api-reference/crm/universal/user-defined-object-types/events: smart processes and invoices; read by crm.item.get
+    for native, verb in verbs.items():
+        table[f"ONCRMDYNAMICITEM{native}"] = Native(f"item.{verb}", "item", "item", hint=verb != "deleted")
     # api-reference/tasks/events-tasks/index.html
     for native, verb in verbs.items():
         table[f"ONTASK{native}"] = Native(f"task.{verb}", "task", "task", hint=verb != "deleted")
@@ -108,10 +118,19 @@ EVENTS: Mapping[str, Native] = {
     "ONVOXIMPLANTCALLEND": Native("call.finished", "call", "call", hint=False),
     "ONEXTERNALCALLSTART": Native("call.started", "call", "call", hint=False),
     # api-reference/imopenlines/imconnector/events/index.html: an operator answers into our own channel
-    "ONIMCONNECTORMESSAGEADD": Native("message.sent", "message", "connector_message", hint=False),
-    "ONIMCONNECTORMESSAGEDELETE": Native("message.deleted", "message", "connector_message", hint=False),
-    # api-reference/imopenlines/openlines/events/on-open-line-message-add.html
-    "ONOPENLINEMESSAGEADD": Native("message.received", "message", "line_message", hint=False),
+    "ONIMCONNECTORMESSAGEADD": Native("message.sent", "message", "chat", hint=False),
+    "ONIMCONNECTORMESSAGEUPDATE": Native("vendor.onimconnectormessageupdate", "message", "chat", hint=False),
+    "ONIMCONNECTORMESSAGEDELETE": Native("message.deleted", "message", "chat", hint=False),
+    "ONIMCONNECTORDIALOGSTART": Native("vendor.onimconnectordialogstart", "message", "chat", hint=False),
+    "ONIMCONNECTORDIALOGFINISH": Native("vendor.onimconnectordialogfinish", "message", "chat", hint=False),
+    "ONIMCONNECTORSTATUSDELETE": Native("connection.changed", "", "chat", hint=False),
+    "ONIMCONNECTORLINEDELETE": Native("connection.changed", "", "chat", hint=False),
+    # api-reference/imopenlines/openlines/events/index.html
+    "ONOPENLINEMESSAGEADD": Native("message.received", "message", "chat", hint=False),
+    "ONOPENLINEMESSAGEUPDATE": Native("vendor.onopenlinemessageupdate", "message", "chat", hint=False),
+    "ONOPENLINEMESSAGEDELETE": Native("message.deleted", "message", "chat", hint=False),
+    "ONSESSIONSTART": Native("vendor.onsessionstart", "message", "chat", hint=False),
+    "ONSESSIONFINISH": Native("vendor.onsessionfinish", "message", "chat", hint=False),
     # api-reference/common/events/index.html: installed, removed, updated, paid
     "ONAPPINSTALL": Native("connection.changed", "", "app", hint=False),
     "ONAPPUNINSTALL": Native("connection.changed", "", "app", hint=False),
@@ -123,10 +142,22 @@ EVENTS: Mapping[str, Native] = {
 SUBSCRIBE = (
     *(f"ONCRM{kind.upper()}{verb}" for kind in ENTITIES for verb in ("ADD", "UPDATE", "DELETE")),
     "ONCRMDEALMOVETOCATEGORY",
+    *(f"ONCRMDYNAMICITEM{verb}" for verb in ("ADD", "UPDATE", "DELETE")),
     "ONCRMTIMELINECOMMENTADD",
     "ONTASKADD",
     "ONTASKUPDATE",
     "ONTASKDELETE",
+)
+
+#: what an app with `openlines` asks for too (api-reference/imopenlines/imconnector/events/index.html)
+SUBSCRIBE_CHATS = (
+    "ONIMCONNECTORMESSAGEADD",
+    "ONIMCONNECTORMESSAGEUPDATE",
+    "ONIMCONNECTORMESSAGEDELETE",
+    "ONIMCONNECTORDIALOGSTART",
+    "ONIMCONNECTORDIALOGFINISH",
+    "ONIMCONNECTORSTATUSDELETE",
+    "ONIMCONNECTORLINEDELETE",
 )
 
 #: CALL_TYPE (api-reference/telephony/voximplant/events/on-voximplant-call-end.html)
@@ -141,6 +172,28 @@ TASK_STATUSES = {
 }  # fmt: skip
 TASK_DONE = "5"
 
+# --- open lines -------------------------------------------------------------------------------------
+
+#: kinds of files in a chat; what none of the first three is, is a file
+FILE_KINDS = ("image", "video", "audio", "file")
+#: largest file in a portal's chat, in bytes (api-reference/chats/files/index.html); for connectors no limit is named
+MAX_FILE = 100_000_000
+#: longest `name` and `last_name` of a client, letters with spaces, hyphens and apostrophes
+#: (api-reference/imopenlines/imconnector/imconnector-send-messages.html)
+LONGEST_NAME = 25
+#: `result.error` of imconnector.register and .unregister, which come with HTTP 200 (imconnector-register.html)
+CONNECTOR_ERRORS: Mapping[str, str] = {
+    "APPLICATION_REGISTRATION_ERROR_POINT": "the connector's id may hold no dot",
+    "CONNECTOR_ID_REQUIRED": "the connector has no id",
+    "NAME_REQUIRED": "the connector has no name: set `name`",
+    "ICON_REQUIRED": "the connector has no icon: set `icon` to an SVG",
+    "NO_APPLICATION_ID": "the call was made outside an app: install the app again",
+    "NO_PLACEMENT_HANDLER": "the connector has no address for its settings: set hub.base_url",
+    "APPLICATION_REGISTRATION_ERROR": "the portal could not keep the connector: is its id taken by another app?",
+    "GENERAL_CONNECTOR_REGISTRATION_ERROR": "the portal refused the connector's data",
+    "APPLICATION_UNREGISTRATION_ERROR": "the portal could not remove the connector: it belongs to another app",
+}
+
 # --- methods ----------------------------------------------------------------------------------------
 
 #: methods that work with an application's token alone (error WRONG_AUTH_TYPE on a webhook)
@@ -149,6 +202,9 @@ APP_ONLY = (
     "messageservice.sender.", "crm.automation.trigger.execute", "crm.automation.trigger.add", "placement.bind",
     "placement.unbind", "app.info", "bizproc.robot.", "bizproc.activity.",
 )  # fmt: skip
+
+#: methods that a webhook may call but that are about an app's own chats, so that the app comes first
+APP_FIRST = ("imopenlines.",)
 
 #: the last word of methods that change nothing
 READING = frozenset(
@@ -161,7 +217,7 @@ READING = frozenset(
 #: first words of a method -> scope to tick (api-reference/scopes/permissions.html)
 SCOPES = {
     "crm": "crm", "tasks": "task", "task": "task", "user": "user", "im": "im", "imopenlines": "imopenlines",
-    "imconnector": "imconnector", "telephony": "telephony", "voximplant": "telephony",
+    "imconnector": "imopenlines (and imconnector)", "telephony": "telephony", "voximplant": "telephony",
     "messageservice": "messageservice", "placement": "placement", "disk": "disk", "bizproc": "bizproc",
     "documentgenerator": "documentgenerator", "department": "department",
 }  # fmt: skip
@@ -172,6 +228,8 @@ NEEDED_SCOPES = {
     "task": "tasks",
     "im": "notifications to employees",
 }
+#: and with `openlines` (api-reference/imopenlines/imconnector/index.html)
+CHAT_SCOPES = {"imopenlines": "chats in open lines", "imconnector": "the events of the connector"}
 
 
 def scope_of(method: str) -> str:
@@ -182,6 +240,11 @@ def scope_of(method: str) -> str:
 def is_app_only(method: str) -> bool:
     """Tell whether an inbound webhook may not call this method."""
     return method.lower().startswith(APP_ONLY)
+
+
+def goes_to_app(method: str) -> bool:
+    """Tell whether a method is called with the app's token where there are an app and a webhook."""
+    return is_app_only(method) or method.lower().startswith(APP_FIRST)
 
 
 def is_reading(method: str) -> bool:
@@ -232,6 +295,13 @@ ERRORS: Mapping[str, Refusal] = {
     "invalid_request": Refusal("refused", "the portal wants https"),
     "not_found": Refusal("gone", "the record doesn't exist any more"),
     "owner_not_found": Refusal("gone", "the record to attach to doesn't exist any more"),
+    "not_active_line": Refusal(
+        "refused", "the open line is deleted or switched off, or the connector isn't active on it: run `hub connect`"
+    ),
+    "imconnector_no_correct_provider": Refusal(
+        "refused", "the portal doesn't know this connector: run `hub connect` to register it"
+    ),
+    "imconnector_not_specified_correct_command": Refusal("refused", "the portal did not understand the message"),
     "invalid_grant": Refusal(
         "auth", "the consent has run out (180 days unused) or was withdrawn: install the app again"
     ),
@@ -261,3 +331,17 @@ def stage_directory(record: str, stage: str) -> str:
         return "STATUS"
     pipeline = pipeline_of(stage)
     return "DEAL_STAGE" if pipeline == "0" else f"DEAL_STAGE_{pipeline}"
+
+
+def record_of_directory(directory: str) -> str:
+    """Return whose stages a directory lists: `DEAL_STAGE_5` -> deal, `DYNAMIC_177_STAGE_7` -> item, else ""."""
+    if directory == "STATUS":
+        return "lead"
+    if re.fullmatch(r"DEAL_STAGE(_\d+)?", directory):
+        return "deal"
+    return "item" if re.fullmatch(r"(DYNAMIC_\d+|SMART_INVOICE)_STAGE_\d+", directory) else ""
+
+
+def native_of(name: str) -> Native | None:
+    """Return what a native event means; a smart process may be named behind it: ONCRMDYNAMICITEMADD_177."""
+    return EVENTS.get(name) or EVENTS.get(re.sub(r"^(ONCRMDYNAMICITEM[A-Z]+)_\d+$", r"\1", name))

@@ -13,11 +13,13 @@ import marshmallow as ma
 
 from hub.connector import ActionKind, Connector, EventKind, Limits
 from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request, Watch
-from plugins.bitrix24 import codes, incoming, outgoing, records
+from plugins.bitrix24 import chat_incoming, chat_outgoing, codes, incoming, items, outgoing, records
 from plugins.bitrix24.acting import Acting
+from plugins.bitrix24.chat_acting import ChatActing
 from plugins.bitrix24.checking import Checking
 from plugins.bitrix24.client import Client
 from plugins.bitrix24.installing import Installing
+from plugins.bitrix24.items import Items
 from plugins.bitrix24.oauth import OAuth
 from plugins.bitrix24.reading import POLLED_KINDS, Reading
 from plugins.bitrix24.schemas import Bitrix24Settings
@@ -28,6 +30,7 @@ _CALL_SECONDS = 65.0
 _STAGES_KEPT = 600.0
 _OFFLINE_EVERY = 30.0
 _NOTE = records.MORE_FIELDS["note"]
+_CHAT = chat_incoming.FIELDS
 
 
 def _crm_events(kind: str, stages: bool, sample: str) -> list[EventKind]:
@@ -47,7 +50,7 @@ def _crm_actions(kind: str, stage_field: str = "") -> list[ActionKind]:
     reads = int(codes.ENTITIES[kind].multifields)  # added phones are read back
     creating = partial(ActionKind, marker="ORIGIN_ID", person=person, stage_fields=stages)
     actions = [
-        creating(f"{kind}.create", ("TITLE",) if kind == "company" else ()),
+        creating(f"{kind}.create", outgoing.REQUIRED.get(f"{kind}.create", ())),
         creating(f"{kind}.upsert", cost=reads + 2, note="becomes a create or an update"),
         ActionKind(f"{kind}.update", idempotent=True, cost=reads + 2, stage_fields=stages),
         ActionKind(f"{kind}.find", idempotent=True, cost=2),
@@ -58,8 +61,45 @@ def _crm_actions(kind: str, stage_field: str = "") -> list[ActionKind]:
         actions += [
             ActionKind(f"{kind}.set_stage", idempotent=True, cost=2, latest=True, stage_fields=stages),
             ActionKind(f"{kind}.set_products", ("rows",), idempotent=True, cost=1, latest=True),
+            ActionKind(f"{kind}.products", idempotent=True, linked=False, note="the product rows, as `rows`"),
         ]
     return actions
+
+
+def _item_actions() -> list[ActionKind]:
+    kind = partial(ActionKind, stage_fields=("stageId",), fields=items.FIELDS)
+    return [
+        kind("item.create", outgoing.REQUIRED["item.create"], marker="xmlId"),
+        kind(
+            "item.upsert",
+            outgoing.REQUIRED["item.create"],
+            marker="xmlId",
+            cost=2,
+            note="becomes a create or an update",
+        ),
+        kind("item.update", idempotent=True, cost=2),
+        ActionKind("item.find", idempotent=True, cost=2),
+        ActionKind("item.list", idempotent=True, cost=10),
+        ActionKind("item.delete", idempotent=True),
+        kind("item.set_stage", idempotent=True, cost=2, latest=True),
+    ]
+
+
+def _chat_actions() -> list[ActionKind]:
+    again = partial(ActionKind, idempotent=True, linked=False)
+    return [
+        ActionKind(
+            "openline.send", uncertain="repeat", cost=3, linked=False, fields=chat_outgoing.SEND,
+            note="a client's message into an open line; a repetition first looks for its id in the chat",
+        ),
+        again("openline.update", fields=chat_outgoing.SEND, note="the client changed it in the channel"),
+        again("openline.delete", fields=chat_outgoing.DELETE, note="the client took it back in the channel"),
+        again(
+            "openline.delivered", ("message",), fields=chat_outgoing.STATUS, cost=3,
+            note="the channel took the operator's answer; `message` is its id there",
+        ),
+        again("openline.read", fields=chat_outgoing.STATUS, cost=3, note="the client has read the operator's answer"),
+    ]  # fmt: skip
 
 
 class Bitrix24(Connector):
@@ -82,6 +122,11 @@ class Bitrix24(Connector):
         *_crm_events("deal", True, "ONCRMDEALADD-to-app.webhook.txt"),
         *_crm_events("contact", False, "ONCRMCONTACTADD-captured.webhook.txt"),
         *_crm_events("company", False, "ONCRMCOMPANYADD.webhook.txt"),
+        EventKind("item.created", "item", note="an item of a smart process, or an invoice"),
+        EventKind("item.updated", "item", "ONCRMDYNAMICITEMUPDATE.webhook.txt"),
+        EventKind("item.deleted", "item"),
+        EventKind("item.stage_changed", "item", "", "told by comparing with the last look"),
+        EventKind("item.responsible_changed", "item", "", "told by comparing with the last look"),
         EventKind("note.added", "note", "ONCRMTIMELINECOMMENTADD.webhook.txt", "a comment", _NOTE),
         EventKind("note.updated", "note", fields=_NOTE),
         EventKind("note.deleted", "note"),
@@ -93,10 +138,32 @@ class Bitrix24(Connector):
         EventKind("call.answered", "call"),
         EventKind("call.finished", "call", "ONVOXIMPLANTCALLEND.webhook.txt"),
         EventKind("call.missed", "call"),
-        EventKind("message.sent", "message", "ONIMCONNECTORMESSAGEADD.webhook.txt", "an operator in an open line"),
-        EventKind("message.received", "message", "ONOPENLINEMESSAGEADD.webhook.txt"),
-        EventKind("message.deleted", "message"),
-        EventKind("connection.changed", "", "ONAPPUNINSTALL.webhook.txt", "the app came or went"),
+        EventKind(
+            "message.sent", "message", "ONIMCONNECTORMESSAGEADD.webhook.txt", "an operator in an open line", _CHAT
+        ),
+        EventKind(
+            "message.deleted",
+            "message",
+            "ONIMCONNECTORMESSAGEDELETE.webhook.txt",
+            "an operator took back what they had sent",
+            _CHAT,
+        ),
+        EventKind(
+            "vendor.onimconnectormessageupdate",
+            "message",
+            "ONIMCONNECTORMESSAGEUPDATE.webhook.txt",
+            "an operator changed what they had sent",
+            _CHAT,
+        ),
+        EventKind("vendor.onimconnectordialogstart", "message", "ONIMCONNECTORDIALOGSTART.webhook.txt", fields=_CHAT),
+        EventKind("vendor.onimconnectordialogfinish", "message", "ONIMCONNECTORDIALOGFINISH.webhook.txt", fields=_CHAT),
+        EventKind("vendor.onsessionstart", "message", "ONSESSIONSTART.webhook.txt", fields=_CHAT),
+        EventKind("vendor.onsessionfinish", "message", "ONSESSIONFINISH.webhook.txt", fields=_CHAT),
+        EventKind("message.received", "message", "ONOPENLINEMESSAGEADD.webhook.txt", "in the portal's own chat", _CHAT),
+        EventKind("vendor.onopenlinemessageupdate", "message", "", "in the portal's own chat", _CHAT),
+        EventKind(
+            "connection.changed", "", "ONAPPUNINSTALL.webhook.txt", "the app came or went; a line was switched off"
+        ),
     )
 
     actions: ClassVar[tuple[ActionKind, ...]] = (
@@ -105,31 +172,37 @@ class Bitrix24(Connector):
         *_crm_actions("contact"),
         *_crm_actions("company"),
         ActionKind(
-            "lead.convert", marker="ORIGIN_ID", cost=5, stage_fields=("STAGE_ID",),
+            "lead.convert", marker="ORIGIN_ID", cost=5, stage_fields=("STAGE_ID",), writes="deal",
             note="makes contact and deal (the result), marks the lead; each part is searched by marker first",
         ),
+        *_item_actions(),
         ActionKind(
-            "comment.create", ("ENTITY_TYPE", "ENTITY_ID", "COMMENT"), uncertain="repeat", cost=2, linked=False,
+            "comment.create", outgoing.REQUIRED["comment.create"], uncertain="repeat", cost=2, linked=False,
             note="a repetition first looks for the same text on the record",
         ),
+        ActionKind("comment.list", idempotent=True, linked=False, note="`find: {deal: ...}`; the newest 50"),
+        ActionKind("field.list", ("record",), idempotent=True, linked=False, fields=("record", "language")),
         ActionKind(
-            "todo.create", ("ownerTypeId", "ownerId", "deadline"), uncertain="repeat", cost=2, linked=False,
+            "todo.create", outgoing.REQUIRED["todo.create"], uncertain="repeat", cost=2, linked=False,
             note="a repetition first looks for the same to-do on the record",
         ),
         ActionKind(
-            "activity.create", ("OWNER_TYPE_ID", "OWNER_ID", "TYPE_ID", "SUBJECT", "COMMUNICATIONS"),
-            marker="ORIGIN_ID", linked=False,
+            "activity.create", outgoing.REQUIRED["activity.create"], marker="ORIGIN_ID", linked=False,
         ),
         ActionKind(
-            "task.create", ("TITLE",), uncertain="repeat", cost=2, linked=False,
-            note="a repetition first looks by title",
+            "task.create", outgoing.REQUIRED["task.create"], uncertain="repeat", cost=2, linked=False,
+            note="RESPONSIBLE_ID, or the connection's `user`; a repetition first looks by title",
         ),
         ActionKind("task.update", idempotent=True),
         ActionKind("task.complete", idempotent=True),
         ActionKind("task.find", idempotent=True, linked=False),
         ActionKind("task.list", idempotent=True, cost=10),
         ActionKind("user.find", idempotent=True, linked=False),
-        ActionKind("notify.send", ("MESSAGE",), uncertain="repeat", note="USER_ID, or the connection's `user`"),
+        *_chat_actions(),
+        ActionKind(
+            "notify.send", outgoing.REQUIRED["notify.send"], uncertain="repeat",
+            note="USER_ID, or the connection's `user`",
+        ),
         ActionKind("api", uncertain="park", note="any method: give `method`"),
     )  # fmt: skip
 
@@ -158,6 +231,10 @@ class Bitrix24(Connector):
     def _acting(self) -> Acting:
         region, user = self.connection.region, self.settings["user"]
         return Acting(self._client, self._search, self._reading, self.portal, region, user)
+
+    @property
+    def _chats(self) -> ChatActing:
+        return ChatActing(self._client, self.settings, self.connection.name, lambda: self.http)
 
     @property
     def _checking(self) -> Checking:
@@ -226,7 +303,7 @@ class Bitrix24(Connector):
 
     def parse(self, receipt: Receipt) -> list[Event]:
         """Turn a stored event into neutral ones; most are hints that `complete` reads."""
-        return incoming.parse(receipt, self.connection.region)
+        return incoming.parse(receipt, self.connection.region, self.settings["openlines"])
 
     # --- asking --------------------------------------------------------------------------------------
 
@@ -241,6 +318,8 @@ class Bitrix24(Connector):
 
     def find(self, record: str, by: Mapping[str, Any], limit: int = 50) -> list[Record]:
         """Search; see `search.Search` for the words it knows."""
+        if record == "item":
+            return Items(self._client, self.portal).find(by, limit)
         return self._search.find(record, by, limit)
 
     def get(self, record: str, id: str) -> Record:
@@ -250,7 +329,9 @@ class Bitrix24(Connector):
     # --- acting --------------------------------------------------------------------------------------
 
     def perform(self, action: Action) -> Done:
-        """Do it; see `acting.Acting`."""
+        """Do it; see `acting.Acting` and, for `openline.*`, `chat_acting.ChatActing`."""
+        if action.record == "openline":
+            return self._chats.perform(action)
         return self._acting.perform(action)
 
     def attach(self, record: str, id: str, how: str, text: str, marker: str, since: dt.datetime | None = None) -> Done:
@@ -259,16 +340,18 @@ class Bitrix24(Connector):
 
     def contact_values(self, contact: Record) -> dict[str, Any]:
         """Return the fields that make a contact."""
-        return outgoing.contact_values(contact)
+        return outgoing.contact_values(contact, self.connection.region)
 
     def stage_order(self, record: str, stage: str) -> list[str]:
         """Return the board's columns from left to right; asked at most every ten minutes."""
-        if record not in ("lead", "deal"):
+        directory = items.directory(stage) if record == "item" else ""
+        if record in ("lead", "deal"):
+            directory = codes.stage_directory(record, codes.plain_stage(stage))
+        if not directory:
             return []
-        directory = codes.stage_directory(record, codes.plain_stage(stage))
         until, order = self._stages.get(directory, (0.0, []))
         if until < time.monotonic():
-            order = self._checking.stage_order(record, stage)
+            order = self._checking.stage_order(directory)
             self._stages[directory] = (time.monotonic() + _STAGES_KEPT, order)
         return order
 
@@ -283,7 +366,7 @@ class Bitrix24(Connector):
         return self._checking.names()
 
     def connect(self, callback_url: str) -> list[Finding]:
-        """Subscribe to events, where an app allows it."""
+        """Subscribe to events and set up the connectors of open lines, where an app allows it."""
         return self._checking.connect(callback_url)
 
     # --- consent -------------------------------------------------------------------------------------

@@ -14,70 +14,17 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
 
-from hub import jsonbody, normal, phpform
+from hub import normal
 from hub.errors import Rejected
 from hub.model import Event, Receipt, Request
-from plugins.bitrix24 import codes
+from plugins.bitrix24 import chat_incoming, codes
 from plugins.bitrix24.codes import Native
+from plugins.bitrix24.envelope import MAX_ID, POLLED, items, part, read, text_of
 
-#: method of the requests that the plugin's own polls bring in
-POLLED = "POLL"
-_BB_TAG = re.compile(r"\[/?(?:b|i|u|s|url|img|user|chat|color|size|quote|code|send|put)(?:=[^\]]*)?\]", re.I)
-_OPERATOR = re.compile(r"^\s*\[b\][^\[\]]{1,80}:\[/b\]\s*(?:\[br\])?\s*", re.I)
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]{1,99}$")
-_MAX_ID = 100
-
-
-# --- reading -----------------------------------------------------------------------------------------
-
-
-def read(request: Request) -> dict[str, Any]:
-    """Return the message as nested dicts and lists. Raises `Rejected` 400/413 if it can't be one."""
-    if request.method == POLLED or request.content_type == "application/json":
-        body = jsonbody.loads(request.body)
-    else:
-        text = request.body.decode("utf-8", "replace")
-        try:
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=phpform.MAX_KEYS)
-        except ValueError:
-            raise Rejected(413, f"more than {phpform.MAX_KEYS} form fields") from None
-        body = phpform.decode(pairs)
-    if not isinstance(body, dict):
-        raise Rejected(400, "the body isn't a Bitrix24 event")
-    return body
-
-
-def text_of(value: Any) -> str:
-    """Return a leaf as text; "" for what isn't there, for nested values, and for the placeholder `undefined`."""
-    if value is None or isinstance(value, (Mapping, list, bool)):
-        return ""
-    words = str(value).strip()
-    return "" if words == "undefined" else words
-
-
-def part(message: Any, *path: str) -> Any:
-    """Return a nested value, whatever the shape: names of either case, indexes of lists and of maps; else None."""
-    for name in path:
-        if isinstance(message, list):
-            message = message[int(name)] if name.isdigit() and int(name) < len(message) else None
-        elif isinstance(message, Mapping):
-            wanted = name.lower()
-            message = message.get(
-                name, next((value for key, value in message.items() if str(key).lower() == wanted), None)
-            )
-        else:
-            return None
-    return message
-
-
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 # --- genuine? ----------------------------------------------------------------------------------------
@@ -131,8 +78,11 @@ def receipt_key(request: Request) -> str:
 # --- what does it say? -------------------------------------------------------------------------------
 
 
-def parse(receipt: Receipt, region: str = "") -> list[Event]:
-    """Turn a stored request into events. Raises ValueError with a reason where nothing can be understood."""
+def parse(receipt: Receipt, region: str = "", lines: Mapping[str, Mapping[str, Any]] | None = None) -> list[Event]:
+    """Turn a stored request into events. Raises ValueError with a reason where nothing can be understood.
+
+    lines: the connection's setting `openlines`.
+    """
     try:
         message = read(receipt.request)
     except Rejected as error:
@@ -142,14 +92,14 @@ def parse(receipt: Receipt, region: str = "") -> list[Event]:
     name = text_of(message.get("event")).upper()
     if not _NAME.match(name):
         raise ValueError("the message names no event")
-    native = codes.EVENTS.get(name)
+    native = codes.native_of(name)
     at = _instant(message.get("ts"))
     if native is None:
         found = [_unknown(name, message)]
     elif native.shape == "call":
         found = [_call(name, native, message, region)]
-    elif native.shape in ("connector_message", "line_message"):
-        found = _messages(native, message) or [_unknown(name, message)]
+    elif native.shape == "chat":
+        found = chat_incoming.events(name, native, message, lines or {}) or [_unknown(name, message)]
     elif native.shape == "app":
         found = [_app(name)]
     elif receipt.request.method == POLLED:
@@ -157,7 +107,7 @@ def parse(receipt: Receipt, region: str = "") -> list[Event]:
     else:
         found = [_hint(name, native, message)]
     return [
-        event.with_(key=f"{receipt.key}:{index}", occurred_at=event.occurred_at or at)
+        event.with_(key=event.key or f"{receipt.key}:{index}", occurred_at=event.occurred_at or at)
         for index, event in enumerate(found)
     ]
 
@@ -167,8 +117,8 @@ def object_id(message: Mapping[str, Any]) -> str:
     data = message.get("data")
     for path in (("FIELDS", "ID"), ("FIELDS_AFTER", "ID"), ("FIELDS_BEFORE", "ID"), ("ID",), ("CALL_ID",)):
         if found := text_of(part(data, *path)):
-            return found[:_MAX_ID]
-    return text_of(data)[:_MAX_ID]
+            return found[:MAX_ID]
+    return text_of(data)[:MAX_ID]
 
 
 def _hint(name: str, native: Native, message: Mapping[str, Any]) -> Event:
@@ -176,6 +126,11 @@ def _hint(name: str, native: Native, message: Mapping[str, Any]) -> Event:
     number = object_id(message)
     if not number:
         return _unknown(name, message)
+    if native.shape == "item":
+        type_id = text_of(part(message, "data", "FIELDS", "ENTITY_TYPE_ID")) or name.rpartition("_")[2]
+        if not (type_id.isdecimal() and number.isdecimal()):
+            return _unknown(name, message)
+        number = f"{type_id}_{number}"
     record: dict[str, Any] = {"id": number, "extra": _extra(part(message, "data", "FIELDS"))}
     return Event(native.type, f"{native.record}:{number}", "", {native.record: record}, incomplete=native.hint)
 
@@ -208,7 +163,7 @@ def _app(name: str) -> Event:
 
 def _call(name: str, native: Native, message: Mapping[str, Any], region: str) -> Event:
     data = message.get("data")
-    number = text_of(part(data, "CALL_ID"))[:_MAX_ID]
+    number = text_of(part(data, "CALL_ID"))[:MAX_ID]
     phone = text_of(part(data, "PHONE_NUMBER"))
     phone = normal.phone(phone, region) or phone
     kind = text_of(part(data, "CALL_TYPE")) or ("1" if name == "ONEXTERNALCALLSTART" else "")
@@ -238,50 +193,12 @@ def _call(name: str, native: Native, message: Mapping[str, Any], region: str) ->
     return _unknown(name, message)
 
 
-def _messages(native: Native, message: Mapping[str, Any]) -> list[Event]:
-    """One event per message of a batch; the operator's name and BB codes are taken out of the text."""
-    data = message.get("data")
-    channel = text_of(part(data, "CONNECTOR"))
-    found = []
-    rows = _items(part(data, "MESSAGES")) or _items(part(data, "DATA"))
-    for row in rows:
-        number = (
-            text_of(part(row, "im", "message_id"))
-            or text_of(part(row, "message", "id", "0"))
-            or text_of(part(row, "message", "id"))
-        )
-        raw = text_of(part(row, "message", "text"))
-        text, author = plain(raw), text_of(part(row, "message", "user_id"))
-        chat = text_of(part(row, "chat", "id")) or text_of(part(row, "im", "chat_id"))
-        if not number and not chat:
-            continue
-        kind, source = native.type, channel or text_of(part(row, "connector", "connector_id"))
-        if native.shape == "line_message":
-            if text_of(part(row, "message", "system")).upper() == "Y":
-                continue
-            client = text_of(part(row, "connector", "user_id"))
-            kind = "message.received" if author and author == client else "message.sent"
-        record = {"id": number, "text": text, "from": author, "to": chat, "extra": _extra(row)}
-        if kind == "message.received":
-            record |= {"from": chat, "to": text_of(part(row, "connector", "line_id"))}
-        found.append(
-            Event(kind, f"message:{number or chat}", "", {"message": record}, text=text, channel=source, by=author)
-        )
-    return found
-
-
-def plain(text: str) -> str:
-    """Return a message of an operator as a client should read it: no name in front, no BB codes."""
-    text = _OPERATOR.sub("", text, count=1)
-    return _BB_TAG.sub("", re.sub(r"\[br\s*/?\]", "\n", text, flags=re.I)).strip()
-
-
 def _robot(message: Mapping[str, Any], receipt: Receipt) -> Event:
     """A robot's or business process's webhook: `document_id[2]` is `DEAL_123`.
 
     https://apidocs.bitrix24.ru/tutorials/bizproc/activity.html; the plain "Webhook" robot is not documented.
     """
-    document = _items(message.get("document_id"))
+    document = items(message.get("document_id"))
     kind, _, number = text_of(document[-1] if document else "").lower().rpartition("_")
     extra = {key: value for key, value in message.items() if key != "auth"}
     at = _instant(message.get("ts"))

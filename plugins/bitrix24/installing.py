@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from hub.errors import Rejected
 from hub.model import Reply, Request
-from plugins.bitrix24 import incoming
+from plugins.bitrix24 import envelope
 from plugins.bitrix24.oauth import OAuth, load_tokens
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _FINISH = """<!doctype html><meta charset="utf-8"><title>Installed</title>
 <script src="//api.bitrix24.com/api/v1/"></script><script>BX24.init(function () { BX24.installFinish(); });</script>
 <p>The hub is connected. You can close this page.</p>"""
+_CHANNEL = """<!doctype html><meta charset="utf-8"><title>Open line</title>
+<p>This channel is set up in the hub: its line stands in <code>hub.yaml</code> under <code>openlines</code>,
+and <code>hub connect</code> puts it into effect.</p>"""
 _CONNECTED = '<!doctype html><meta charset="utf-8"><title>Connected</title><p>The hub is connected.</p>'
 
 
@@ -39,11 +42,13 @@ class Installing:
             server = request.query_value("server_domain") or ""
             self._keep(self._oauth.exchange(code, server))
             return Reply(200, _CONNECTED, "text/html; charset=utf-8")
-        message = incoming.read(request)
-        if incoming.text_of(message.get("event")).upper() == "ONAPPINSTALL":
+        message = envelope.read(request)
+        if envelope.text_of(message.get("event")).upper() == "ONAPPINSTALL":
             auth = message.get("auth")
             self._install(dict(auth) if isinstance(auth, Mapping) else {})
             return Reply(200, "installed")
+        if envelope.text_of(message.get("PLACEMENT")).upper() == "SETTING_CONNECTOR":
+            return Reply(200, _CHANNEL, "text/html; charset=utf-8")  # whoever opened it: the app's tokens stay theirs
         if message.get("AUTH_ID"):
             self._install(_opened(request, message))
             return Reply(200, _FINISH, "text/html; charset=utf-8")
@@ -53,7 +58,7 @@ class Installing:
         """Check who sent the tokens: our application token if one is set, then the authorization server itself."""
         if not auth.get("access_token"):
             raise Rejected(403, "the install event carries no access token")
-        tokens = load_tokens({key: incoming.text_of(value) for key, value in auth.items()})
+        tokens = load_tokens({key: envelope.text_of(value) for key, value in auth.items()})
         known = self._settings["application_token"]
         given = tokens["application_token"].encode()
         if known and not any(hmac.compare_digest(given, token.encode()) for token in known):
@@ -80,11 +85,11 @@ class Installing:
 
 def _opened(request: Request, message: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tokens of an app opened in the portal's frame; its address is proven by app.info alone."""
-    domain = incoming.text_of(request.query_value("DOMAIN"))
+    domain = envelope.text_of(request.query_value("DOMAIN"))
     named = {
         "access_token": "AUTH_ID", "refresh_token": "REFRESH_ID", "member_id": "member_id",
         "server_endpoint": "SERVER_ENDPOINT", "application_token": "APPLICATION_TOKEN",
         "scope": "APPLICATION_SCOPE", "status": "status",
     }  # fmt: skip
-    tokens = {ours: incoming.text_of(message.get(theirs)) for ours, theirs in named.items()}
+    tokens = {ours: envelope.text_of(message.get(theirs)) for ours, theirs in named.items()}
     return {**tokens, "client_endpoint": f"https://{domain}/rest/" if domain else ""}

@@ -23,16 +23,30 @@ def values(raw: Mapping[str, Any], field: str) -> list[str]:
     return [str(row["VALUE"]) for row in rows if isinstance(row, Mapping) and row.get("VALUE")]
 
 
-def written(field: str, value: Any) -> list[dict[str, str]]:
-    """Return what to write for `value`: a text, a list of texts, or the vendor's own rows, left as they are."""
+def written(field: str, value: Any, region: str = "") -> list[dict[str, Any]]:
+    """Return what to write for `value`: a text, a list of texts, or the vendor's own rows.
+
+    A valid phone is written as E.164, whoever typed it: the portal's search compares whole numbers and finds no
+    other spelling. A number with an extension, and what is no number, stays as it is.
+    """
     items = value if isinstance(value, (list, tuple)) else [value]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for item in items:
         if isinstance(item, Mapping):
             rows.append({str(key): item[key] for key in item})
         elif item not in (None, ""):
             rows.append({"VALUE": str(item), "VALUE_TYPE": "OTHER" if field == "IM" else "WORK"})
+    if field == "PHONE":
+        for row in rows:
+            if row.get("VALUE"):
+                row["VALUE"] = _e164(str(row["VALUE"]), region)
     return rows
+
+
+def _e164(text: str, region: str) -> str:
+    """Return a valid number as E.164, anything else as it came."""
+    letters = any(sign.isalpha() or sign in ",;#*" for sign in text)
+    return text if letters else normal.phone(text, region) or text
 
 
 def same(field: str, value: str, region: str) -> str:
@@ -44,11 +58,11 @@ def same(field: str, value: str, region: str) -> str:
     return value.strip()
 
 
-def missing(field: str, value: Any, raw: Mapping[str, Any], region: str) -> list[dict[str, str]]:
+def missing(field: str, value: Any, raw: Mapping[str, Any], region: str) -> list[dict[str, Any]]:
     """Return the rows of `value` that the record doesn't have yet; rows with an ID are changes and stay."""
     have = {same(field, kept, region) for kept in values(raw, field)}
     rows = []
-    for row in written(field, value):
+    for row in written(field, value, region):
         spelling = same(field, row.get("VALUE", ""), region)
         if row.get("ID") or spelling not in have:
             rows.append(row)

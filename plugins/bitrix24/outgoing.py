@@ -17,7 +17,40 @@ from hub.model import Action, Done, Record
 from plugins.bitrix24 import codes, multifield, records
 
 _AMOUNTS = frozenset({"OPPORTUNITY", "TAX_VALUE", "REVENUE"})
+#: what a person says of themselves in a contact record; the rest (responsible, tags) is others' word
+_TYPED = (
+    "name", "first_name", "middle_name", "last_name", "phone", "phones", "phone_raw", "email", "emails", "email_raw",
+    "handle", "address", "city", "language",
+)  # fmt: skip
 _OWNER_TYPES = {kind: str(entity.type_id) for kind, entity in codes.ENTITIES.items()}
+
+
+#: what the vendor refuses to go without, by action
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "company.create": ("TITLE",),
+    "comment.create": ("ENTITY_TYPE", "ENTITY_ID", "COMMENT"),
+    "todo.create": ("ownerTypeId", "ownerId", "deadline"),
+    "activity.create": ("OWNER_TYPE_ID", "OWNER_ID", "TYPE_ID", "SUBJECT", "COMMUNICATIONS"),
+    "task.create": ("TITLE",),
+    "notify.send": ("MESSAGE",),
+    "item.create": ("entityTypeId",),
+}
+#: whom it is for: the vendor insists, the route or the connection's `user` says it
+_FOR_WHOM = {"task.create": "RESPONSIBLE_ID", "notify.send": "USER_ID"}
+
+
+def refuse_empty(action: Action, user: str = "") -> None:
+    """Raise `Refused` naming what came out empty; the vendor would say it in the portal's language."""
+    name = f"{action.record}.{action.verb}"
+    given = {key.lower() for key, value in action.values.items() if value not in (None, "", [], {})}
+    missing = {word: "empty" for word in REQUIRED.get(name, ()) if word.lower() not in given}
+    words = list(missing)
+    whom = _FOR_WHOM.get(name, "")
+    if whom and not user and whom.lower() not in given:
+        missing[whom] = "empty"
+        words.append(f"{whom} (or `user` in the connection's settings)")
+    if missing:
+        raise Refused(f"{name} needs {', '.join(words)}: not given, or came out empty", missing)
 
 
 # --- values ------------------------------------------------------------------------------------------
@@ -36,13 +69,13 @@ def value(name: str, given: Any) -> Any:
     return "" if given is None else given
 
 
-def fields(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the `fields` of crm.<kind>.add: multifields as rows, stages in the portal's spelling."""
+def fields(kind: str, values: Mapping[str, Any], region: str = "") -> dict[str, Any]:
+    """Return the `fields` of crm.<kind>.add: multifields as rows, phones as E.164, stages in the portal's spelling."""
     stage_field = codes.ENTITIES[kind].stage_field
     out: dict[str, Any] = {}
     for name, given in values.items():
         if name in codes.MULTIFIELDS and codes.ENTITIES[kind].multifields:
-            if rows := multifield.written(name, given):
+            if rows := multifield.written(name, given, region):
                 out[name] = rows
         elif name in ("stage", stage_field) and stage_field:
             out[stage_field] = codes.plain_stage(str(given))
@@ -53,7 +86,7 @@ def fields(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def contact_values(contact: Record) -> dict[str, Any]:
+def contact_values(contact: Record, region: str = "") -> dict[str, Any]:
     """Return the fields that make a contact out of the neutral record; a nameless one is named by what is known."""
     phones = contact.get("phones") or [contact.get("phone") or contact.get("phone_raw")]
     emails = contact.get("emails") or [contact.get("email") or contact.get("email_raw")]
@@ -68,7 +101,7 @@ def contact_values(contact: Record) -> dict[str, Any]:
         "LAST_NAME": rest,
         "ADDRESS": contact.get("address"),
         "ADDRESS_CITY": contact.get("city"),
-        "PHONE": multifield.written("PHONE", phones),
+        "PHONE": multifield.written("PHONE", phones, region),
         "EMAIL": multifield.written("EMAIL", emails),
         "IM": [
             {"VALUE": str(handle), "VALUE_TYPE": codes.IM_TYPES.get(str(channel), "OTHER")}
@@ -83,11 +116,25 @@ def contact_values(contact: Record) -> dict[str, Any]:
     return {name: given for name, given in out.items() if given}
 
 
-def creation(action: Action, user: str = "") -> dict[str, Any]:
+def typed(person: Record) -> frozenset[str]:
+    """Return what a person said of themselves, as spellings to compare values with (`as_typed`)."""
+    said = [person.get(name) for name in _TYPED] + list(contact_values(person).values())
+    handles = person.get("handles")
+    said += handles.values() if isinstance(handles, Mapping) else ()
+    flat = [word for words in said for word in (words if isinstance(words, (list, tuple)) else [words])]
+    return frozenset(as_typed(word) for word in flat if isinstance(word, str) and word.strip())
+
+
+def as_typed(given: Any) -> str:
+    """Return a value's spelling for `typed`: spaces and case make no difference."""
+    return " ".join(str(given).split()).casefold()
+
+
+def creation(action: Action, user: str = "", region: str = "") -> dict[str, Any]:
     """Return the `fields` of a create: the person behind a contact, the contact behind a deal, our marker."""
     kind = action.record
-    base = contact_values(action.person) if kind == "contact" and action.person else {}
-    out = fields(kind, {**base, **action.values})
+    base = contact_values(action.person, region) if kind == "contact" and action.person else {}
+    out = fields(kind, {**base, **action.values}, region)
     if action.contact and kind in ("lead", "deal") and not out.get("CONTACT_ID"):
         out["CONTACT_ID"] = action.contact
     if user and not out.get("ASSIGNED_BY_ID"):
@@ -236,7 +283,7 @@ def deal_of_lead(lead: Mapping[str, Any], contact: str, action: Action, user: st
     return creation(deal, user)
 
 
-def contact_of_lead(lead: Mapping[str, Any], action: Action, user: str = "") -> dict[str, Any]:
+def contact_of_lead(lead: Mapping[str, Any], action: Action, user: str = "", region: str = "") -> dict[str, Any]:
     """Return the fields of the contact a lead becomes; the lead's own names come before the hub's."""
     names = ("NAME", "SECOND_NAME", "LAST_NAME", "SOURCE_ID", "ASSIGNED_BY_ID", "ADDRESS", "ADDRESS_CITY")
     base = {name: lead[name] for name in names if lead.get(name)}
@@ -245,4 +292,4 @@ def contact_of_lead(lead: Mapping[str, Any], action: Action, user: str = "") -> 
             base[field] = [{"VALUE": row["VALUE"], "VALUE_TYPE": row.get("VALUE_TYPE", "WORK")} for row in rows]
     contact = Action("contact.create", "contact", "create", base, person=action.person, marker=action.marker)
     contact.values["LEAD_ID"] = str(lead["ID"])
-    return creation(contact, user)
+    return creation(contact, user, region)

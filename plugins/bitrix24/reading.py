@@ -16,8 +16,9 @@ import orjson
 
 from hub.errors import Gone, Refused
 from hub.model import Event, Poll, Record, Request
-from plugins.bitrix24 import codes, incoming, records
+from plugins.bitrix24 import codes, envelope, records
 from plugins.bitrix24.client import Batch, Client
+from plugins.bitrix24.items import Items
 from plugins.bitrix24.refusals import NO_CODE
 from plugins.bitrix24.schemas import OfflineRow
 from plugins.bitrix24.search import Search
@@ -62,7 +63,14 @@ class Reading:
         return Gone(f"{kind} {number} doesn't exist any more (or its access was taken away)", vendor_code="not_found")
 
     def get(self, record: str, number: str) -> Record:
-        """Return one record in neutral words, or raise `Gone`."""
+        """Return one record in neutral words, or raise `Gone`.
+
+        A message and a call happen once: what the event brought of them is all there is.
+        """
+        if record in ("message", "call"):
+            return {"id": number}
+        if record == "item":
+            return Items(self._client, self._portal).get(number)
         if record in codes.ENTITIES:
             return records.neutral(record, self.raw(record, number), self._portal, self._region)
         if record == "task":
@@ -273,4 +281,4 @@ def _offline_receipt(row: Any, now: dt.datetime) -> tuple[str, Request] | None:
 
 def _request(path: str, body: Mapping[str, Any], now: dt.datetime) -> Request:
     headers = {"content-type": "application/json"}
-    return Request(incoming.POLLED, f"/{path}", headers=headers, body=orjson.dumps(body), at=now)
+    return Request(envelope.POLLED, f"/{path}", headers=headers, body=orjson.dumps(body), at=now)

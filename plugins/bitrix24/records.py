@@ -217,6 +217,15 @@ def user(raw: Mapping[str, Any]) -> Record:
     return _any({"id": _id(raw.get("ID")), "name": name, "email": raw.get("EMAIL"), "phone": phone}, raw)
 
 
+def user_field(raw: Mapping[str, Any]) -> Record:
+    """Return a user field: its code, type, label, and for a list its values by id."""
+    code = raw.get("FIELD_NAME")
+    label = raw.get("EDIT_FORM_LABEL") or raw.get("LIST_COLUMN_LABEL") or code
+    values = {str(row.get("ID")): str(row.get("VALUE")) for row in raw.get("LIST") or [] if isinstance(row, Mapping)}
+    known = {"id": _id(raw.get("ID")), "code": code, "type": raw.get("USER_TYPE_ID"), "label": label}
+    return _any({**known, "values": values or None}, raw)
+
+
 def goods(rows: Any) -> list[Record]:
     """Return product rows as goods: name, price, quantity, sum, sku."""
     found = []

@@ -11,6 +11,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from hub.connector import Settings
+from plugins.bitrix24.chat_schemas import OpenLines
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _WEBHOOK = re.compile(r"^https?://[^/\s]+(/[^\s]+)?/rest/\d+/[^/\s]+/?$")
@@ -124,6 +125,13 @@ class Bitrix24Settings(Settings):
         load_default=lambda: LimitSettings().load({}),
         metadata={"help": "how politely to call", "example": "{per_second: 5, burst: 225}"},
     )
+    openlines = OpenLines(
+        load_default=dict,
+        metadata={
+            "help": "channels whose chats go into open lines (app only), by the id of their connector",
+            "example": "{hub_insta: {line: 1, name: Instagram, channel: instagram}}",
+        },
+    )
     oauth_url = fields.String(
         load_default="",
         metadata={"help": "authorization server of a stand-in; leave empty", "example": "http://127.0.0.1:8080"},
@@ -143,6 +151,9 @@ class Bitrix24Settings(Settings):
             )
         if data["events"] == "offline" and not all(app):
             raise ma.ValidationError("offline events need an app: client_id and client_secret", "events")
+        if data["openlines"] and not all(app):
+            words = "open lines need an app: client_id and client_secret; Bitrix24 lets no webhook use a connector"
+            raise ma.ValidationError(words, "openlines")
         for name in ("webhook_url", "portal", "oauth_url"):
             if data[name]:
                 try:

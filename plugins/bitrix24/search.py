@@ -17,7 +17,7 @@ from plugins.bitrix24 import codes, multifield, records
 from plugins.bitrix24.client import Client
 from plugins.bitrix24.schemas import seconds
 
-VENDOR_FIELD = r"UF_CRM_\w+|PARENT_ID_\d+|UTM_[A-Z]+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*"
+VENDOR_FIELD = r"UF_CRM_\w+|ufCrm\w+|parentId\d+|PARENT_ID_\d+|UTM_[A-Z]+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*"
 _FILTER_KEY = re.compile(rf"^(?:!=%|!%|=%|%=|!@|!=|>=|<=|[!@<>=%])?(?:{VENDOR_FIELD})$")
 #: the longest list a person's deals are looked for in
 _CONTACTS_OF_PERSON = 50
@@ -127,7 +127,7 @@ class Search:
             elif key in codes.ENTITIES:
                 condition["UF_CRM_TASK"] = [records.link(key, str(wanted))]
             elif key == "since":
-                condition[">=CREATED_DATE"] = _iso(wanted)
+                condition[">=CREATED_DATE"] = iso(wanted)
             elif key == "title":
                 condition["TITLE"] = wanted
             else:
@@ -152,7 +152,7 @@ class Search:
         asked = {"filter": {"ENTITY_TYPE": kind, "ENTITY_ID": number}, "order": {"ID": "DESC"}}
         rows = self._client.call("crm.timeline.comment.list", asked)
         text = by.get("text", by.get("COMMENT"))
-        since = _iso(by["since"]) if by.get("since") else ""
+        since = iso(by["since"]) if by.get("since") else ""
         found = []
         for row in rows if isinstance(rows, list) else []:
             note = records.note(row)
@@ -171,7 +171,7 @@ class Search:
             elif key in codes.ENTITIES:
                 condition |= {"OWNER_TYPE_ID": codes.ENTITIES[key].type_id, "OWNER_ID": wanted}
             elif key == "since":
-                condition[">=CREATED"] = _iso(wanted)
+                condition[">=CREATED"] = iso(wanted)
             elif key == "open":
                 condition["COMPLETED"] = "N"
             elif key == "title":
@@ -205,7 +205,7 @@ def _dated(key: str, wanted: Any) -> dict[str, Any]:
         "since": ">=DATE_CREATE", "created_before": "<=DATE_CREATE", "changed_since": ">=DATE_MODIFY",
         "changed_within": ">=DATE_MODIFY", "changed_before": "<=DATE_MODIFY",
     }  # fmt: skip
-    return {filters[key]: _iso(wanted)} if key in filters else {}
+    return {filters[key]: iso(wanted)} if key in filters else {}
 
 
 def _vendor(key: str, wanted: Any) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def _task_status(wanted: Any) -> dict[str, Any]:
     return {"REAL_STATUS": numbers.get(words, words)}
 
 
-def _iso(when: Any) -> str:
+def iso(when: Any) -> str:
     """Return a datetime, unix seconds or ISO text as ISO text in UTC; a duration (`1d`) counts back from now."""
     if isinstance(when, dt.datetime):
         at = when if when.tzinfo else when.replace(tzinfo=dt.UTC)

@@ -13,6 +13,7 @@ from flask import jsonify, request
 
 from hub.sandbox import Sandbox, now_utc
 
+SECRET = "fake-secret-of-the-form-sandbox"
 SENDERS = ("tilda", "tilda_ping", "elementor", "cf7", "google", "page")
 
 
@@ -24,6 +25,10 @@ class FormSandbox(Sandbox):
     def seed(self) -> None:
         """Start with nothing sent."""
         self.data["sent"] = []
+
+    def credentials(self) -> dict[str, str]:
+        """Return a secret for the connection; the address to send to is `/in/<connection>/<secret>`."""
+        return {"secret": SECRET}
 
     def routes(self) -> None:
         """Add `/send`."""

@@ -7,17 +7,16 @@ InfoRegClientBarcodes); the vendor's own saves of people and addresses are harml
 from __future__ import annotations
 
 from hub.connector import ActionKind
-from plugins.novaposhta import outgoing, services, waybills
+from plugins.novaposhta import outgoing, people, services, waybills
 from plugins.novaposhta.services import Handler
 
-_PERSON = ("name", "first_name", "last_name", "middle_name", "phone")
 _DAYS = ("since", "until", "phone", "number", "marker")
 
 _TABLE: tuple[tuple[ActionKind, Handler], ...] = (
     (
         ActionKind(
             "parcel.create",
-            required=("city", "name", "phone", "cost"),
+            required=("city", "phone", "cost"),
             marker=outgoing.MARKER,
             cost=6,
             fields=outgoing.WAYBILL_WORDS,
@@ -28,7 +27,7 @@ _TABLE: tuple[tuple[ActionKind, Handler], ...] = (
     (
         ActionKind(
             "parcel.update",
-            required=("city", "name", "phone", "cost"),
+            required=("city", "phone", "cost"),
             idempotent=True,
             cost=7,
             latest=True,
@@ -74,14 +73,32 @@ _TABLE: tuple[tuple[ActionKind, Handler], ...] = (
     (ActionKind("register.create", fields=("refs", "ref", "date")), services.register_create),
     (ActionKind("register.add", uncertain="repeat", fields=("register", "refs", "ref")), services.register_add),
     (ActionKind("register.list", idempotent=True), services.register_list),
+    (ActionKind("register.read", idempotent=True, linked=False, fields=("register",)), services.register_read),
     (ActionKind("register.remove", uncertain="repeat", fields=("register", "refs", "ref")), services.register_remove),
     (ActionKind("register.delete", uncertain="repeat", fields=("register",)), services.register_delete),
     (
-        ActionKind("counterparty.create", idempotent=True, fields=(*_PERSON, "email", "edrpou")),
-        services.counterparty_create,
+        ActionKind("counterparty.create", idempotent=True, fields=(*people.WORDS, "edrpou")),
+        people.counterparty_create,
     ),
-    (ActionKind("counterparty.list", idempotent=True), services.counterparty_list),
-    (ActionKind("contact.create", idempotent=True, fields=("counterparty", *_PERSON)), services.contact_create),
+    (ActionKind("counterparty.list", idempotent=True), people.counterparty_list),
+    (
+        ActionKind("counterparty.update", idempotent=True, cost=2, fields=("ref", "city"), note="companies alone"),
+        people.counterparty_update,
+    ),
+    (ActionKind("counterparty.delete", uncertain="repeat", fields=("ref",)), people.counterparty_delete),
+    (
+        ActionKind("contact.create", idempotent=True, fields=("counterparty", *people.WORDS)),
+        people.contact_create,
+    ),
+    (
+        ActionKind("contact.list", idempotent=True, cost=6, linked=False, fields=("counterparty", "phone", "name")),
+        people.contact_list,
+    ),
+    (
+        ActionKind("contact.update", idempotent=True, fields=("ref", "counterparty", *people.WORDS)),
+        people.contact_update,
+    ),
+    (ActionKind("contact.delete", uncertain="repeat", fields=("ref",)), people.contact_delete),
     (
         ActionKind(
             "address.create",
@@ -90,8 +107,10 @@ _TABLE: tuple[tuple[ActionKind, Handler], ...] = (
             cost=3,
             fields=("counterparty", "city", "street", "house", "flat", "note"),
         ),
-        services.address_create,
+        people.address_create,
     ),
+    (ActionKind("address.list", idempotent=True, linked=False, fields=("counterparty",)), people.address_list),
+    (ActionKind("address.delete", uncertain="repeat", fields=("ref",)), people.address_delete),
     (ActionKind("settlement.find", idempotent=True, linked=False, fields=("name",)), services.settlement_find),
     (ActionKind("city.list", idempotent=True, fields=("name",)), services.city_list),
     (

@@ -129,6 +129,10 @@ class Client:
         """Save a door of a counterparty -> {Ref, Description}; the same door again is the same Ref."""
         return _only(self.call("Address", "save", properties, changes=False), "Address.save", Retry)
 
+    def address_delete(self, ref: str) -> list[Row]:
+        """Forget a saved door -> [{Ref}]."""
+        return self.call("Address", "delete", {"Ref": ref})
+
     # --- people ---------------------------------------------------------------------------------
 
     def counterparty_save(self, properties: Mapping[str, Any]) -> Row:
@@ -143,9 +147,17 @@ class Client:
         """List the people of a counterparty -> [{Ref, Description, Phones}]."""
         return self.call("Counterparty", "getCounterpartyContactPersons", {"Ref": counterparty, "Page": page})
 
-    def addresses(self, counterparty: str) -> list[Row]:
-        """List the saved doors of a sender -> [{Ref, Description}]."""
-        properties = {"Ref": counterparty, "CounterpartyProperty": "Sender"}
+    def counterparty_update(self, properties: Mapping[str, Any]) -> Row:
+        """Change a company (`Ref`, CityRef, ...) -> its row. The same again is the same."""
+        return _only(self.call("Counterparty", "update", properties, changes=False), "Counterparty.update", Retry)
+
+    def counterparty_delete(self, ref: str) -> list[Row]:
+        """Delete a company -> [{Ref}]."""
+        return self.call("Counterparty", "delete", {"Ref": ref})
+
+    def addresses(self, counterparty: str, role: str = "Sender") -> list[Row]:
+        """List the saved doors of a counterparty -> [{Ref, Description}]."""
+        properties = {"Ref": counterparty, "CounterpartyProperty": role}
         return self.call("Counterparty", "getCounterpartyAddresses", properties)
 
     def options(self, counterparty: str) -> Row:
@@ -155,6 +167,14 @@ class Client:
     def contact_save(self, properties: Mapping[str, Any]) -> Row:
         """Save a contact person -> {Ref, Description}; the same again is the same Ref."""
         return _only(self.call("ContactPerson", "save", properties, changes=False), "ContactPerson.save", Retry)
+
+    def contact_update(self, properties: Mapping[str, Any]) -> Row:
+        """Change a contact person (`Ref`) -> its row. The same again is the same."""
+        return _only(self.call("ContactPerson", "update", properties, changes=False), "ContactPerson.update", Retry)
+
+    def contact_delete(self, ref: str) -> list[Row]:
+        """Delete a contact person -> [{Ref}]."""
+        return self.call("ContactPerson", "delete", {"Ref": ref})
 
     # --- returns, redirects, changes ------------------------------------------------------------
 
@@ -191,6 +211,11 @@ class Client:
     def registers(self) -> list[Row]:
         """List registers -> [{Ref, Number, DateTime}]."""
         return self.call("ScanSheet", "getScanSheetList", {})
+
+    def register(self, ref: str, counterparty: str) -> Row:
+        """Read one register -> {Ref, Number, DateTime, Count, ..}; counterparty: the sender's ref."""
+        properties = {"Ref": ref, "CounterpartyRef": counterparty}
+        return _only(self.call("ScanSheet", "getScanSheet", properties), "ScanSheet.getScanSheet", Retry)
 
     def register_remove(self, refs: list[str], register: str) -> list[Row]:
         """Take waybills out of a register."""

@@ -19,6 +19,8 @@ from plugins.novaposhta.codes import STATUSES
 from plugins.novaposhta.desk import Desk
 from plugins.novaposhta.directory import Directory
 
+#: records that can't be read one by one: their ref is all there is to know
+_NAMED_BY_REF = ("counterparty", "contact", "address")
 _MORE_PARCEL_FIELDS = ("status_code", "status_text", "branch_number", "return_number")
 
 
@@ -109,6 +111,8 @@ class NovaPoshta(Connector):
         """Find waybills by marker, number, phone, since; other records as their `find` or `list` action does."""
         if record == "parcel":
             return waybills.find(self._desk, by, limit)
+        if record in _NAMED_BY_REF and by.get("ref"):
+            return [{"id": str(by["ref"]), "ref": str(by["ref"])}]
         name = next((name for name in (f"{record}.find", f"{record}.list") if name in HANDLERS), None)
         if name is None:
             raise Refused(f"plugin {self.name} can't search for {record}")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hub.errors import Refused
 from plugins.novaposhta.schemas import vendor_phone
 
 _APOSTROPHES = re.compile(r"[`´’ʼ‘′]")
@@ -65,6 +66,27 @@ def read(values: Mapping[str, Any]) -> tuple[Recipient | None, dict[str, str]]:
     elif phone is None:
         problems["phone"] = f"recipient phone {raw!r} is not a Ukrainian number (380XXXXXXXXX)"
     return (Recipient(name, phone), problems) if name and phone else (None, problems)
+
+
+def changes(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the properties that change a saved person; what isn't given isn't named. `Refused` for what can't be."""
+    problems: dict[str, str] = {}
+    out: dict[str, str] = {}
+    if any(values.get(key) for key in ("name", "first_name", "last_name")):
+        if values.get("name") or (values.get("first_name") and values.get("last_name")):
+            if name := _name(values, problems):
+                out = {"FirstName": name.first, "LastName": name.last, "MiddleName": name.middle}
+        else:
+            problems["name"] = "give surname and first name together"
+    if values.get("phone") and (phone := vendor_phone(values["phone"])):
+        out["Phone"] = phone
+    elif values.get("phone"):
+        problems["phone"] = f"phone {values['phone']!r} is not a Ukrainian number (380XXXXXXXXX)"
+    if values.get("email"):
+        out["Email"] = str(values["email"])
+    if problems:
+        raise Refused(f"the person can't be changed: {'; '.join(problems.values())}", problems)
+    return out
 
 
 def _name(values: Mapping[str, Any], problems: dict[str, str]) -> Name | None:

@@ -1,4 +1,4 @@
-"""Actions beside parcels: returns, redirects, changes, registers, the address book, directories, any method.
+"""Actions beside parcels: returns, redirects, changes, registers, directories, any method.
 
 Each: (desk, action) -> Done. Small words are ours, what begins with a capital letter goes to the vendor verbatim.
 """
@@ -166,6 +166,17 @@ def register_list(desk: Desk, action: Action) -> Done:
     )
 
 
+def register_read(desk: Desk, action: Action) -> Done:
+    """Read one register (`register`, its ref): number, day, count of its waybills."""
+    ref = str(action.values.get("register") or action.find.get("register") or action.id)
+    if not GUID.fullmatch(ref):
+        raise Refused(f"{action.name} needs `register`, the register's ref", {"register": "missing"})
+    owner = str((desk.settings.get("sender") or {}).get("counterparty") or "")
+    row = desk.client.register(ref, owner)
+    result = {**row, "id": ref, "ref": ref, "number": row.get("Number"), "count": row.get("Count")}
+    return Done(result={**result, "at": dates.instant_text(row.get("DateTime"))}, id=ref)
+
+
 def register_remove(desk: Desk, action: Action) -> Done:
     """Take waybills (`refs`) out of a register (`register`)."""
     need(action, "register")
@@ -198,66 +209,6 @@ def _register(row: Row) -> Done:
     return Done(
         result={"id": ref, "ref": ref, "number": row.get("Number"), "date": dates.day_text(row.get("Date"))}, id=ref
     )
-
-
-# --- the address book ---------------------------------------------------------------------------
-
-
-def counterparty_create(desk: Desk, action: Action) -> Done:
-    """Save a private person (`name`, `phone`) or a company (`edrpou`); the same again is the same ref."""
-    values = action.values
-    outgoing.known(values, ("name", "first_name", "last_name", "middle_name", "phone", "email", "edrpou"), action.name)
-    if values.get("edrpou") or values.get("EDRPOU"):
-        properties = {"CounterpartyType": "Organization", "CounterpartyProperty": "Recipient"}
-        properties["EDRPOU"] = str(values.get("edrpou") or values.get("EDRPOU"))
-        row = desk.client.counterparty_save(properties | outgoing.native(values))
-        return Done(result={"ref": row.get("Ref"), "name": row.get("Description")}, id=str(row.get("Ref") or ""))
-    person, problems = recipient.read(values)
-    outgoing.refuse("the person can't be saved", problems)
-    assert person is not None
-    extra = {"Email": str(values["email"])} if values.get("email") else {}
-    row = desk.client.counterparty_save(person.properties() | extra | outgoing.native(values))
-    refs = outgoing.receiver(person, row)
-    return Done(result={"ref": refs["Recipient"], "contact": refs["ContactRecipient"]}, id=refs["Recipient"])
-
-
-def counterparty_list(desk: Desk, action: Action) -> Done:
-    """List counterparties: CounterpartyProperty Sender | Recipient | ThirdPerson, FindByString, Page."""
-    asked = {"CounterpartyProperty": "Recipient", "Page": "1", **outgoing.native({**action.find, **action.values})}
-    return _rows(desk.client.counterparties(asked))
-
-
-def contact_create(desk: Desk, action: Action) -> Done:
-    """Save a contact person of a counterparty (`counterparty`, `name`, `phone`); the same again is the same ref."""
-    need(action, "counterparty")
-    person, problems = recipient.read(action.values)
-    outgoing.refuse("the contact can't be saved", problems)
-    assert person is not None
-    names = ("FirstName", "LastName", "MiddleName", "Phone")
-    properties = {name: value for name, value in person.properties().items() if name in names}
-    properties["CounterpartyRef"] = str(action.values["counterparty"])
-    row = desk.client.contact_save(properties | outgoing.native(action.values))
-    return Done(result={"ref": row.get("Ref"), "name": row.get("Description")}, id=str(row.get("Ref") or ""))
-
-
-def address_create(desk: Desk, action: Action) -> Done:
-    """Save a door of a counterparty (`counterparty`, `city`, `street`, `house`, `flat`); the same is the same ref."""
-    need(action, "counterparty", "street", "house")
-    values = action.values
-    street = str(values["street"])
-    if not GUID.fullmatch(street):
-        need(action, "city")
-        city = desk.directory.city(desk.client, str(values["city"]), branch_wanted=False)
-        street = desk.directory.street(desk.client, city, street)
-    properties = {
-        "CounterpartyRef": str(values["counterparty"]),
-        "StreetRef": street,
-        "BuildingNumber": str(values["house"]),
-        "Flat": str(values.get("flat") or ""),
-        "Note": str(values.get("note") or ""),
-    }
-    row = desk.client.address_save(properties | outgoing.native(values))
-    return Done(result={"ref": row.get("Ref"), "name": row.get("Description")}, id=str(row.get("Ref") or ""))
 
 
 # --- directories --------------------------------------------------------------------------------

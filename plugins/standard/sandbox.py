@@ -26,9 +26,9 @@ class StandardSandbox(Sandbox):
         """Start with nothing received, answering 200."""
         self.data.update(received=[], repeats=0, answer={"status": 200, "json": {"ok": True}}, answers=[])
 
-    def credentials(self) -> dict[str, str]:
+    def credentials(self) -> dict[str, Any]:
         """Return settings for a `standard` connection that sends here."""
-        return {"base_url": self.base_url, "secrets": f'["{SECRET}"]'}
+        return {"base_url": self.base_url, "secrets": [SECRET]}
 
     def routes(self) -> None:
         """Add the receiver and the switch for its answers."""

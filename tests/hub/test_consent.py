@@ -11,7 +11,7 @@ from hub.errors import AuthFailed, Rejected, Retry
 from hub.model import Request
 from hub.web import make_state
 from tests.hub.fakes import Box
-from tests.hub.wild import Wild
+from tests.hub.wild import Wild, receipts
 
 
 def test_consent_begins_with_a_state_and_ends_with_it(box: Box, web: FlaskClient) -> None:
@@ -65,5 +65,19 @@ def test_consent_is_for_connections_that_have_one(box: Box, web: FlaskClient) ->
     assert web.get("/oauth/nobody").status_code == 404
     assert web.get("/oauth/site").status_code == 404
     assert web.post("/oauth/site", data=b"x").status_code == 404
-    assert web.get("/oauth/wild?x=1").status_code == 400
+    assert web.get("/oauth/nobody?x=1").status_code == 404
     assert web.post("/oauth/wild", data=b"x" * 1_000_001).status_code == 413
+
+
+def test_a_vendors_message_at_this_address_is_received_like_any_other(box: Box, web: FlaskClient) -> None:
+    """That the integration was switched off is told here by some; it must not be taken for a consent."""
+    Wild.acts["consent"] = lambda _: pytest.fail("no consent was given")  # type: ignore[dict-item, return-value]
+    assert web.get("/oauth/wild?signature=x&account_id=1").status_code == 202
+    assert receipts(box) == 1
+
+    def refuse(_: Request) -> None:
+        raise Rejected(403, "not genuine")
+
+    Wild.acts["verify"] = refuse
+    assert web.get("/oauth/wild?signature=y&account_id=1").status_code == 400
+    assert receipts(box) == 1

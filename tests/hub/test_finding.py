@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub import handwork
 from hub.config import load
 from hub.connector import Mention
-from hub.errors import Refused
+from hub.errors import Refused, Retry
 from hub.model import Action
 from hub.plugins import Plugins
-from tests.hub.fakes import PLUGINS, WORLDS, Box, form
+from tests.hub.fakes import PLUGINS, WORLDS, Box, Source, form
 
 HEAD = """
 hub: {region: UA, unrouted: ignore}
@@ -181,3 +184,57 @@ def test_what_routes_mention_reaches_the_connector(tmp_path: Path) -> None:
     stages = {(one.code, one.beside) for one in mentions["crm"] if one.kind == "stage"}
     assert stages == {("C5:NEW", ("C5:WON",)), ("C5:WON", ("C5:NEW",))}
     assert mentions["crm"][0] == Mention("stage", "deal", "C5:WON", "hub.yaml:13 routes[0].stage", ("C5:NEW",))
+
+
+def test_a_new_route_sees_old_messages_and_nothing_is_done_twice(tmp_path: Path) -> None:
+    old = "  - {name: old, on: site.form.submitted, do: crm.comment.create, set: {TEXT: old}}\n"
+    new = "  - {name: new, on: site.form.submitted, do: crm.comment.create, set: {TEXT: new}}\n"
+    box = Box(tmp_path, HEAD + old).start()
+    box.send(form())
+    box.settle()
+    box.close()
+    box = Box(tmp_path, HEAD + old + new).start()
+    with box.store.write() as db:
+        handwork.replay(db, 1)
+    box.settle()
+    assert [one["TEXT"] for one in WORLDS["crm"].of("comment")] == ["new"], "the old one was written by the first hub"
+    assert len(box.events()) == 1 and [one["route"] for one in box.deliveries()] == ["old", "new"]
+    box.close()
+
+
+def test_a_run_ends_where_what_it_is_for_has_changed(hub: Callable[[str], Box]) -> None:
+    """The first step waited too long; the steps after it would speak of what was never made."""
+    box = hub(
+        """
+  - name: waybill
+    on: site.deal.stage_changed
+    when: {deal.title: ship it}
+    steps:
+      - {do: crm.note.create, set: {TEXT: made}, as: made}
+      - {do: crm.comment.create, set: {TEXT: "number {{ made.id }}"}}
+"""
+    )
+
+    class Reads(Source):
+        def get(self, record: str, id: str) -> dict[str, Any]:
+            return {"id": id, "title": "wait"}
+
+    def away(action: Action) -> None:
+        raise Retry("away")
+
+    WORLDS["crm"].fail = away
+    deal = {"deal": {"id": "1", "title": "ship it"}}
+    box.send({"type": "deal.stage_changed", "subject": "deal:1", "record": deal})
+    for _ in range(1000):
+        if [one for one in box.deliveries() if one["tries"]]:
+            break
+        threading.Event().wait(0.01)
+    box.config.connections["site"] = dataclasses.replace(box.config.connections["site"], connector=Reads)
+    box.runtime._connectors.clear()
+    WORLDS["crm"].fail = lambda action: None
+    with box.store.write() as db:
+        db.run("UPDATE delivery SET created_at = created_at - 3600")
+        db.run("UPDATE line SET due = 0")
+    box.settle()
+    assert [(one["action"], one["state"]) for one in box.deliveries()] == [("note.create", "skipped")]
+    assert "no_longer" in box.deliveries()[0]["reason"]

@@ -94,5 +94,9 @@ WRONG_TOKEN = Letter(
     "an event of a stranger's portal",
     SAMPLES.pairs("ONCRMDEALUPDATE-outgoing-minimal.webhook.txt", {"auth[application_token]": "somebody_elses_token"}),
 )
-UNKNOWN_EVENT = Letter("crm", "an event nobody has described", SAMPLES.body("ONCRMDYNAMICITEMUPDATE.webhook.txt"))
+UNKNOWN_EVENT = Letter(
+    "crm",
+    "an event nobody has described",
+    SAMPLES.pairs("ONCRMDYNAMICITEMUPDATE.webhook.txt", {"event": "ONCRMREQUISITEUPDATE"}),
+)
 GONE_DEAL = Letter("crm", "news of a deal that is gone", SAMPLES.body("ONCRMDEALADD-to-outgoing-webhook.webhook.txt"))

@@ -9,7 +9,8 @@ What a test can do to it beyond the base's `/_sandbox/fault|state|reset`:
 * `POST /_sandbox/install_app` `{"url"}` installs the application: ONAPPINSTALL with tokens goes to `url`
 * `POST /_sandbox/app` `{"redirect_uri"}` sets where /oauth/authorize/ sends the browser
 * `POST /_sandbox/ui` `{"method", "params", "user_id"}` acts as a person in the UI: no limits, events go out
-* `POST /_sandbox/operator` `{"connector", "line", "chat", "text", "user_id"}` answers a client in an open line
+* `POST /_sandbox/operator` `{"connector", "line", "chat", "text", "files", "user_id"}` answers a client in an open
+  line; with `"act"` edit or delete (`"message_id"`), close, switch_off or delete_line
 * `POST /_sandbox/emit` `{"event", "data"}` sends any other event (ONEXTERNALCALLSTART, ONSESSIONSTART, ...)
 
 Limits, latency and the clock are arguments of the constructor.
@@ -27,13 +28,16 @@ from flask import Response, jsonify, redirect, request
 from hub import sandbox as base
 from plugins.bitrix24.sandbox import (  # noqa: F401 - importing registers the methods
     binds,
+    chats,
     crm,
     directory,
     duplicates,
     extras,
     items,
     notes,
+    notices,
     openlines,
+    smart,
     tasks,
     telephony,
 )
@@ -63,6 +67,7 @@ _ERRORS: dict[str, tuple[str, str, int]] = {
     "operating_limit": TOO_LONG,
     "internal_error": ("INTERNAL_SERVER_ERROR", "Internal server error", 500),
     "overload": ("OVERLOAD_LIMIT", "REST API is blocked due to overload", 503),
+    "inactive_line": ("NOT_ACTIVE_LINE", "Линия c таким ID неактивна или не существует", 400),
     "access_denied": ("ACCESS_DENIED", "Access denied!", 403),
 }
 _EVENT_FAULTS = ("drop_event", "duplicate_event")
@@ -137,6 +142,7 @@ class Bitrix24Sandbox(base.Sandbox):
         return shown | {
             "comments": [notes.comment_row(each) for each in portal.comments.values()],
             "activities": [notes.activity_row(each) for each in portal.activities.values()],
+            "items": [smart.shown(each) for each in portal.items.values()],
             "tasks": [
                 tasks.task_row(Call(portal, ""), each) | {"ufCrmTask": each["UF_CRM_TASK"]}
                 for each in portal.tasks.values()
@@ -144,6 +150,11 @@ class Bitrix24Sandbox(base.Sandbox):
             "notifications": portal.notifications,
             "messages": portal.messages,
             "deliveries": portal.deliveries,
+            "readings": portal.readings,
+            "chats": [
+                {"connector": key[0], "line": key[1], "chat": key[2], **talk} for key, talk in portal.chats.items()
+            ],
+            "lines": list(portal.lines.values()),
             "connectors": portal.connectors,
             "external_calls": list(portal.calls.values()),
             "triggers": portal.triggers,
@@ -335,7 +346,7 @@ class Bitrix24Sandbox(base.Sandbox):
         with self.lock:
             try:
                 call = Call(self.portal, "operator", body, int(body.get("user_id") or 1), "ui")
-                return jsonify(openlines.operator_answers(call))
+                return jsonify(chats.operator_acts(call))
             except RestError as error:
                 return jsonify(error.body()), error.status
 

@@ -56,6 +56,18 @@ def _stage_type(entity: str, name: str, prefix: str, type_id: int, finals: tuple
 @method("crm.category.list")
 def categories(call: Call) -> Any:
     """List pipelines; deals have them, the default one is 0."""
+    if as_id(call.need("entityTypeId")) == seed.SMART_PROCESS:
+        rows = [
+            {
+                "id": number,
+                "name": f"Ремонт {number}",
+                "sort": 500,
+                "entityTypeId": seed.SMART_PROCESS,
+                "isDefault": flag,
+            }
+            for number, flag in zip(seed.SMART_STAGES, "YN", strict=True)
+        ]
+        return Listing({"categories": rows}, len(rows))
     if as_id(call.need("entityTypeId")) != TYPE_IDS["deal"]:
         raise RestError("NOT_FOUND", "Смарт-процесс не найден")
     rows = [
@@ -74,6 +86,9 @@ def owner_types(call: Call) -> Any:
         {"ID": number, "NAME": names[kind.upper()][0], "SYMBOL_CODE": kind.upper()}
         | {"SYMBOL_CODE_SHORT": names[kind.upper()][1]}
         for number, kind in KINDS.items()
+    ] + [
+        {"ID": seed.SMART_PROCESS, "NAME": "Ремонт", "SYMBOL_CODE": f"DYNAMIC_{seed.SMART_PROCESS}"}
+        | {"SYMBOL_CODE_SHORT": f"T{seed.SMART_PROCESS:x}"}
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from plugins.bitrix24.sandbox import records
+from plugins.bitrix24.sandbox import records, smart
 from plugins.bitrix24.sandbox.fields import FM_TYPES, KINDS, TYPE_IDS, Field, describe
 from plugins.bitrix24.sandbox.query import item_filter, ordered
 from plugins.bitrix24.sandbox.values import show_item
@@ -101,6 +101,8 @@ def _checked(write: Callable[[], Any]) -> Any:
 @method("crm.item.add")
 def add(call: Call) -> Any:
     """Create an item; on add only a list in `fm` is read, a string is dropped silently."""
+    if smart.owns(call):
+        return smart.add(call)
     kind = _kind(call)
     values = _values(call, kind)
     record = _checked(lambda: records.create(call, kind, values))
@@ -110,6 +112,8 @@ def add(call: Call) -> Any:
 @method("crm.item.update")
 def update(call: Call) -> Any:
     """Change an item; if nothing changes nothing is saved and no event goes out."""
+    if smart.owns(call):
+        return smart.update(call)
     kind = _kind(call)
     record, values = _record(call, kind), _values(call, kind)
 
@@ -124,6 +128,8 @@ def update(call: Call) -> Any:
 @method("crm.item.get")
 def get(call: Call) -> Any:
     """Show one item."""
+    if smart.owns(call):
+        return smart.get(call)
     kind = _kind(call)
     return {"item": _shown(call, kind, _record(call, kind))}
 
@@ -131,6 +137,8 @@ def get(call: Call) -> Any:
 @method("crm.item.delete")
 def delete(call: Call) -> Any:
     """Delete an item; the result is an empty array."""
+    if smart.owns(call):
+        return smart.delete(call)
     kind = _kind(call)
     records.remove(call, kind, _record(call, kind))
     return []
@@ -139,6 +147,8 @@ def delete(call: Call) -> Any:
 @method("crm.item.list")
 def listing(call: Call) -> Listing:
     """List items; `fm` comes only when everything is selected and cannot be named."""
+    if smart.owns(call):
+        return smart.listing(call)
     kind = _kind(call)
     named = _names(call, kind)
     accepts = item_filter(kind, named, call.table("filter"))
@@ -158,6 +168,8 @@ def _chosen(item: dict[str, Any], select: list[str]) -> dict[str, Any]:
 @method("crm.item.fields")
 def fields(call: Call) -> Any:
     """Describe the fields; `upperName` is the name in the old methods."""
+    if smart.owns(call):
+        return smart.fields(call)
     kind = _kind(call)
     rows = {name: describe(kind, field) | {"upperName": field.name} for name, field in _names(call, kind).items()}
     return {"fields": rows | ({} if kind == "deal" else {"fm": _fm_field()})}

@@ -1,164 +1,152 @@
-"""Open Lines connectors (imconnector.*) and notifications to employees (im.notify.*)."""
+"""Open lines and the connectors that bring channels into them (imconnector.register ... status).
+
+The pages name `imopenlines` as the scope of these methods; the events need `imconnector`.
+https://apidocs.bitrix24.ru/api-reference/imopenlines/imconnector/index.html
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from plugins.bitrix24.sandbox.words import Call, RestError, as_id, as_list, is_yes, method
+from plugins.bitrix24.sandbox.words import Call, RestError, as_map, is_yes, method
 
-# --- notifications ---------------------------------------------------------------------------------
-
-
-def _notify(call: Call) -> Any:
-    user_id = as_id(call.get("USER_ID") or call.get("to"))
-    if not user_id:
-        raise RestError("USER_ID_EMPTY", "User ID can't be empty")
-    message = call.get("MESSAGE")
-    if not message:
-        raise RestError("MESSAGE_EMPTY", "Message can't be empty")
-    if call.via == "hook" and call.get("TAG") and not call.get("CLIENT_ID"):
-        raise RestError("CLIENT_ID_EMPTY", "Client ID can't be empty")
-    number = call.portal.next_id("notify")
-    row = {"id": number, "user_id": user_id, "message": str(message), "tag": call.get("TAG")}
-    call.portal.notifications.append(row)
-    return number
+#: connectors every portal has beside those of apps
+_BUILT_IN = {"livechat": "Онлайн-чат", "network": "Битрикс24.Network"}
 
 
-for _name in ("im.notify.system.add", "im.notify.personal.add", "im.notify"):
-    method(_name, scope="im")(_notify)
-
-
-# --- Open Lines connectors -------------------------------------------------------------------------
-
-
-@method("imconnector.register", scope="imconnector", app_only=True)
+@method("imconnector.register", scope="imopenlines", app_only=True)
 def register_connector(call: Call) -> Any:
-    """Register a connector; a bad request is answered with HTTP 200 and `result.result` false."""
-    for name, code in (
-        ("ID", "CONNECTOR_ID_REQUIRED"),
-        ("NAME", "NAME_REQUIRED"),
-        ("ICON", "ICON_REQUIRED"),
-        ("PLACEMENT_HANDLER", "NO_PLACEMENT_HANDLER"),
+    """Register a connector, or bring one up to date; a bad request is answered with HTTP 200 and `result` false."""
+    for given, code in (
+        (call.get("ID"), "CONNECTOR_ID_REQUIRED"),
+        (call.get("NAME"), "NAME_REQUIRED"),
+        (as_map(call.get("ICON")).get("DATA_IMAGE"), "ICON_REQUIRED"),
+        (call.get("PLACEMENT_HANDLER"), "NO_PLACEMENT_HANDLER"),
     ):
-        if not call.get(name):
-            return {"result": False, "error": code, "error_description": f"Не указан параметр {name}"}
+        if not given or not isinstance(given, str):
+            return _no(code, "Не указан обязательный параметр")
     connector = str(call.get("ID")).lower()
-    call.portal.connectors[connector] = {"name": call.get("NAME"), "lines": {}, "data": {}}
+    if "." in connector:
+        return _no("APPLICATION_REGISTRATION_ERROR_POINT", "В идентификаторе коннектора недопустимо использовать точку")
+    if connector in _BUILT_IN:
+        return _no("APPLICATION_REGISTRATION_ERROR", "Ошибка регистрации приложения")
+    known = call.portal.connectors.setdefault(connector, {"lines": {}, "data": {}})
+    known |= {"name": call.get("NAME"), "handler": call.get("PLACEMENT_HANDLER"), "icon": call.get("ICON")}
+    known |= {
+        name.lower(): is_yes(call.get(name, default))
+        for name, default in (
+            ("EDIT_INTERNAL_MESSAGES", True), ("DEL_INTERNAL_MESSAGES", True), ("NEED_SIGNATURE", True),
+            ("NEED_SYSTEM_MESSAGES", True), ("NEWSLETTER", True), ("CHAT_GROUP", False),
+        )
+    }  # fmt: skip
     return {"result": True}
 
 
-@method("imconnector.activate", scope="imconnector", app_only=True)
+@method("imconnector.unregister", scope="imopenlines", app_only=True)
+def unregister_connector(call: Call) -> Any:
+    """Remove a connector of the app's own."""
+    if call.portal.connectors.pop(str(call.get("ID") or "").lower(), None) is None:
+        return _no("APPLICATION_UNREGISTRATION_ERROR", "Ошибка снятия регистрации приложения")
+    return {"result": True}
+
+
+def _no(code: str, text: str) -> dict[str, Any]:
+    return {"result": False, "error": code, "error_description": text}
+
+
+@method("imconnector.list", scope="imopenlines", app_only=True)
+def list_connectors(call: Call) -> Any:
+    """List the portal's connectors, built-in ones among them: id and name."""
+    return _BUILT_IN | {name: each["name"] for name, each in call.portal.connectors.items()}
+
+
+@method("imconnector.activate", scope="imopenlines", app_only=True)
 def activate_connector(call: Call) -> Any:
     """Switch a connector on or off on a line."""
-    _arguments(call, "CONNECTOR", "LINE", "ACTIVE")
-    connector = _connector(call)
-    connector["lines"][str(call.get("LINE"))] = is_yes(call.get("ACTIVE"))
+    arguments(call, "CONNECTOR", "LINE", "ACTIVE")
+    connector_of(call)["lines"][str(call.get("LINE"))] = is_yes(call.get("ACTIVE"))
     return True
 
 
-@method("imconnector.status", scope="imconnector", app_only=True)
+@method("imconnector.status", scope="imopenlines", app_only=True)
 def connector_status(call: Call) -> Any:
-    """Show how a connector stands on a line."""
-    _arguments(call, "CONNECTOR", "LINE")
-    line = str(call.get("LINE"))
-    connector = _connector(call)
-    active = connector["lines"].get(line, False)
-    flags = {"CONFIGURED": active, "STATUS": active, "ERROR": False}
-    return {"LINE": line, "CONNECTOR": str(call.get("CONNECTOR")).lower(), **flags}
+    """Show how a connector stands on a line; without LINE it is asked about line 0, where nothing is on."""
+    arguments(call, "CONNECTOR")
+    line, name = str(call.get("LINE") or "0"), str(call.get("CONNECTOR")).lower()
+    connector = call.portal.connectors.get(name) or {"lines": {}, "data": {}}
+    active = bool(connector["lines"].get(line)) and line_is_active(call, line)
+    flags = {"ERROR": False, "CONFIGURED": line in connector["data"], "STATUS": active}
+    return {"LINE": line, "CONNECTOR": name, **flags}
 
 
-@method("imconnector.connector.data.set", scope="imconnector", app_only=True)
+@method("imconnector.connector.data.set", scope="imopenlines", app_only=True)
 def set_connector_data(call: Call) -> Any:
-    """Say where the channel is to be found."""
-    _arguments(call, "CONNECTOR", "LINE", "DATA")
-    _connector(call)["data"][str(call.get("LINE"))] = call.get("DATA")
+    """Say where the channel is to be found; the whole is written over."""
+    arguments(call, "CONNECTOR", "LINE", "DATA")
+    connector_of(call)["data"][str(call.get("LINE"))] = call.get("DATA")
     return True
 
 
-@method("imconnector.send.messages", scope="imconnector", app_only=True)
-def send_messages(call: Call) -> Any:
-    """Take a client's messages; each is judged by itself and the answer stays HTTP 200."""
-    _arguments(call, "CONNECTOR", "LINE", "MESSAGES")
-    _active_line(call)
-    results = [_take_message(call, each) for each in as_list(call.get("MESSAGES"))]
-    return {"SUCCESS": True, "DATA": {"RESULT": results}}
+@method("imopenlines.config.list.get", scope="imopenlines")
+def list_lines(call: Call) -> Any:
+    """List open lines by filter, with the chosen fields."""
+    params = as_map(call.get("PARAMS"))
+    wanted = as_map(params.get("filter"))
+    rows = [row for row in call.portal.lines.values() if all(str(row.get(k)) == str(v) for k, v in wanted.items())]
+    select = [str(each) for each in params.get("select") or []]
+    return [{name: value for name, value in row.items() if not select or name in select} for row in rows]
 
 
-def _take_message(call: Call, entry: Any) -> dict[str, Any]:
-    entry = entry if isinstance(entry, dict) else {}
-    user, message, chat = (entry.get(part) or {} for part in ("user", "message", "chat"))
-    errors = [f"{name}.id is required" for name, part in (("user", user), ("chat", chat)) if not part.get("id")]
-    if not message.get("text") and not message.get("files"):
-        errors.append("message is empty")
-    shown = {"user": str(user.get("id") or ""), "message": message, "chat": chat}
-    if errors:
-        return shown | {"SUCCESS": False, "ERRORS": errors}
-    portal, connector, line = call.portal, str(call.get("CONNECTOR")).lower(), str(call.get("LINE"))
-    key = (connector, line, str(chat["id"]))
-    if key not in portal.chats:
-        number = portal.next_id("chat")
-        portal.chats[key] = {"session": str(number), "chat_id": str(number + 500), "user": str(user["id"])}
-    session = portal.chats[key]
-    kept = {"id": portal.next_id("message"), "connector": connector, "line": line, "chat": str(chat["id"])}
-    portal.messages.append(kept | {"user": user, "message": message})
-    return {
-        "user": session["session"],
-        "message": {"id": message.get("id"), "date": {}, "text": message.get("text"), "files": []},
-        "chat": chat,
-        "extra": {"skip_phone_validate": user.get("skip_phone_validate", "N"), "disable_tracker": "Y"},
-        "SUCCESS": True,
-        "session": {"ID": session["session"], "CHAT_ID": session["chat_id"]},
-    }
+# --- shared with the chats ---------------------------------------------------------------------------
 
 
-@method("imconnector.send.status.delivery", scope="imconnector", app_only=True)
-def report_delivery(call: Call) -> Any:
-    """Take a delivery report: `im`, `message.id` (a list) and `chat` are all needed."""
-    _arguments(call, "CONNECTOR", "LINE", "MESSAGES")
-    _active_line(call)
-    for entry in as_list(call.get("MESSAGES")):
-        message = entry.get("message") if isinstance(entry, dict) else None
-        ids = message.get("id") if isinstance(message, dict) else None
-        if not isinstance(ids, list) or not entry.get("im") or not entry.get("chat"):
-            raise RestError("ERROR_ARGUMENT", "Argument 'MESSAGES' is null or empty")
-        call.portal.deliveries.append(entry)
-    return {"SUCCESS": True, "DATA": []}
-
-
-def _arguments(call: Call, *names: str) -> None:
+def arguments(call: Call, *names: str) -> None:
+    """Insist on parameters the way these methods do."""
     for name in names:
         if call.get(name) in (None, "", [], {}):
             raise RestError("ERROR_ARGUMENT", f"Argument '{name}' is null or empty")
 
 
-def _connector(call: Call) -> dict[str, Any]:
+def connector_of(call: Call) -> dict[str, Any]:
+    """Return the connector a call is about."""
     found = call.portal.connectors.get(str(call.get("CONNECTOR")).lower())
     if found is None:
-        raise RestError("IMCONNECTOR_NO_CORRECT_PROVIDER", "Не удалось найти подходящий провайдер")
+        raise RestError(
+            "IMCONNECTOR_NO_CORRECT_PROVIDER", "Не удалось найти подходящий провайдер для коннектора"
+        )  # fmt: skip
     return found
 
 
-def _active_line(call: Call) -> None:
-    if not _connector(call)["lines"].get(str(call.get("LINE"))):
-        raise RestError("NOT_ACTIVE_LINE", "Линия неактивна")
+def line_is_active(call: Call, line: str) -> bool:
+    """Tell whether a line exists and is switched on."""
+    return bool(call.portal.lines.get(line, {}).get("ACTIVE") == "Y")
 
 
-def operator_answers(call: Call) -> Any:
-    """Let a person answer a client in an open line: ONIMCONNECTORMESSAGEADD goes to the application.
+def active_line(call: Call) -> None:
+    """Insist that the connector is on on this line."""
+    line = str(call.get("LINE"))
+    if not connector_of(call)["lines"].get(line) or not line_is_active(call, line):
+        raise RestError("NOT_ACTIVE_LINE", "Линия c таким ID неактивна или не существует")
 
-    The text carries the operator's name in BB-code, as the portal sends it.
-    """
+
+# --- what an administrator does ------------------------------------------------------------------------
+
+
+def switch_off(call: Call) -> Any:
+    """Take a connector off a line in the Contact Center: ONIMCONNECTORSTATUSDELETE."""
     connector, line = str(call.get("connector")).lower(), str(call.get("line"))
-    chat = call.portal.chats.get((connector, line, str(call.get("chat"))))
-    if chat is None:
-        raise RestError("NOT_FOUND", "Chat is not found")
-    number = call.portal.next_id("message")
-    name = call.portal.user_name(call.user_id)
-    message = {
-        "im": {"chat_id": chat["chat_id"], "message_id": number},
-        "message": {"user_id": call.user_id, "text": f"[b]{name}:[/b] [br]{call.get('text')}"},
-        "chat": {"id": call.get("chat")},
-    }
-    data = {"CONNECTOR": connector, "LINE": line, "MESSAGES": [message]}
-    call.tell("ONIMCONNECTORMESSAGEADD", data, number)
-    return {"message_id": number}
+    known = call.portal.connectors.get(connector)
+    if known is None or not known["lines"].pop(line, False):
+        raise RestError("NOT_FOUND", "Connector is not on this line")
+    known["data"].pop(line, None)
+    call.tell("ONIMCONNECTORSTATUSDELETE", {"connector": connector, "line": line}, None)
+    return {"switched_off": line}
+
+
+def delete_line(call: Call) -> Any:
+    """Delete an open line: ONIMCONNECTORLINEDELETE, whose data is the bare id."""
+    line = str(call.get("line"))
+    if call.portal.lines.pop(line, None) is None:
+        raise RestError("NOT_FOUND", "Line is not found")
+    call.tell("ONIMCONNECTORLINEDELETE", line, None)
+    return {"deleted": line}

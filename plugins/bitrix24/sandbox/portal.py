@@ -20,6 +20,7 @@ _FIRST_IDS = {
     "lead": 1001,
     "deal": 2001,
     "contact": 3001,
+    "item": 1,
     "company": 4001,
     "activity": 5001,
     "comment": 6001,
@@ -45,6 +46,7 @@ class Portal:
         self.clock, self.events, self.access = clock, events, access
         self._ids = {what: count(first) for what, first in _FIRST_IDS.items()}
         self.records: dict[str, dict[int, dict[str, Any]]] = {kind: {} for kind in TYPE_IDS}
+        self.items: dict[int, dict[str, Any]] = {}
         self.comments: dict[int, dict[str, Any]] = {}
         self.activities: dict[int, dict[str, Any]] = {}
         self.tasks: dict[int, dict[str, Any]] = {}
@@ -54,6 +56,8 @@ class Portal:
         self.chats: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.messages: list[dict[str, Any]] = []
         self.deliveries: list[dict[str, Any]] = []
+        self.readings: list[dict[str, Any]] = []
+        self.lines = {number: {"ID": number, "LINE_NAME": name, "ACTIVE": "Y"} for number, name in seed.LINES.items()}
         self.notifications: list[dict[str, Any]] = []
         self.triggers: list[dict[str, Any]] = []
         self.traces: list[dict[str, Any]] = []

@@ -8,6 +8,9 @@ _SYSTEM = {"NEW": "", "WON": "S", "LOSE": "F", "CONVERTED": "S", "JUNK": "F"}
 _FAILED = ("LOSE", "APOLOGY", "JUNK")
 _COLORS = {"S": "#7BD500", "F": "#FF5752", "": "#39A8EF"}
 
+#: open lines
+LINES = {"1": "Відкрита лінія", "107": "Лінія підтримки"}
+
 #: pipeline -> (name, sort, stages in their order)
 PIPELINES: dict[int, tuple[str, int, dict[str, str]]] = {
     0: (
@@ -108,6 +111,22 @@ DIRECTORIES: dict[str, tuple[str, dict[str, str]]] = {
 
 USERS = {1: "Власниця", 3: "Менеджер", 5: "Адміністратор", 6: "Оператор", 27: "Підтримка"}
 
+#: the smart process: its entityTypeId, its pipelines' stages, its fields (`!` = read-only) and their types
+SMART_PROCESS = 177
+SMART_STAGES = {
+    7: {"NEW": "Новый", "PREPARATION": "Диагностика", "CLIENT": "Готов", "SUCCESS": "Выдан", "FAIL": "Отказ"},
+    9: {"NEW": "Новый", "SUCCESS": "Списан", "FAIL": "Возврат"},
+}
+SMART_FIELDS = {
+    "!id": "id", "xmlId": "string", "title": "string", "!createdBy": "user", "!updatedBy": "user", "!movedBy": "user",
+    "!createdTime": "datetime", "!updatedTime": "datetime", "!movedTime": "datetime", "categoryId": "integer",
+    "opened": "flag", "stageId": "string", "!stageSemanticId": "string", "begindate": "date", "closedate": "date",
+    "companyId": "ref", "contactId": "ref", "opportunity": "amount", "isManualOpportunity": "flag",
+    "taxValue": "amount", "currencyId": "string", "mycompanyId": "ref", "sourceId": "string",
+    "sourceDescription": "string", "assignedById": "user", "parentId2": "ref", "ufCrm44_1740000001": "string",
+    "ufCrm44_1740000002": "datetime",
+}  # fmt: skip
+
 _STRINGS = "string"
 #: entity -> number in UF_CRM_<number> -> (type, label)
 USER_FIELDS: dict[str, dict[int, tuple[str, str]]] = {
@@ -161,6 +180,9 @@ def status_rows() -> list[dict[str, Any]]:
     for category, (_, _, stages) in PIPELINES.items():
         entity, prefix = (f"DEAL_STAGE_{category}", f"C{category}:") if category else ("DEAL_STAGE", "")
         rows += _stage_rows(entity, prefix, str(category) if category else None, stages)
+    for category, stages in SMART_STAGES.items():
+        entity, prefix = f"DYNAMIC_{SMART_PROCESS}_STAGE_{category}", f"DT{SMART_PROCESS}_{category}:"
+        rows += _stage_rows(entity, prefix, str(category), stages)
     for entity, (_, values) in DIRECTORIES.items():
         rows += [_row(entity, code, name, (place + 1) * 10, None) for place, (code, name) in enumerate(values.items())]
     for number, row in enumerate(rows):

@@ -110,6 +110,7 @@ class NovaPoshtaSandbox(Sandbox):
         return {
             "api_key": API_KEY,
             "api_url": f"{self.base_url}{_API}",
+            "print_url": f"{self.base_url}/orders/",
             "sender": {
                 "city": KYIV,
                 "counterparty": SENDER,

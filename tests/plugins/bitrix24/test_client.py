@@ -34,6 +34,13 @@ def methods(web):
     return [call.request.url.rsplit("/", 1)[-1] for call in web.calls]
 
 
+CALL = {
+    "OWNER_TYPE_ID": 2,
+    "OWNER_ID": 10,
+    "TYPE_ID": 2,
+    "SUBJECT": "call",
+    "COMMUNICATIONS": [{"VALUE": "+380671234567", "ENTITY_ID": 7, "ENTITY_TYPE_ID": 3}],
+}
 #: action -> (method, recorded answer, parameters that must be sent, id of the outcome)
 CALLS = {
     "deal.create": (
@@ -72,10 +79,10 @@ CALLS = {
         "999",
     ),
     "activity.create": (
-        Action("activity.create", "activity", "create", {"OWNER_TYPE_ID": 2, "SUBJECT": "call"}, marker="m"),
+        Action("activity.create", "activity", "create", {**CALL}, marker="m"),
         "crm.activity.add",
         "crm.activity.add.response.json",
-        {"fields": {"OWNER_TYPE_ID": 2, "SUBJECT": "call", "ORIGINATOR_ID": "hub", "ORIGIN_ID": "m"}},
+        {"fields": {**CALL, "ORIGINATOR_ID": "hub", "ORIGIN_ID": "m"}},
         "999",
     ),
     "task.create": (

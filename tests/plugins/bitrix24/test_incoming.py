@@ -71,7 +71,7 @@ class TestMeaning:
             pairs[f"data[MESSAGES][{index}][im][message_id]"] = str(index + 1)
             pairs[f"data[MESSAGES][{index}][message][text]"] = "a[br]b"
         events = parse(form(**pairs))
-        assert [event.key for event in events] == ["key:0", "key:1", "key:2"]
+        assert [event.key for event in events] == ["chat:sent:1", "chat:sent:2", "chat:sent:3"]
         assert events[0].text == "a\nb"
 
     def test_who_wrote_in_an_open_line(self):
@@ -93,12 +93,30 @@ class TestMeaning:
 
     def test_a_scalar_instead_of_data(self):
         (event,) = parse(form(event="ONIMCONNECTORLINEDELETE", data="107"))
-        assert (event.type, event.subject) == ("vendor.onimconnectorlinedelete", "imconnectorlinedelete:107")
-        assert event.record == {"vendor": {"extra": {"value": "107"}}}
+        assert (event.type, event.subject) == ("connection.changed", "connection:openline-107")
+        assert event.text == "open line 107 was deleted"
 
     def test_a_smart_process_is_told_by_its_type(self):
         (event,) = parse(sampled("ONCRMDYNAMICITEMUPDATE.webhook.txt"))
-        assert event.subject == "dynamic_1220:24"
+        assert (event.type, event.subject, event.incomplete) == ("item.updated", "item:1220_24", True)
+
+    @pytest.mark.parametrize(
+        ("name", "fields", "told"),
+        [
+            ("ONCRMDYNAMICITEMADD_177", {"ID": "5"}, ("item.created", "item:177_5")),
+            ("ONCRMDYNAMICITEMDELETE", {"ID": "5", "ENTITY_TYPE_ID": "31"}, ("item.deleted", "item:31_5")),
+            ("ONCRMDYNAMICITEMUPDATE", {"ID": "5"}, ("vendor.oncrmdynamicitemupdate", "crmdynamicitemupdate:5")),
+            (
+                "ONCRMDYNAMICITEMUPDATE",
+                {"ID": "5/../6", "ENTITY_TYPE_ID": "31"},
+                ("vendor.oncrmdynamicitemupdate", "dynamic_31:5/../6"),
+            ),
+            ("ONCRMDYNAMICITEMMOVE_177", {"ID": "5"}, ("vendor.oncrmdynamicitemmove_177", "crmdynamicitemmove_177:5")),
+        ],
+    )
+    def test_an_item_needs_its_kind_and_its_number(self, name, fields, told):
+        (event,) = parse(form(event=name, **{f"data[FIELDS][{key}]": value for key, value in fields.items()}))
+        assert (event.type, event.subject) == told
 
     def test_a_robots_webhook_points_at_a_record(self):
         pairs = {"document_id[0]": "crm", "document_id[1]": "CCrmDocumentDeal", "document_id[2]": "DEAL_57"}

@@ -432,8 +432,8 @@ class TestCare:
     def test_an_app_subscribes_once(self, app, portal):
         url = f"{portal.base_url}/in/crm"
         first, second = app.connect(url), app.connect(url)
-        assert first[0].text.startswith("17 events subscribed")
-        assert second[0].text == "0 events subscribed, 17 were already"
+        assert first[0].text.startswith("20 events subscribed")
+        assert second[0].text == "0 events subscribed, 20 were already"
 
 
 def _hear(heard):

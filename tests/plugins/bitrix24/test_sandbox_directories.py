@@ -27,7 +27,7 @@ def test_pipelines(portal):
     assert (rows[0]["isDefault"], rows[5]["isDefault"]) == ("Y", "N")
     known = sample("crm.category.list.response.json")["result"]["categories"]
     assert rows[5].keys() == known[0].keys()
-    assert portal.call("crm.category.list", entityTypeId=177)[1] == sample("crm.category.list.error.json")
+    assert portal.call("crm.category.list", entityTypeId=1220)[1] == sample("crm.category.list.error.json")
 
 
 def test_stage_directories_name_their_ends(portal):

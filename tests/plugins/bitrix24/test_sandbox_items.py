@@ -80,7 +80,7 @@ def test_original_names_of_user_fields(portal):
 
 
 def test_errors(portal):
-    assert portal.call("crm.item.add", entityTypeId=177, fields={}) == (400, sample("crm.item.add.error.json"))
+    assert portal.call("crm.item.add", entityTypeId=1220, fields={}) == (400, sample("crm.item.add.error.json"))
     assert portal.call("crm.item.get", **LEAD, id=1) == (400, sample("crm.item.get-lead.error.json"))
     assert portal.call("crm.item.get", id=1)[1]["error"] == "100"
     wrong = portal.call("crm.item.list", **LEAD, filter={"FIELD": 1})
@@ -184,3 +184,43 @@ def test_fm_comes_only_with_everything(portal, contact):
     named = portal.ok("crm.item.list", **CONTACT, select=["id", "fm", "phone", "email"])["items"][0]
     assert len(everything["fm"]) == 3
     assert named == {"id": contact["id"], "phone": "+1", "email": "work@example.com"}
+
+
+REPAIR = {"entityTypeId": 177}
+
+
+class TestSmartProcess:
+    def test_an_item_stands_in_the_first_stage_and_has_a_title(self, portal):
+        item = portal.ok("crm.item.add", **REPAIR, fields={"opportunity": "5.5", "nonsense": "x"})["item"]
+        assert (item["stageId"], item["stageSemanticId"], item["opportunity"]) == ("DT177_7:NEW", "P", 5.5)
+        assert item["title"] == f"Ремонт #{item['id']}"
+        assert "nonsense" not in item
+
+    def test_what_changes_nothing_tells_nothing(self, portal):
+        number = portal.ok("crm.item.add", **REPAIR, fields={"title": "x"})["item"]["id"]
+        portal.ok("crm.item.update", **REPAIR, id=number, fields={"title": "x", "id": 99, "createdBy": 5})
+        portal.ok("crm.item.update", **REPAIR, id=number, fields={"title": "y"})
+        portal.ok("crm.item.delete", **REPAIR, id=number)
+        told = [event["event"] for event in portal.sandbox.state()["events"]]
+        assert told == ["ONCRMDYNAMICITEMADD", "ONCRMDYNAMICITEMUPDATE", "ONCRMDYNAMICITEMDELETE"]
+        assert portal.call("crm.item.get", **REPAIR, id=number)[1] == sample("crm.item.get-lead.error.json")
+
+    @pytest.mark.parametrize(
+        "fields", [{"stageId": "DT177_9:NEW"}, {"stageId": "NEW"}, {"categoryId": 8}, {"assignedById": 999}]
+    )
+    def test_a_value_that_is_none(self, portal, fields):
+        status, body = portal.call("crm.item.add", **REPAIR, fields=fields)
+        assert (status, body["error"]) == (400, "CRM_FIELD_ERROR_VALUE_NOT_VALID")
+
+    def test_lists_and_descriptions(self, portal):
+        for title in ("a", "b"):
+            portal.ok("crm.item.add", **REPAIR, fields={"title": title, "xmlId": f"m-{title}"})
+        found = portal.ok("crm.item.list", **REPAIR, filter={"=xmlId": "m-b"}, select=["title"])["items"]
+        assert [set(row) for row in found] == [{"id", "title"}]
+        assert portal.call("crm.item.list", **REPAIR, filter={"FIELD": 1})[1] == sample("crm.item.list.error.json")
+        assert {"stageId", "ufCrm44_1740000001"} <= set(portal.ok("crm.item.fields", **REPAIR)["fields"])
+        assert [row["id"] for row in portal.ok("crm.category.list", **REPAIR)["categories"]] == [7, 9]
+        assert 177 in {row["ID"] for row in portal.ok("crm.enum.ownertype")}
+        stages = portal.ok("crm.status.list", filter={"ENTITY_ID": "DYNAMIC_177_STAGE_7"})
+        assert stages[0]["STATUS_ID"] == "DT177_7:NEW"
+        assert portal.call("crm.item.add", entityTypeId=178, fields={})[1] == sample("crm.item.add.error.json")

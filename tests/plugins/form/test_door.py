@@ -164,9 +164,19 @@ def test_a_page_asks_before_it_posts():
     assert "Content-Type" in reply.headers["Access-Control-Allow-Headers"]
     stranger = form.handshake(replace(ask, headers={"origin": "https://evil.example"}))
     assert (stranger.status, stranger.headers) == (403, {})
-    assert connector().handshake(ask).status == 403
     answer = form.acknowledge(post(ANSWERS, headers={"origin": "https://www.example.com"}))
     assert answer.headers["Access-Control-Allow-Origin"] == "https://www.example.com"
+
+
+def test_without_origins_any_page_may_post_and_none_may_read():
+    form, page = connector(), {"origin": "https://anywhere.example"}
+    reply = form.handshake(Request("OPTIONS", "/in/form", headers=page, tail=SECRET))
+    assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (204, "*")
+    assert "Access-Control-Allow-Credentials" not in reply.headers
+    form.verify(post(ANSWERS, kind="json", headers=page))
+    assert "Access-Control-Allow-Origin" not in form.acknowledge(post(ANSWERS, kind="json", headers=page)).headers
+    with pytest.raises(Rejected, match="wrong secret"):
+        form.verify(post(ANSWERS, kind="json", headers=page, tail="wrong"))
 
 
 def test_a_visitor_goes_on_to_configured_addresses_alone():

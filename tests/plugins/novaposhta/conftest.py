@@ -44,7 +44,7 @@ class Office:
 
     def __init__(self, sandbox: NovaPoshtaSandbox, url: str) -> None:
         self.sandbox, self.url = sandbox, url
-        settings = {**sandbox.credentials(), "print_url": f"{url}/orders/", "poll": "10m"}
+        settings = {**sandbox.credentials(), "poll": "10m"}
         self.connector = build(NovaPoshta, settings, name="nova")
 
     def do(self, name: str, values: dict[str, Any] | None = None, **options: Any) -> Done:

@@ -89,6 +89,9 @@ def test_redirect_and_change(office: Any) -> None:
     assert office.do("change.list").result["count"] == 1
     done = office.do("redirect.create", {"number": number, "city": "Київ", "branch": "3"})
     assert office.do("redirect.list").result["rows"][0]["number"] == done.result["number"]
+    assert office.do("redirect.delete", {"ref": done.id}).result["number"] == done.result["number"]
+    assert office.do("redirect.list").result["count"] == 0
+    done = office.do("redirect.create", {"number": number, "city": "Київ", "branch": "3"})
     with pytest.raises(Refused, match="not a Ukrainian number"):
         office.do("change.create", {"number": number, "phone": "1"})
     with pytest.raises(Refused, match="needs city"):
@@ -120,6 +123,73 @@ def test_the_address_book(office: Any) -> None:
     assert contact.id
     values = {"counterparty": company.id, "city": "Київ", "street": "Хрещатик", "house": "5"}
     assert office.do("address.create", values).id == office.do("address.create", values).id
+
+
+def test_a_person_may_be_spelled_as_the_vendor_does(office: Any) -> None:
+    ours = {"first_name": "Олена", "last_name": "Коваль", "phone": "067 123-45-67", "email": "o@example.com"}
+    theirs = {"FirstName": "Олена", "LastName": "Коваль", "Phone": "067 123-45-67", "Email": "o@example.com"}
+    assert office.do("counterparty.create", theirs).result == office.do("counterparty.create", ours).result
+    company = office.do("counterparty.create", {"EDRPOU": "12345678"}).id
+    made = office.do("contact.create", {"CounterpartyRef": company, **theirs})
+    assert office.do("contact.create", {"counterparty": company, **ours}).id == made.id
+    with pytest.raises(Refused, match="no recipient phone"):
+        office.do("counterparty.create", {"FirstName": "Олена", "LastName": "Коваль"})
+    with pytest.raises(Refused, match="Did you mean 'first_name'"):
+        office.do("counterparty.create", {"firstname": "Олена"})
+
+
+def test_contact_persons(office: Any) -> None:
+    company = office.do("counterparty.create", {"edrpou": "12345678"}).id
+    ivan, olha = (
+        office.do("contact.create", {"counterparty": company, "name": name, "phone": phone}).id
+        for name, phone in (("Іван Бондар", "0501112233"), ("Ольга Коваль", "0671112233"))
+    )
+    listed = office.do("contact.list", {"counterparty": company}).result
+    assert {row["id"] for row in listed["rows"]} == {ivan, olha}
+    assert [
+        row["id"] for row in office.connector.find("contact", {"counterparty": company, "phone": "0671112233"})
+    ] == [olha]
+    office.do("contact.update", {"phone": "0509998877", "Email": "i@example.com"}, id=ivan)
+    [row] = office.do("contact.list", {"counterparty": company, "name": "бондар"}).result["rows"]
+    assert (row["Phones"], row["Email"], row["Description"]) == ("380509998877", "i@example.com", "Бондар Іван")
+    for wrong in ({"phone": "12"}, {"first_name": "Іван"}, {"name": "Іван"}):
+        with pytest.raises(Refused):
+            office.do("contact.update", wrong, id=ivan)
+    assert office.do("contact.delete", {"ref": olha}).id == olha
+    assert office.do("contact.list", {"counterparty": company}).result["count"] == 1
+    assert office.connector.find("contact", {"ref": ivan}) == [{"id": ivan, "ref": ivan}]
+    for name in ("contact.update", "contact.delete", "contact.list"):
+        with pytest.raises(Refused, match="needs `"):
+            office.do(name, {"phone": "0501112233"} if name == "contact.list" else {})
+
+
+def test_companies_and_doors(office: Any) -> None:
+    company = office.do("counterparty.create", {"edrpou": "12345678"}).id
+    assert office.do("counterparty.update", {"city": "Львів"}, id=company).id == company
+    assert office.sandbox.world.counterparties[company].city == world.LVIV
+    with pytest.raises(Refused, match="needs the company's `city`"):
+        office.do("counterparty.update", {}, id=company)
+    person = office.do("counterparty.create", {"name": "Олена Коваль", "phone": "0671234567"}).id
+    with pytest.raises(Refused, match=r"contact\.update"):
+        office.do("counterparty.update", {"city": "Львів"}, id=person)
+    door = office.do("address.create", {"counterparty": company, "city": "Київ", "street": "Хрещатик", "house": "5"}).id
+    assert [row["id"] for row in office.do("address.list", {"counterparty": company}).result["rows"]] == [door]
+    assert office.do("address.list").result["count"] == 0
+    office.do("address.delete", {"ref": door})
+    assert office.do("address.list", {"counterparty": company}).result["count"] == 0
+    office.do("counterparty.delete", {"ref": company})
+    assert company not in office.sandbox.world.counterparties
+
+
+def test_a_register_is_read(office: Any, order: dict[str, Any]) -> None:
+    refs = [office.do("parcel.create", order, marker=mark).result["ref"] for mark in ("a", "b")]
+    register = office.do("register.create", {"refs": refs})
+    read = office.do("register.read", {"register": register.id}).result
+    assert (read["id"], read["number"], read["count"]) == (register.id, register.result["number"], "2")
+    with pytest.raises(Gone):
+        office.do("register.read", {"register": "aaaaaaaa-0000-4000-8000-0000000000ff"})
+    with pytest.raises(Refused, match="needs `register`"):
+        office.do("register.read")
 
 
 def test_directories(office: Any) -> None:

@@ -117,6 +117,31 @@ def test_the_official_python_sdk_refreshes_and_reads_our_events(tls_portal, pyth
     ]
 
 
+def test_the_official_python_sdk_talks_through_an_open_line(tls_portal, python_client):
+    sandbox, trust = tls_portal.sandbox, {"REQUESTS_CA_BUNDLE": tls_portal.certificate}
+    who = (tls_portal.url, sandbox.tokens()["access_token"])
+    assert python_client(SDK, "b24pysdk_chat.py", *who, **trust) == {
+        "registered": {"result": True},
+        "set_up": [True, True],
+        "listed": "SDK",
+        "status": [True, True, False],
+        "taken": True,
+        "session": ["CHAT_ID", "ID"],
+    }
+    said = {"connector": "sdk_channel", "line": "107", "chat": "u1", "text": "hi", "user_id": 27}
+    answer = requests.post(f"{tls_portal.url}/_sandbox/operator", json=said, timeout=5, verify=tls_portal.certificate)
+    chat = sandbox.state()["chats"][0]["chat_id"]
+    told = python_client(SDK, "b24pysdk_chat.py", *who, chat, str(answer.json()["message_id"]), **trust)
+    assert told == {
+        "delivered": {"SUCCESS": True, "DATA": []},
+        "read": {"SUCCESS": True, "DATA": []},
+        "ids": [["m1"], ["x1"]],
+        "dropped": True,
+    }
+    client, operator = sandbox.state()["messages"]
+    assert (client["deleted"], operator["delivered"], operator["read"]) == (True, True, True)
+
+
 def test_fast_bitrix24(portal, python_client):
     told = python_client("fast-bitrix24==1.8.14", "fast_bitrix24_hook.py", hook(portal))
     assert told == {"every": 120, "added": 55, "by_id": 3, "whole": 3, "batch": "lead 0", "raw": True}
