@@ -1,8 +1,14 @@
-"""`hub demo`: the beauty company's day, played against stand-ins of Bitrix24 and Nova Poshta.
+"""`hub demo`: a company's day, played against stand-ins of its vendors by a real hub.
 
-day.py      the day itself, moment by moment: read this first
-cast.py     who plays: people, and the shapes in which their forms arrive
-world.py    what a moment can do: send a form, act in the CRM, move a parcel, break a vendor
+beauty/       courses, a shop, a salon: Bitrix24, Nova Poshta, forms
+quest_rooms/  quest rooms: amoCRM, Calltouch, Instagram, Unisender, forms
+
+Read a company's day.py first. What is common to all of them:
+
+company.py  what a company brings
+letters.py  what comes in: people, requests, samples
+story.py    a day as a list of moments
+world.py    what a moment can do: send a request, break a vendor, let time pass
 place.py    the folder, the stand-ins and the hub's processes; all of it ends with the demo
 clock.py    waiting until the hub is done, and letting minutes pass
 account.py  afterwards: what became of each request

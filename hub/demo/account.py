@@ -1,6 +1,7 @@
-"""Afterwards: what became of each request, and what stands where. Everything is read; nothing here judges.
+"""Afterwards: what became of each request. Everything is read; nothing here judges.
 
-Every request falls into exactly one group, so the counts add up to what arrived.
+Every request falls into exactly one group, so the counts add up to what arrived. What stands at a company's vendors is
+read by its own account.
 """
 
 from __future__ import annotations
@@ -8,23 +9,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from hub import explain, normal
-from hub.demo.cast import Person
-from hub.demo.world import TTN, Sent, World
+from hub import explain
+from hub.demo.letters import Person
+from hub.demo.world import Sent, World
 from hub.reasons import say_stored
 from hub.store import Db, reading
 from hub.store.json import loads
 from hub.store.reading import Page
 
 _ALL = Page(limit=100_000)
-#: what the first act of a route means to a person
-_ACTS = {
-    "crm.lead.upsert": "a lead",
-    "crm.deal.upsert": "a deal",
-    "nova.parcel.create": "a waybill, its number in the deal",
-}
 
 
 @dataclass(frozen=True, order=True)
@@ -37,21 +32,13 @@ class Group:
     why: str = ""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Outcome:
-    """The evening: everything the checks look at and the tables show."""
+    """The evening: what the checks look at and the tables show. A company adds what stands at its vendors."""
 
     groups: dict[Group, int]
     arrived: dict[str, int]
     sent: list[Sent]
-    contacts: list[dict[str, str]]
-    leads: list[dict[str, str]]
-    deals: list[dict[str, str]]
-    todos: list[dict[str, str]]
-    comments: list[dict[str, str]]
-    waybills: list[dict[str, str]]
-    #: (deal, from, to): every stage the hub wrote, in order
-    moves: list[tuple[str, str, str]]
     #: outcome of a try -> how many
     tries: dict[str, int]
     #: code of a reason -> how many deliveries and events have it
@@ -65,189 +52,141 @@ class Outcome:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def collect(world: World, people: Iterable[Person]) -> Outcome:
-    """Read the hub's store and both stand-ins."""
-    portal, carrier = world.portal.state(), world.carrier.state()
-    with world.store.read() as db:
+W = TypeVar("W", bound=World)
+
+
+class Account(Generic[W]):
+    """Reads the hub's store; a company's own reads its stand-ins beside it."""
+
+    def __init__(self, world: W, people: Iterable[Person]) -> None:
+        self.world = world
+        self.people = tuple(people)
+
+    # --- what a company fills in ------------------------------------------------------------------
+
+    def collect(self) -> Outcome:
+        """Return the evening."""
+        with self.world.store.read() as db:
+            return Outcome(**self.common(db))
+
+    def told(self) -> dict[str, int]:
+        """Return sender -> how many requests its stand-in has sent to the hub."""
+        return {}
+
+    def became(self, delivery: Mapping[str, Any], before: list[str]) -> tuple[str, str]:
+        """Return in a few words what a finished delivery means to a person, and why; "" if it adds nothing."""
+        return "", ""
+
+    # --- everybody's ------------------------------------------------------------------------------
+
+    def common(self, db: Db) -> dict[str, Any]:
+        """Return the fields of `Outcome`."""
         tries = Counter({row[0]: row[1] for row in db.rows("SELECT outcome, count(*) FROM attempt GROUP BY outcome")})
-        return Outcome(
-            groups=groups(db, world),
-            arrived=_arrived(db, world, portal),
-            sent=world.sent,
-            **_crm(portal, world.stages),
-            waybills=[{name: str(row[name]) for name in _WAYBILL} for row in carrier["waybills"]],
-            moves=_moves(db, world.stages),
-            tries=dict(tries),
-            reasons=_reasons(db),
-            by_echo=int(
-                db.rows("SELECT count(*) FROM delivery d JOIN event e ON e.id = d.event WHERE e.hop > 0")[0][0]
-            ),
-            unfinished=_unfinished(db),
-            alerts=[_alert(row) for row in reading.alerts(db, _ALL)],
-            found={one.name: len(explain.find(db, one.spelling(3), region="UA", limit=500).events) for one in people},
-            notes=world.notes,
-        )
+        echo = db.rows("SELECT count(*) FROM delivery d JOIN event e ON e.id = d.event WHERE e.hop > 0")
+        return {
+            "groups": self.groups(db),
+            "arrived": self._arrived(db),
+            "sent": self.world.sent,
+            "tries": dict(tries),
+            "reasons": _reasons(db),
+            "by_echo": int(echo[0][0]),
+            "unfinished": _unfinished(db),
+            "alerts": [_alert(row) for row in reading.alerts(db, _ALL)],
+            "found": {
+                one.name: len(explain.find(db, one.spelling(3), region=one.region, limit=500).events)
+                for one in self.people
+            },
+            "notes": self.world.notes,
+        }  # fmt: skip
+
+    def groups(self, db: Db) -> dict[Group, int]:
+        """Return group -> how many requests."""
+        found: Counter[Group] = Counter()
+        events, deliveries = defaultdict(list), defaultdict(list)
+        for event in reversed(reading.events(db, _ALL)):
+            events[event["receipt"]].append(event)
+        for delivery in reversed(reading.deliveries(db, _ALL)):
+            deliveries[delivery["event"]].append(delivery)
+        for receipt in reading.receipts(db, _ALL):
+            found[self._group(receipt, events[receipt["id"]], deliveries)] += 1
+        again = db.rows("SELECT connection, sum(n) FROM counter WHERE name = 'duplicate' GROUP BY connection")
+        found.update({Group(name, "the same once more", "recognised, nothing done twice"): int(n) for name, n in again})
+        for row in reading.rejected(db, _ALL):
+            found[Group(row["connection"], "turned away", f"answered {row['status']}", row["words"])] += 1
+        pings = Counter(sent.door for sent in self.world.sent if sent.kind == "ping")
+        found.update({Group(door, "test of the address", "answered, nothing to keep"): n for door, n in pings.items()})
+        return dict(sorted(found.items()))
+
+    def _group(
+        self, receipt: Mapping[str, Any], events: list[dict[str, Any]], deliveries: Mapping[int, Any]
+    ) -> Group:  # fmt: skip
+        """Tell what became of one request."""
+        name = receipt["connection"]
+        if receipt["state"] == "unreadable":
+            return Group(name, "unreadable", "kept, not understood", short(receipt["reason"]["params"]["why"]))
+        if receipt["state"] != "done" or not events:
+            return Group(name, "request", "kept, nothing new in it" if receipt["state"] == "done" else "not read")
+        acted = next((event for event in events if deliveries[event["id"]]), None)
+        if acted is not None:
+            return Group(name, acted["type"], *self._acts(deliveries[acted["id"]]))
+        first = events[0]
+        news = [event for event in events if event["state"] == "planned"]
+        if not news or (first["reason"] or {}).get("code") == "echo":
+            return Group(name, first["type"], _settled(first))
+        skipped = ((news[-1]["reason"] or {}).get("skipped") or [{}])[0]
+        if skipped.get("code") == "unrouted":
+            return Group(name, news[-1]["type"], "noted", "no route listens to it")
+        return Group(name, news[-1]["type"], "noted, no route applies", self.in_words(say_stored(skipped)))
+
+    def _acts(self, deliveries: list[dict[str, Any]]) -> tuple[str, str]:
+        """Tell in a few words what a request set off, and why where that isn't plain."""
+        became: list[str] = []
+        why = ""
+        for one in deliveries:
+            if one["state"] in ("ready", "parked", "dropped"):
+                act = f"{one['connection']}.{one['action']}"
+                return f"{act}: {one['state']}", short(self.in_words(say_stored(one["reason"])))
+            words, because = self.became(one, became)
+            if words:
+                became.append(words)
+            why = because or why
+        return ", ".join(became) or "done", why
+
+    def in_words(self, text: str) -> str:
+        """Return a reason with our words for the CRM's stage codes."""
+        for code, word in self.world.stages.items():
+            text = text.replace(code, word)
+        return text
+
+    def _arrived(self, db: Db) -> dict[str, int]:
+        """Count from the senders' side what reached the hub's doors; what it fetched itself is counted in its store."""
+        polled = db.rows("SELECT count(*) FROM receipt WHERE method = 'POLL'")[0][0]
+        return {
+            "sent by forms and strangers": len(self.world.sent),
+            **{f"told by {vendor}": n for vendor, n in self.told().items()},
+            "fetched by the hub's polls": int(polled),
+        }
 
 
-# --- what became of each request --------------------------------------------------------------------------------------
+def attached(delivery: Mapping[str, Any], how: str) -> str:
+    """Return the words for a request that joined an open record; "" for any other delivery."""
+    reason = delivery["reason"] or {}
+    if reason.get("code") != "attached":
+        return ""
+    return f"joined to an open {reason['params'].get('record', 'record')} as a {how}"
 
 
-def groups(db: Db, world: World) -> dict[Group, int]:
-    """Return group -> how many requests."""
-    found: Counter[Group] = Counter()
-    events, deliveries = defaultdict(list), defaultdict(list)
-    for event in reversed(reading.events(db, _ALL)):
-        events[event["receipt"]].append(event)
-    for delivery in reversed(reading.deliveries(db, _ALL)):
-        deliveries[delivery["event"]].append(delivery)
-    for receipt in reading.receipts(db, _ALL):
-        found[_group(receipt, events[receipt["id"]], deliveries, world.stages)] += 1
-    again = db.rows("SELECT connection, sum(n) FROM counter WHERE name = 'duplicate' GROUP BY connection")
-    found.update({Group(name, "the same once more", "recognised, nothing done twice"): int(n) for name, n in again})
-    for row in reading.rejected(db, _ALL):
-        found[Group(row["connection"], "turned away", f"answered {row['status']}", row["words"])] += 1
-    pings = Counter(sent.door for sent in world.sent if sent.kind == "ping")
-    found.update({Group(door, "test of the address", "answered, nothing to keep"): n for door, n in pings.items()})
-    return dict(sorted(found.items()))
-
-
-def _group(
-    receipt: Mapping[str, Any], events: list[dict[str, Any]], deliveries: Mapping[int, Any], stages: Mapping[str, str]
-) -> Group:
-    """Tell what became of one request."""
-    name = receipt["connection"]
-    if receipt["state"] == "unreadable":
-        return Group(name, "unreadable", "kept, not understood", _why(receipt["reason"]["params"]["why"]))
-    if receipt["state"] != "done" or not events:
-        return Group(name, "request", "kept, nothing in it" if receipt["state"] == "done" else "not read")
-    acted = next((event for event in events if deliveries[event["id"]]), None)
-    if acted is not None:
-        return Group(name, acted["type"], *_acts(deliveries[acted["id"]], stages))
-    first = events[0]
-    news = [event for event in events if event["state"] == "planned"]
-    if not news or (first["reason"] or {}).get("code") == "echo":
-        return Group(name, first["type"], say_stored(first["reason"]) or first["state"])
-    skipped = ((news[-1]["reason"] or {}).get("skipped") or [{}])[0]
-    if skipped.get("code") == "unrouted":
-        return Group(name, news[-1]["type"], "noted", "no route listens to it")
-    return Group(name, news[-1]["type"], "noted, no route applies", _in_words(say_stored(skipped), stages))
-
-
-def _acts(deliveries: list[dict[str, Any]], stages: Mapping[str, str]) -> tuple[str, str]:
-    """Tell in a few words what a request set off, and why where that isn't plain."""
-    became, why = [], ""
-    for one in deliveries:
-        act, code = f"{one['connection']}.{one['action']}", (one["reason"] or {}).get("code", "")
-        if one["state"] in ("ready", "parked", "dropped"):
-            return f"{act}: {one['state']}", _why(_in_words(say_stored(one["reason"]), stages))
-        if code == "attached":
-            became.append(f"joined to an open {one['reason']['params'].get('record', 'record')} as a comment")
-        elif act == "crm.deal.set_stage":
-            if one["state"] == "done":
-                became.append(f"deal moved to {_stage(one['written'], stages, 'written')}")
-            else:
-                became.append("deal left where it is")
-                why = _in_words(say_stored(one["reason"]), stages)
-        elif code == "refused":
-            became.append("no waybill, a to-do instead")
-            why = _why(say_stored(one["reason"]))
-        elif act == "crm.todo.create" and "r" not in one["step"]:
-            became.append("a reminder")
-        elif act in _ACTS and one["state"] == "done" and one["step"] in ("0", "1") and not became:
-            became.append(_ACTS[act])
-            why = _why(say_stored(one["reason"]))
-    return ", ".join(became) or "done", why
-
-
-def _why(text: str, most: int = 90) -> str:
+def short(text: str, most: int = 90) -> str:
     """Return a reason on one line, cut when it is long."""
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _in_words(text: str, stages: Mapping[str, str]) -> str:
-    """Return a reason with our words for the portal's stage codes."""
-    for code, word in stages.items():
-        text = text.replace(code, word)
-    return text
-
-
-def _stage(written: Any, stages: Mapping[str, str], when: str) -> str:
-    code = ((written or {}).get(when) or {}).get("STAGE_ID", "")
-    return stages.get(code, code)
-
-
-# --- what arrived, what stands ----------------------------------------------------------------------------------------
-
-
-def _arrived(db: Db, world: World, portal: Mapping[str, Any]) -> dict[str, int]:
-    """Count from the senders' side what reached the hub's doors; what it fetched itself is counted in its store."""
-    told = portal["counters"]["events"]
-    polled = db.rows("SELECT count(*) FROM receipt WHERE method = 'POLL'")[0][0]
-    return {
-        "sent by forms and strangers": len(world.sent),
-        "told by Bitrix24": int(told["sent"] + told["failed"]),
-        "fetched by the hub's polls": int(polled),
-    }
-
-
-_WAYBILL = ("number", "status", "phone", "owner_number", "client_barcode")
-
-
-def _crm(portal: Mapping[str, Any], stages: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
-    """Take what matters out of the portal's records."""
-    phones = {}
-    for row in portal["contacts"]:
-        numbers = {normal.phone(one["VALUE"], "UA") or one["VALUE"] for one in row.get("PHONE", ())}
-        phones[str(row["ID"])] = ", ".join(sorted(numbers))
-    deals = [
-        {
-            "id": str(row["ID"]),
-            "title": str(row["TITLE"]),
-            "phone": phones.get(str(row["CONTACT_ID"]), ""),
-            "stage": stages.get(row["STAGE_ID"], str(row["STAGE_ID"])),
-            "ttn": str(row.get(TTN) or ""),
-            "amount": str(row["OPPORTUNITY"]),
-        }
-        for row in portal["deals"]
-    ]
-    return {
-        "contacts": [
-            {
-                "id": str(row["ID"]),
-                "name": f"{row['NAME'] or ''} {row['LAST_NAME'] or ''}",
-                "phone": phones[str(row["ID"])],
-            }
-            for row in portal["contacts"]
-        ],
-        "leads": [
-            {"id": str(row["ID"]), "title": str(row["TITLE"]), "phone": phones.get(str(row["CONTACT_ID"]), "")}
-            for row in portal["leads"]
-        ],
-        "deals": deals,
-        "todos": [{"deal": str(row["OWNER_ID"]), "title": str(row["SUBJECT"])} for row in portal["activities"]],
-        "comments": [
-            {"record": f"{row['ENTITY_TYPE']} {row['ENTITY_ID']}", "text": str(row["COMMENT"])}
-            for row in portal["comments"]
-        ],
-    }
-
-
-def _moves(db: Db, stages: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    rows = db.rows(
-        "SELECT result, written FROM delivery WHERE action = 'deal.set_stage' AND state = 'done' ORDER BY id"
-    )
-    found = []
-    for result, written in rows:
-        wrote = loads(written)
-        found.append(
-            (
-                str((loads(result) or {}).get("id", "")),
-                _stage(wrote, stages, "before"),
-                _stage(wrote, stages, "written"),
-            )
-        )
-    return found
+def _settled(event: Mapping[str, Any]) -> str:
+    """Return why an event is no news, without the numbers that would make each a group of its own."""
+    if (event["reason"] or {}).get("code") == "joined":
+        return "read together with another"
+    return say_stored(event["reason"]) or str(event["state"])
 
 
 def _reasons(db: Db) -> dict[str, int]:

@@ -18,13 +18,15 @@ from hub.cli.context import InputError, WorldError
 from hub.errors import HubError
 
 if TYPE_CHECKING:
-    from hub.demo.day import Moment
     from hub.demo.place import Place
+    from hub.demo.story import Moment
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="End after the day: exit 0 if all came out right, else 1.")
-@click.option("--recipe", type=click.Choice(["beauty"]), default="beauty", show_default=True, help="Whose day.")
+@click.option(
+    "--recipe", type=click.Choice(["beauty", "quest_rooms"]), default="beauty", show_default=True, help="Whose day."
+)
 @click.option(
     "--port", type=click.IntRange(1, 65535), metavar="N", help="The hub's port (default: 8080, or a free one)."
 )
@@ -36,12 +38,14 @@ if TYPE_CHECKING:
 def demo(
     ctx: click.Context, once: bool, recipe: str, port: int | None, folder: Path | None, keep: bool, as_json: bool
 ) -> None:
-    """Play a day of a company against stand-ins of Bitrix24 and Nova Poshta on this machine; no other network.
+    """Play a day of a company against stand-ins of its vendors on this machine; no other network.
 
-    Forms, deals, parcels, duplicates, garbage and an outage go through a real hub. At the end: what became of each
-    request, what stands in the CRM, and whether all of it is as it should be. Then the hub goes on running.
+    beauty: Bitrix24, Nova Poshta, forms. quest_rooms: amoCRM, Calltouch, Instagram, Unisender, forms. What comes in,
+    duplicates, garbage and outages among it, goes through a real hub. At the end: what became of each request, what
+    stands at the vendors, and whether all of it is as it should be. Then the hub goes on running.
     """
     from hub.demo.clock import NotQuiet
+    from hub.demo.company import company
     from hub.demo.place import DemoFailed, Place, free_port
 
     folder = _own_folder(folder or _given(ctx))
@@ -49,7 +53,7 @@ def demo(
     _interrupted.clear()
     usual_interrupt = signal.signal(signal.SIGINT, _interrupt)
     try:
-        place = Place(folder, free_port(port, 0 if once else 8080), recipe, keep)
+        place = Place(folder, free_port(port, 0 if once else 8080), company(recipe), keep)
         ok = _run(place, once, as_json)
     except (DemoFailed, NotQuiet, HubError, OSError, requests.RequestException) as error:
         raise WorldError(f"the demo could not be played to its end: {error}") from error
@@ -62,30 +66,28 @@ def demo(
 def _run(place: Place, once: bool, as_json: bool) -> bool:
     """Play, collect, judge, print; return whether all checks hold."""
     from hub.cli.output import print_json
-    from hub.demo import show
-    from hub.demo.account import collect
-    from hub.demo.checks import check
-    from hub.demo.day import ANNA, PEOPLE, play
+    from hub.demo import show, story
 
+    company = place.company
     out = show.console(quiet=as_json)
     started = time.monotonic()
     with place as world:
         show.header(out, world, place)
-        with show.progress(out) as tell:
-            play(world, _minding_ctrl_c(tell))
-        outcome = collect(world, PEOPLE)
-        results = check(outcome)
+        with show.progress(out, len(company.day)) as tell:
+            story.play(world, company.day, _minding_ctrl_c(tell))
+        outcome = company.collect(world)
+        results = company.checks(outcome)
         seconds = time.monotonic() - started
-        show.tables(out, outcome)
+        show.tables(out, outcome, company)
         show.verdict(out, results)
         wrong = [result for result in results if not result.ok]
         if as_json:
-            print_json(show.as_json(outcome, results, seconds))
+            print_json(show.as_json(outcome, company, results, seconds))
         for result in wrong:
             click.echo(f"not as it should be: {result.words}: {result.proof}", err=True)
         out.print(f"The day took {seconds:.0f} s. " + (f"{len(wrong)} checks failed.\n" if wrong else "All is well.\n"))
         if not once:
-            show.farewell(out, world, place, ANNA.spelling(2))
+            show.farewell(out, world, place)
             _stay(place)
     if place.keep:
         click.echo(f"kept: {place.folder}", err=True)

@@ -1,11 +1,9 @@
-"""Where the demo happens: a folder with hub.yaml, the stand-ins of both vendors, and a real `hub run` as a child."""
+"""Where the demo happens: a folder with hub.yaml, the company's stand-ins, and a real `hub run` as a child."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -17,16 +15,15 @@ from types import TracebackType
 
 import hub
 from hub import recipes
+from hub.demo.company import Company, Settings
 from hub.demo.world import World
 from hub.errors import HubError
-from hub.sandbox import now_utc
+from hub.runtime import Runtime
 from hub.store import Store
 from hub.supervisor import answers
 
 #: variables of the outer world that must not reach the demo's hub
 _NOT_OURS = ("DATABASE_URL", "REDIS_URL", "HUB_CONFIG", "HUB_DATA")
-#: a portal of the Enterprise plan, so that a whole day's calls go out in seconds
-_PORTAL_RATE, _PORTAL_BURST = 50, 2000
 _START_WITHIN = 40.0
 
 
@@ -40,12 +37,12 @@ class Place:
     folder: where hub.yaml and the data go; None is a fresh temporary folder, removed at the end unless `keep`.
     """
 
-    def __init__(self, folder: Path | None, port: int, recipe: str, keep: bool = False) -> None:
+    def __init__(self, folder: Path | None, port: int, company: Company, keep: bool = False) -> None:
         self.folder = folder or Path()  # a temporary one is made when the demo begins
         self.temporary = folder is None
         self.keep = keep or not self.temporary
         self.port = port
-        self.recipe = recipe
+        self.company = company
         self.process: subprocess.Popen[bytes] | None = None
         self._stack = contextlib.ExitStack()
 
@@ -77,39 +74,36 @@ class Place:
         self._take_down()
 
     def _build(self) -> World:
-        from plugins.bitrix24.sandbox import Bitrix24Sandbox
-        from plugins.novaposhta.sandbox import NovaPoshtaSandbox
-
         if self.temporary:
             self.folder = Path(tempfile.mkdtemp(prefix="hub-demo-"))
         ahead = [0.0]
-
-        def clock() -> dt.datetime:
-            return now_utc() + dt.timedelta(seconds=ahead[0])
-
-        portal = Bitrix24Sandbox(rate_per_second=_PORTAL_RATE, burst=_PORTAL_BURST, clock=clock)
-        self._stack.enter_context(portal.start())
-        self._stack.callback(portal.events.close)
-        carrier = NovaPoshtaSandbox()
-        self._stack.enter_context(carrier.start())
-        doors = write_config(self.folder, self.recipe, portal.credentials(), carrier.credentials())
-        stages = self._stages()
+        stands = self._stack.enter_context(self.company.stands(lambda: time.time() + ahead[0]))
+        settings = self.company.settings({name: one.credentials() for name, one in stands.items()}, self.url)
+        write_config(self.folder, self.company.recipe, settings)
         self._start_hub()
-        store = Store.open(None, self.folder / "data")
-        self._stack.callback(store.close)
-        world = World(portal, carrier, self.url, store, doors, stages, ahead)
+        runtime = self._runtime()
+        stages = {code: word for word, code in runtime.config.connections["crm"].names["stages"].items()}
+
+        def register(name: str) -> None:
+            runtime.connector(name).connect(f"{self.url}/in/{name}")
+
+        world = self.company.world(stands, self.url, runtime.store, dict(settings.secrets), stages, ahead, register)
         self._stack.callback(world.close)
         world.listen()
         return world
 
-    def _stages(self) -> dict[str, str]:
-        """Read the configuration as the hub will; return the CRM's stage code -> our word for it."""
+    def _runtime(self) -> Runtime:
+        """Read configuration and store as the hub does: what the demo looks up and registers beside it."""
         from hub.config import load
         from hub.config.load import variables
         from hub.plugins import Plugins
 
-        config = load(self.config, Plugins.discover(None), variables(self.config, {}))
-        return {code: word for word, code in config.connections["crm"].names["stages"].items()}
+        environ = variables(self.config, {})
+        plugins, data = Plugins.discover(None), self.folder / "data"
+        config = load(self.config, plugins, environ)
+        runtime = Runtime(config, plugins, Store.open(None, data), folder=data, environ=environ)
+        self._stack.callback(runtime.close)
+        return runtime
 
     def _start_hub(self) -> None:
         """Run `hub run` in a session of its own: Ctrl+C is the demo's to pass on, and it dies with the demo."""
@@ -176,38 +170,33 @@ class Place:
 # --- the configuration ------------------------------------------------------------------------------------------------
 
 
-def write_config(
-    folder: Path, recipe: str, portal: dict[str, str], carrier: dict[str, object]
-) -> dict[str, str]:  # fmt: skip
-    """Write the recipe as it travels with the hub, pointed at the stand-ins; return door -> its secret."""
-    folder.mkdir(parents=True, exist_ok=True)
-    sender = carrier["sender"]
-    assert isinstance(sender, dict)
-    secret = {"site": secrets.token_hex(16), "questions": secrets.token_hex(16)}
-    values = {
-        "B24_WEBHOOK_URL": portal["webhook_url"],
-        "B24_APP_TOKEN": portal["application_token"],
-        "NP_API_KEY": carrier["api_key"],
-        "NP_API_URL": carrier["api_url"],
-        "NP_SENDER": sender["counterparty"],
-        "NP_CONTACT": sender["contact"],
-        "NP_WAREHOUSE": sender["address"],
-        "SITE_SECRET": secret["site"],
-        "QUESTIONS_SECRET": secret["questions"],
-    }
-    limits = f"limits: {{per_second: {_PORTAL_RATE}, burst: {_PORTAL_BURST}}}"
-    pace = 'api_url: "${NP_API_URL}"\n    per_second: 40\n    parallel: 8'
-    text = recipes.files(recipe)["hub.yaml"]
-    for plugin, more in (("bitrix24", limits), ("novaposhta", pace)):
+def write_config(folder: Path, recipe: str, settings: Settings) -> None:
+    """Write the recipe as it travels with the hub, pointed at the stand-ins."""
+    for name, text in recipes.files(recipe).items():
+        if name == ".env.example":
+            continue
+        if name == "hub.yaml":
+            text = _pointed(text, recipe, settings)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    env = folder / ".env"
+    env.touch(mode=0o600)
+    env.write_text("".join(f"{name}={value}\n" for name, value in settings.variables.items()), encoding="utf-8")
+
+
+def _pointed(text: str, recipe: str, settings: Settings) -> str:
+    """Return hub.yaml with the addresses of the stand-ins."""
+    for plugin, more in settings.more.items():
         line = f"    plugin: {plugin}\n"
         if line not in text:
             raise DemoFailed(f"the recipe {recipe} has no connection with `plugin: {plugin}`")
         text = text.replace(line, f"{line}    {more}\n", 1)
-    (folder / "hub.yaml").write_text(text, encoding="utf-8")
-    env = folder / ".env"
-    env.touch(mode=0o600)
-    env.write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
-    return secret
+    for before, after in settings.instead.items():
+        if before not in text:
+            raise DemoFailed(f"the recipe {recipe} has no `{before}`")
+        text = text.replace(before, after, 1)
+    return text
 
 
 def free_port(wanted: int | None, usual: int = 8080) -> int:

@@ -15,13 +15,14 @@ from rich.table import Table
 
 from hub.demo.account import Group, Outcome
 from hub.demo.checks import Result
-from hub.demo.day import DAY, Moment
+from hub.demo.company import Company
 from hub.demo.place import Place
+from hub.demo.story import Moment
 from hub.demo.world import World
 
-#: doors in the order in which the day uses them
-_DOORS = ("questions", "site", "crm", "nova", "?")
 _PLAIN_WIDTH = 150
+#: columns that hold numbers
+_NUMBERS = ("how many", "sum", "comments", "to-dos", "times", "notes", "tasks")
 
 
 def console(quiet: bool = False) -> Console:
@@ -34,19 +35,18 @@ def console(quiet: bool = False) -> Console:
 
 def header(out: Console, world: World, place: Place) -> None:
     """Say what runs where."""
-    out.print("A day of a beauty company: courses, a shop, a salon. Real hub, stand-ins of its vendors, no network.")
-    for name, where in (
-        ("Bitrix24 (stand-in)", f"{world.portal.base_url}/_sandbox/state"),
-        ("Nova Poshta (stand-in)", f"{world.carrier.base_url}/_sandbox/state"),
-        ("the hub", f"{world.url}/healthz"),
-        ("its configuration", str(place.config)),
-    ):
+    out.print(f"A day of {place.company.headline}. Real hub, stand-ins of its vendors, no network.")
+    rows = [
+        (f"{vendor} (stand-in)", f"{world.stands[name].base_url}/_sandbox/state")
+        for name, vendor in place.company.vendors.items()
+    ]
+    for name, where in (*rows, ("the hub", f"{world.url}/healthz"), ("its configuration", str(place.config))):
         out.print(f"  {name:<24}{where}")
     out.print()
 
 
 @contextmanager
-def progress(out: Console) -> Iterator[Callable[[Moment], None]]:
+def progress(out: Console, moments: int) -> Iterator[Callable[[Moment], None]]:
     """Show the day going by: a bar with the present moment, or a line for each where nothing can move."""
     if out.quiet or not out.is_terminal:
         yield lambda moment: out.print(f"{moment.at}  {moment.words}", soft_wrap=True)
@@ -54,7 +54,7 @@ def progress(out: Console) -> Iterator[Callable[[Moment], None]]:
         return
     columns = (TextColumn("{task.fields[at]}"), BarColumn(24), TextColumn("{task.description}"))
     with Progress(*columns, console=out, transient=True) as bar:
-        task = bar.add_task("", total=len(DAY), at="09:00", completed=-1)
+        task = bar.add_task("", total=moments, at="09:00", completed=-1)
 
         def tell(moment: Moment) -> None:
             bar.update(task, advance=1, at=moment.at, description=moment.words)
@@ -65,20 +65,21 @@ def progress(out: Console) -> Iterator[Callable[[Moment], None]]:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def tables(out: Console, outcome: Outcome) -> None:
-    """Print what became of each request and what stands in the CRM."""
+def tables(out: Console, outcome: Outcome, company: Company) -> None:
+    """Print what became of each request and what stands at the vendors."""
     _table(
         out,
         "What became of each request",
         ("door", "what came", "what became of it", "why", "how many"),
-        _groups(outcome),
+        _groups(outcome, company.doors),
     )
     for words, n in outcome.arrived.items():
         out.print(f"  {n:>4} {words}")
     out.print(f"  {sum(outcome.arrived.values()):>4} arrived, {sum(outcome.groups.values())} accounted for above\n")
-    _table(out, "Deals in the CRM", ("deal", "what", "sum", "stage", "waybill", "comments", "to-dos"), _deals(outcome))
-    _table(out, "Leads in the CRM", ("lead", "what", "client", "comments"), _leads(outcome))
-    out.print(f"  {len(outcome.contacts)} contacts\n")
+    for sheet in company.sheets(outcome):
+        _table(out, sheet.title, sheet.columns, sheet.rows)
+        if sheet.after:
+            out.print(f"  {sheet.after}\n")
     told = [(alert["words"], alert["times"], "" if alert["open"] else "over") for alert in outcome.alerts]
     _table(out, "What a person is told", ("alert", "times", ""), [(_short(words), *rest) for words, *rest in told])
 
@@ -96,37 +97,27 @@ def verdict(out: Console, results: Iterable[Result]) -> None:
     out.print()
 
 
-def farewell(out: Console, world: World, place: Place, phone: str) -> None:
+def farewell(out: Console, world: World, place: Place) -> None:
     """Say where the hub goes on running and what to try."""
     program = Path(sys.executable).parent / "hub"
     hub = f"{program if program.exists() else 'hub'} --config {place.config}"
     out.print(f"The hub goes on running at {world.url} until Ctrl+C. Try in another terminal:")
-    form = "-d 'name=Оля' --data-urlencode 'phone=067 123 45 67' -d 'message=Добрий день'"
     for words, line in (
-        ("the story of one client", f'{hub} explain "{phone}"'),
-        ("a form of your own", f"curl {form} {world.url}/in/questions/{world.secrets['questions']}"),
-        ("and what became of it", f'{hub} explain "067 123 45 67"'),
+        *place.company.to_try(hub, world),
         ("what a person must know", f"{hub} alerts list"),
         ("all calls that went out", f"{hub} deliveries list"),
     ):
         out.print(f"  {words + ':':<26}{line}", soft_wrap=True)
 
 
-def as_json(outcome: Outcome, results: list[Result], seconds: float) -> dict[str, Any]:
+def as_json(outcome: Outcome, company: Company, results: list[Result], seconds: float) -> dict[str, Any]:
     """Return the evening for machines."""
     return {
         "ok": all(result.ok for result in results),
         "seconds": round(seconds, 1),
         "arrived": outcome.arrived,
         "requests": [{**asdict(group), "count": n} for group, n in outcome.groups.items()],
-        "crm": {
-            "contacts": outcome.contacts,
-            "leads": outcome.leads,
-            "deals": outcome.deals,
-            "todos": outcome.todos,
-            "comments": outcome.comments,
-        },
-        "waybills": outcome.waybills,
+        **company.records(outcome),
         "alerts": outcome.alerts,
         "checks": [asdict(result) for result in results],
     }
@@ -135,47 +126,23 @@ def as_json(outcome: Outcome, results: list[Result], seconds: float) -> dict[str
 def _table(out: Console, title: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in columns:
-        right = name in ("how many", "sum", "comments", "to-dos", "times")
-        table.add_column(name, justify="right" if right else "left", overflow="fold", header_style="bold")
+        table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold", header_style="bold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     out.print(table)
     out.print()
 
 
-def _groups(outcome: Outcome) -> Iterator[tuple[Any, ...]]:
+def _groups(outcome: Outcome, doors: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     def place(item: tuple[Group, int]) -> tuple[Any, ...]:
         group, n = item
-        return _DOORS.index(group.connection), group.what in ("turned away", "unreadable"), group.what, -n
+        return doors.index(group.connection), group.what in ("turned away", "unreadable"), group.what, -n
 
     before = ""
     for group, n in sorted(outcome.groups.items(), key=place):
         door = "unknown" if group.connection == "?" else group.connection
         yield door if door != before else "", group.what, group.became, group.why, n
         before = door
-
-
-def _deals(outcome: Outcome) -> Iterator[tuple[Any, ...]]:
-    for deal in outcome.deals:
-        todos = sum(row["deal"] == deal["id"] for row in outcome.todos)
-        yield (
-            deal["id"],
-            deal["title"],
-            deal["amount"],
-            deal["stage"],
-            deal["ttn"],
-            _comments(outcome, "deal", deal["id"]),
-            todos,
-        )
-
-
-def _leads(outcome: Outcome) -> Iterator[tuple[Any, ...]]:
-    for lead in outcome.leads:
-        yield lead["id"], lead["title"], lead["phone"], _comments(outcome, "lead", lead["id"])
-
-
-def _comments(outcome: Outcome, kind: str, number: str) -> int:
-    return sum(row["record"] == f"{kind} {number}" for row in outcome.comments)
 
 
 def _short(text: str, most: int = 110) -> str:

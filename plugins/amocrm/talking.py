@@ -104,6 +104,11 @@ def chat(message: Mapping[str, Any], region: str) -> list[Event]:
 def _answer(
     outer: Mapping[str, Any], held: Mapping[str, Any], said: Mapping[str, Any], region: str
 ) -> Event:  # fmt: skip
+    """Return a colleague's answer in the hub's own channel.
+
+    The account's webhook may tell of the same message too, under the same id: with its deal, without its
+    conversation. Each knows what the other doesn't, so that neither may stand for the other: the keys differ.
+    """
     receiver, sender, talk, source = (
         held[name] if isinstance(held.get(name), Mapping) else {}
         for name in ("receiver", "sender", "conversation", "source")
@@ -134,6 +139,6 @@ def _answer(
     found = {"message": kept, **({"contact": contact} if contact else {})}
     by = text_of(sender.get("id"))
     return Event(
-        "message.sent", f"message:{number or '-'}", f"message:{number}" if number else "", found, when, text,
+        "message.sent", f"message:{number or '-'}", f"chat:{number}" if number else "", found, when, text,
         channel=text_of(source.get("external_id")), by=by,
     )  # fmt: skip

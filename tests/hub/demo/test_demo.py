@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -12,18 +11,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
 
+from hub import recipes
 from hub.demo import place
 from hub.demo.command import demo
+from hub.demo.company import COMPANIES, company
+from tests.hub.demo.beauty import outcomes
+from tests.hub.demo.quest_rooms import outcomes as quests
 
 ROOT = Path(place.__file__).parent.parent.parent
-_spec = importlib.util.spec_from_file_location("demo_outcomes", Path(__file__).with_name("outcomes.py"))
-assert _spec and _spec.loader
-outcomes = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(outcomes)
 
 
 def command(*options: str) -> list[str]:
@@ -52,30 +52,42 @@ def left_over(folder: Path) -> list[str]:
     return found
 
 
-def test_the_whole_day_comes_out_right_and_adds_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("recipe", "contacts"), [("beauty", 16), ("quest_rooms", 13)])
+def test_the_whole_day_comes_out_right_and_adds_up(tmp_path: Path, recipe: str, contacts: int) -> None:
     run = subprocess.run(
-        command("--once", "--json"), capture_output=True, text=True, timeout=120, env=environment(tmp_path)
+        command("--recipe", recipe, "--once", "--json"),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        env=environment(tmp_path),
     )
     assert run.returncode == 0, run.stderr
     told = json.loads(run.stdout)
     assert told["ok"] is True
     assert [one["words"] for one in told["checks"] if not one["ok"]] == []
     assert sum(told["arrived"].values()) == sum(group["count"] for group in told["requests"]) > 100
-    assert len(told["crm"]["contacts"]) == 16
+    assert len(told["crm"]["contacts"]) == contacts
     assert list(tmp_path.iterdir()) == []
     assert left_over(tmp_path) == []
+
+
+def test_the_beauty_day_is_played_without_a_recipe_and_the_others_are_known() -> None:
+    [option] = [one for one in demo.params if one.name == "recipe"]
+    assert option.default == "beauty"
+    assert list(option.type.choices) == list(COMPANIES)  # type: ignore[attr-defined]
+    assert {company(name).recipe for name in COMPANIES} == set(COMPANIES) <= set(recipes.names())
 
 
 @pytest.fixture
 def nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the day out: what is shown is what `collect` is told to say."""
-    monkeypatch.setattr("hub.demo.day.play", lambda world, tell: None)
+    monkeypatch.setattr("hub.demo.story.play", lambda world, day, tell: None)
 
 
 def test_one_failed_check_ends_with_1_and_is_named(nothing_happens: None, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = outcomes.good()
     bad.unfinished["parked"] = 2
-    monkeypatch.setattr("hub.demo.account.collect", lambda world, people: bad)
+    monkeypatch.setattr("hub.demo.company.Company.collect", lambda company, world: bad)
     said = CliRunner().invoke(demo, ["--once"])
     assert said.exit_code == 1, said.output
     assert "nothing is left undone" in said.stderr
@@ -83,9 +95,12 @@ def test_one_failed_check_ends_with_1_and_is_named(nothing_happens: None, monkey
     assert "✗" in said.stdout
 
 
-def test_without_a_terminal_there_is_no_colour(nothing_happens: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.demo.account.collect", lambda world, people: outcomes.good())
-    said = CliRunner().invoke(demo, ["--once"])
+@pytest.mark.parametrize(("recipe", "evening"), [("beauty", outcomes), ("quest_rooms", quests)])
+def test_without_a_terminal_there_is_no_colour(
+    recipe: str, evening: ModuleType, nothing_happens: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.demo.company.Company.collect", lambda company, world: evening.good())
+    said = CliRunner().invoke(demo, ["--once", "--recipe", recipe])
     assert said.exit_code == 0, said.output
     assert "\x1b" not in said.stdout
     assert "What became of each request" in said.stdout

@@ -169,16 +169,21 @@ class TestBodies:
         assert {event.type for event in done} == {"task.completed"}
         assert done[0].key == done[1].key == "task:7:completed"
 
-    def test_a_message_is_told_once_whoever_tells_it(self, by_token):
+    def test_an_answer_told_by_account_and_channel_keeps_what_each_knows(self, by_token):
+        """The account names the deal, the channel the conversation: whichever comes first, the other isn't dropped."""
         told = {"id": "m-1", "text": "900", "author": {"id": "76fc", "type": "internal"}, "origin": "x"}
         [account] = read(by_token, form({"outgoing_message": {"add": [told]}}))
-        body = {"account_id": "a", "message": {"message": {"id": "m-1", "type": "text", "text": "900"}}}
+        said = {"id": "m-1", "type": "text", "text": "900"}
+        body = {"account_id": "a", "message": {"message": said, "conversation": {"id": "c", "client_id": "insta-17"}}}
         chat = Request(
             "POST", "/", headers={"content-type": "application/json", "x-signature": ""}, body=orjson.dumps(body)
         )
         [channel] = read(by_token, chat)
-        assert account.key == channel.key == "message:m-1"
+        assert (account.key, channel.key) == ("message:m-1", "chat:m-1")
+        assert account.subject == channel.subject == "message:m-1"
         assert account.type == channel.type == "message.sent"
+        assert "conversation" not in account.record["message"]
+        assert channel.record["message"]["conversation"] == "insta-17"
 
     def test_what_the_hub_brought_in_itself_is_no_news(self):
         connector = build(

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from hub import normal
-from hub.demo import cast, day
-from hub.demo.cast import Letter
+from hub.demo.beauty import COMPANY, cast, day
+from hub.demo.letters import Letter
 from hub.demo.place import write_config
 from hub.model import Receipt, Request
 from hub.testing import build
@@ -26,7 +26,7 @@ def read(letter: Letter) -> dict:
 
 
 @pytest.mark.parametrize("person", day.PEOPLE, ids=lambda person: person.name)
-def test_every_spelling_is_the_same_phone(person: cast.Person) -> None:
+def test_every_spelling_is_the_same_phone(person: cast.Client) -> None:
     spellings = {person.spelling(n) for n in range(6)}
     assert len(spellings) == 6
     assert {normal.phone(one, "UA") for one in spellings} == {person.phone}
@@ -54,7 +54,7 @@ def test_each_tilda_submission_has_an_id_of_its_own() -> None:
 
 def test_a_sample_that_lost_a_field_is_noticed() -> None:
     with pytest.raises(KeyError, match="no nonsense"):
-        cast.pairs("tilda-form.webhook.txt", {}, without=("nonsense",))
+        cast.SAMPLES.pairs("tilda-form.webhook.txt", {}, without=("nonsense",))
 
 
 def test_the_day_goes_forward_and_says_what_happens() -> None:
@@ -74,12 +74,13 @@ def test_the_bundled_recipe_is_used_as_it_is_but_for_the_addresses(tmp_path) -> 
     portal = {"webhook_url": "http://127.0.0.1:1/rest/1/x/", "application_token": "token"}
     sender = {"counterparty": "a", "contact": "b", "address": "c"}
     carrier = {"api_key": "key", "api_url": "http://127.0.0.1:2/v2.0/json/", "sender": sender}
-    doors = write_config(tmp_path, "beauty", portal, carrier)
+    settings = COMPANY.settings({"crm": portal, "nova": carrier}, "http://127.0.0.1:3")
+    write_config(tmp_path, "beauty", settings)
     text = (tmp_path / "hub.yaml").read_text()
     added = [line for line in text.splitlines() if "NP_API_URL" in line or "per_second" in line or "parallel" in line]
     from hub import recipes
 
     original = recipes.files("beauty")["hub.yaml"].splitlines()
     assert [line for line in text.splitlines() if line not in added] == original
-    assert set(doors) == {"site", "questions"}
+    assert set(settings.secrets) == {"site", "questions"}
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from hub.demo import day
-from hub.demo.account import Group, Outcome
-from hub.demo.world import Sent
+from hub.demo.beauty import day
+from hub.demo.beauty.account import Outcome
+from tests.hub.demo import evening
 
 
 def good() -> Outcome:
     """Return an outcome that passes every check."""
-    letters = [Sent("questions", "form", 200, 200, 0.01), *(_again() for _ in range(2))]
-    letters += [Sent("questions", "garbage", 401, 401, 0.01)]
     deals, waybills, todos, comments = [], [], [], []
     for number, (person, stage) in enumerate(day.ENDS.items(), 2001):
         ttn = f"2045{number:010}"
@@ -26,15 +24,14 @@ def good() -> Outcome:
         lead = next((f"lead {row['id']}" for row in leads if row["phone"] == person.phone), "")
         record = lead or next(f"deal {row['id']}" for row in deals if row["phone"] == person.phone)
         comments.append({"record": record, "text": "Питання"})
+    common = evening.common("questions", day.PEOPLE)
+    common["reasons"] |= {"late": 1, "stage_backward": 1, "stage_not_from": 1}
+    common["notes"] = {
+        "before the outage": {"leads": 5, "waybills": 9},
+        "in the outage": {"leads": 6, "waybills": 9},
+    }
     return Outcome(
-        groups={
-            Group("questions", "form.submitted", "a lead"): 1,
-            Group("questions", "the same once more", "recognised"): 2,
-            Group("questions", "unreadable", "kept", "not JSON"): 2,
-            Group("questions", "turned away", "answered 401", "wrong secret"): 1,
-        },
-        arrived={"sent": 6},
-        sent=letters,
+        **common,
         contacts=[{"id": "1", "name": one.name, "phone": one.phone} for one in day.PEOPLE],
         leads=leads,
         deals=deals,
@@ -42,19 +39,4 @@ def good() -> Outcome:
         comments=comments,
         waybills=waybills,
         moves=[("2001", "to_ship", "shipped"), ("2001", "shipped", "at_branch"), ("2001", "at_branch", "returning")],
-        tries={"done": 50, "retry": 3, "limit": 2},
-        reasons={"found_by_marker": 1, "late": 1, "stage_backward": 1, "stage_not_from": 1, "echo": 9},
-        by_echo=0,
-        unfinished={"receipts": 0, "events": 0, "deliveries": 0, "parked": 0},
-        alerts=[
-            {"kind": "alert_unreadable", "words": "", "times": 1, "open": True},
-            {"kind": "alert_unrouted", "words": "", "times": 1, "open": True},
-            {"kind": "alert_breaker", "words": "", "times": 1, "open": False},
-        ],
-        found={one.name: 3 for one in day.PEOPLE},
-        notes={"before the outage": {"leads": 5, "waybills": 9}, "in the outage": {"leads": 6, "waybills": 9}},
     )
-
-
-def _again() -> Sent:
-    return Sent("questions", "form", 200, 200, 0.01, kind="same again")

@@ -1,35 +1,20 @@
-"""The day, moment by moment. An act is a function of the World; what ends well is said in `ENDS` and `PEOPLE`."""
+"""The day, moment by moment. An act is a function of the Shop; what ends well is said in `ENDS` and `PEOPLE`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from hub.demo import cast
-from hub.demo.cast import Letter, Person, Shape, cart, contact_form_7, elementor, plain, tilda
-from hub.demo.world import CITY, World
-
-Act = Callable[[World], None]
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One thing that happens, at its time of the day; `then_rest` waits until the hub has done all it can."""
-
-    at: str
-    words: str
-    act: Act
-    then_rest: bool = False
-
+from hub.demo.beauty import cast
+from hub.demo.beauty.cast import Client, Shape, cart, contact_form_7, elementor, plain, tilda
+from hub.demo.beauty.world import CITY, Shop
+from hub.demo.story import Act, Moment, passes, sends
 
 # --- people -----------------------------------------------------------------------------------------------------------
 
-ANNA, BOHDAN, VIRA = Person("Анна Коваль", "11"), Person("Богдан Лис", "12"), Person("Віра Мороз", "13")
-HALYNA, DARYNA, YEVA = Person("Галина Гай", "14"), Person("Дарина Сад", "15"), Person("Єва Поле", "16")
-ZOYA, IRYNA, KATIA = Person("Зоя Верба", "17"), Person("Ірина Дуб", "18"), Person("Катя Липа", "19")
-LARYSA, MARIA, NADIA = Person("Лариса Клен", "20"), Person("Марія Сосна", "21"), Person("Надія Калина", "22")
-OLENA, POLINA, RUTA = Person("Олена Явір", "23"), Person("Поліна Ясень", "24"), Person("Рута Бук", "25")
-SOFIA = Person("Софія Тополя", "26")
+ANNA, BOHDAN, VIRA = Client("Анна Коваль", "11"), Client("Богдан Лис", "12"), Client("Віра Мороз", "13")
+HALYNA, DARYNA, YEVA = Client("Галина Гай", "14"), Client("Дарина Сад", "15"), Client("Єва Поле", "16")
+ZOYA, IRYNA, KATIA = Client("Зоя Верба", "17"), Client("Ірина Дуб", "18"), Client("Катя Липа", "19")
+LARYSA, MARIA, NADIA = Client("Лариса Клен", "20"), Client("Марія Сосна", "21"), Client("Надія Калина", "22")
+OLENA, POLINA, RUTA = Client("Олена Явір", "23"), Client("Поліна Ясень", "24"), Client("Рута Бук", "25")
+SOFIA = Client("Софія Тополя", "26")
 
 PEOPLE = (
     ANNA, BOHDAN, VIRA, HALYNA, DARYNA, YEVA, ZOYA, IRYNA, KATIA, LARYSA, MARIA, NADIA, OLENA, POLINA, RUTA, SOFIA,
@@ -60,25 +45,20 @@ LEADS = (ANNA, BOHDAN, VIRA, HALYNA, DARYNA, SOFIA)
 # --- acts -------------------------------------------------------------------------------------------------------------
 
 
-def asks(person: Person, shape: Shape, words: str, time: int = 0) -> Act:
+def asks(person: Client, shape: Shape, words: str, time: int = 0) -> Act:
     """Somebody fills in a form on the site."""
     return lambda world: world.send(shape(person, time, words))
 
 
-def asks_twice_at_once(person: Person, one: Shape, other: Shape, words: str) -> Act:
+def asks_twice_at_once(person: Client, one: Shape, other: Shape, words: str) -> Act:
     """The same person, two forms, the same second."""
     return lambda world: world.send_at_once(one(person, 0, words), other(person, 1, words))
 
 
-def sends(letter: Letter, expected: int = 200, kind: str = "new") -> Act:
-    """Somebody or something sends a request; `expected` is the answer it should get."""
-    return lambda world: world.send(letter, expected, kind)
-
-
-def again_and_again(person: Person, words: str) -> Act:
+def again_and_again(person: Client, words: str) -> Act:
     """Tilda sends the same submission three times, since it missed our answer twice."""
 
-    def act(world: World) -> None:
+    def act(world: Shop) -> None:
         letter = tilda(person, 0, words)
         world.send(letter)
         world.send(letter, kind="same again")
@@ -87,55 +67,55 @@ def again_and_again(person: Person, words: str) -> Act:
     return act
 
 
-def buys(person: Person, city: str, branch: str, amount: str) -> Act:
+def buys(person: Client, city: str, branch: str, amount: str) -> Act:
     """Somebody pays a cart; it becomes a deal of the shop."""
     return lambda world: world.send(cart(person, 1, city, branch, amount))
 
 
-def deal(person: Person, city: str, branch: str, amount: str, cod: str = "") -> Act:
+def deal(person: Client, city: str, branch: str, amount: str, cod: str = "") -> Act:
     """A colleague takes an order by phone and makes the deal by hand."""
     return lambda world: world.new_deal(person, city, branch, amount, cod)
 
 
-def to_ship(*people: Person) -> Act:
+def to_ship(*people: Client) -> Act:
     """A colleague moves deals to "to ship"."""
 
-    def act(world: World) -> None:
+    def act(world: Shop) -> None:
         for person in people:
             world.change_deal(person, STAGE_ID="C5:PREPARATION")
 
     return act
 
 
-def closes_by_hand(person: Person) -> Act:
+def closes_by_hand(person: Client) -> Act:
     """A colleague closes a deal whose parcel is still under way."""
     return lambda world: world.change_deal(person, STAGE_ID="C5:WON")
 
 
-def scans(code: str, *people: Person, minutes_ago: int = 0) -> Act:
+def scans(code: str, *people: Client, minutes_ago: int = 0) -> Act:
     """Nova Poshta scans parcels; the hub's next look at them comes right after."""
 
-    def act(world: World) -> None:
+    def act(world: Shop) -> None:
         for person in people:
             world.scan(code, person, minutes_ago)
-        world.poll()
+        world.look()
 
     return act
 
 
-def return_comes_home(person: Person) -> Act:
+def return_comes_home(person: Client) -> Act:
     """The parcel nobody wanted is back: its way home has a waybill of its own."""
 
-    def act(world: World) -> None:
+    def act(world: Shop) -> None:
         number = world.number_of(person)
         back = next(row["number"] for row in world.carrier.state()["waybills"] if row["owner_number"] == number)
         world.scan_number("9", back)
-        world.poll()
+        world.look()
 
     return act
 
 
-def corrects_city(person: Person, city: str) -> Act:
+def corrects_city(person: Client, city: str) -> Act:
     """A colleague does what the to-do asks for: the city with its oblast, and the deal a step back."""
     return lambda world: world.change_deal(person, STAGE_ID="C5:NEW", **{CITY: city})
 
@@ -145,38 +125,33 @@ def carrier_breaks(kind: str, times: int, match: str = "") -> Act:
     return lambda world: world.trouble(world.carrier, kind, times, match)
 
 
-def carrier_goes_away(world: World) -> None:
+def carrier_goes_away(world: Shop) -> None:
     """An outage: connections are closed without an answer, then a gateway says 503."""
     world.notes["before the outage"] = made(world)
     world.trouble(world.carrier, "outage", 4)
     world.trouble(world.carrier, "503", 500)
 
 
-def carrier_is_back(world: World) -> None:
+def carrier_is_back(world: Shop) -> None:
     """The outage is over; the calls that waited go out at their next try."""
     world.notes["in the outage"] = made(world)
     world.mend(world.carrier)
     world.let_pass(10)
 
 
-def made(world: World) -> dict[str, int]:
+def made(world: Shop) -> dict[str, int]:
     """Return how many leads and waybills there are now."""
     return {"leads": len(world.portal.state()["leads"]), "waybills": len(world.carrier.state()["waybills"])}
 
 
-def portal_slows_down(world: World) -> None:
+def portal_slows_down(world: Shop) -> None:
     """Bitrix24 refuses the next calls: too many requests."""
     world.trouble(world.portal, "rate_limit", 4)
 
 
-def portal_repeats_itself(world: World) -> None:
+def portal_repeats_itself(world: Shop) -> None:
     """Bitrix24 sends some events twice."""
     world.trouble(world.portal, "duplicate_event", 3, "ONCRMDEALUPDATE")
-
-
-def passes(minutes: float) -> Act:
-    """Nothing happens for a while."""
-    return lambda world: world.let_pass(minutes)
 
 
 # --- the day ----------------------------------------------------------------------------------------------------------
@@ -224,7 +199,7 @@ DAY: tuple[Moment, ...] = (
     Moment("10:31", "Nadia orders by phone", deal(NADIA, "Львів", "1", "415")),
     Moment("10:32", "Olena orders by phone", deal(OLENA, "Київ", "1", "760"), then_rest=True),
     Moment("10:33", "both deals go to \"to ship\": no waybill yet", to_ship(NADIA, OLENA), then_rest=True),
-    Moment("10:35", "the look at the parcels under way fails too", World.poll),
+    Moment("10:35", "the look at the parcels under way fails too", Shop.look),
     Moment("10:40", "meanwhile Sofia asks: the CRM doesn't wait for Nova Poshta",
            asks(SOFIA, plain, "Є вакансії?"), then_rest=True),
     Moment("10:45", "another try, Nova Poshta still says 503", passes(10)),
@@ -248,15 +223,5 @@ DAY: tuple[Moment, ...] = (
     Moment("16:05", "Iryna won't take hers: it goes back", scans("102", IRYNA)),
     Moment("17:30", "Zoya's money is paid out", scans("11", ZOYA)),
     Moment("18:00", "Iryna's parcel is home again", return_comes_home(IRYNA)),
-    Moment("18:30", "evening: nothing may be left undone", World.finish),
+    Moment("18:30", "evening: nothing may be left undone", Shop.finish),
 )  # fmt: skip
-
-
-def play(world: World, tell: Callable[[Moment], None] = lambda moment: None) -> None:
-    """Play the whole day; `tell` hears of each moment before it happens."""
-    for moment in DAY:
-        tell(moment)
-        world.next_moment(moment.at)
-        moment.act(world)
-        if moment.then_rest:
-            world.rest()
