@@ -76,8 +76,9 @@ def run_worker(plan: Plan) -> None:
     stopping = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        stopping.set()
-        raise Stopped
+        if not stopping.is_set():  # where this one is eaten, the loop leaves at its next heartbeat
+            stopping.set()
+            raise Stopped
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, stop)

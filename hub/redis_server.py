@@ -44,8 +44,10 @@ class LocalRedis:
         self.command = command
         self.folder = folder
         socket = folder / "redis.sock"
+        self._short: Path | None = None
         if len(str(socket.resolve())) > 100:  # a unix socket's path is limited to 107 bytes
-            socket = Path(tempfile.mkdtemp(prefix="hub-redis-")) / "redis.sock"
+            self._short = Path(tempfile.mkdtemp(prefix="hub-redis-"))
+            socket = self._short / "redis.sock"
         self.socket = socket.resolve()
         self.url = f"unix://{self.socket}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -53,7 +55,8 @@ class LocalRedis:
     def start(self, within: float = 3.0) -> bool:
         """Start it and wait until it answers; False if it doesn't."""
         self.socket.unlink(missing_ok=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder, self.socket.parent):
+            folder.mkdir(parents=True, exist_ok=True)
         options = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -97,6 +100,8 @@ class LocalRedis:
                 self.process.kill()
                 self.process.wait(3)
         self.socket.unlink(missing_ok=True)
+        if self._short is not None:
+            shutil.rmtree(self._short, ignore_errors=True)
 
 
 def _die_with_parent() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -47,7 +49,11 @@ def run(app: App, host: str, port: int, workers: int, threads: int, log_json: bo
             def ready() -> None:
                 click.echo(f"the hub is ready on {where} ({told}); Ctrl+C ends it")
 
-            Supervisor(plan, workers, redis).run(ready)
+            try:
+                Supervisor(plan, workers, redis).run(ready)
+            finally:
+                if redis is not None:
+                    redis.stop()
     except AlreadyRunning as error:
         raise WorldError(str(error)) from None
 
@@ -59,8 +65,14 @@ def local_redis(app: App) -> LocalRedis | None:
     command = program()
     if command is not None:
         redis = LocalRedis(command, app.folder)
-        if redis.start():
-            return redis
+        # Until the supervisor takes the signals over, a SIGTERM must not leave the server's folder behind.
+        signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+        try:
+            if redis.start():
+                return redis
+        except BaseException:
+            redis.stop()
+            raise
         redis.stop()
     click.echo("no Redis here: workers look for work every second, each keeps to its share of a limit", err=True)
     return None

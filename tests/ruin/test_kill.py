@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.ruin.sender import form, message, send
@@ -59,15 +60,18 @@ def test_random_processes_die(
     )  # fmt: skip
 
 
-@sizes(small=(200,), full=(1500,))
+@sizes(small=(400,), full=(1500,))
 def test_a_process_frozen_with_the_store_in_its_hand(
     size: tuple[int], vendor: Vendor, trees: Callable[..., Tree], figures: Callable[..., None]
 ) -> None:
     """It would stop every writer, the web too; the supervisor ends it before an acknowledgement is lost."""
     [total] = size
     tree = trees(YAML.format(url=vendor.url), workers=1).start()
-    began = send(tree, [[message(str(n), form(n)) for n in range(total)]])
-    frozen = tree.freeze_with_the_store("worker")
+    with ThreadPoolExecutor(1) as pool:  # while it has something to write, it holds the store now and then
+        flood = pool.submit(send, tree, [[message(str(n), form(n)) for n in range(total)]], rate=100.0)
+        frozen = tree.freeze_with_the_store("worker")
+        began = flood.result()
+    assert set(began.statuses) == {200}
     more = send(tree, [[message(str(n), form(n)) for n in range(total, total + 40)]])
     assert len(more.accepted) == 40 and set(more.statuses) == {200}
     until(lambda: frozen not in tree.pids(), 20.0)
