@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# One more than there are cores: tests wait for processes, clocks and sandboxes much of their time.
+PROCESSES := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .PHONY: help install run test ruin bench lint format clean
 
@@ -28,8 +30,8 @@ run: install
 	@$(BIN)/hub demo
 
 test: install
-	@echo "The whole suite: about 8 minutes on 2 cores; the first run also fetches the outside clients."
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not ruin"
+	@echo "The whole suite: 10 to 15 minutes on 2 cores; the first run also fetches the outside clients."
+	@$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile -m "not ruin"
 
 ruin: install
 	$(BIN)/python -m pytest -q -m ruin
@@ -40,7 +42,7 @@ bench: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy hub
+	$(BIN)/mypy hub plugins
 
 format: install
 	$(BIN)/ruff check --fix .

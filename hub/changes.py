@@ -8,13 +8,14 @@ event whoever moved it, with one hop more, so that routes may build on each othe
 from __future__ import annotations
 
 import datetime as dt
+import html
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import Any
 
-from hub.model import Event
+from hub.model import PARCEL_RANK, Event
 from hub.reasons import stored
 
 #: neutral fields whose change is an event of its own
@@ -48,6 +49,8 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
         return _status(event, record, seen)
     if event.type in SAID and (seen or {}).get("own"):
         return Look(closed=stored("echo"))  # a channel tells of everything that was said, by us too
+    if verb == "deleted" and ((seen or {}).get("own") or {}).get("merged"):
+        return Look(closed=stored("echo"))  # the hub merged it into another
     if verb not in ("created", "updated"):
         return Look([event])
     before = (seen or {}).get("record")
@@ -61,11 +64,12 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
         remember["status_at"] = (seen or {})["status_at"]
     if before is None:
         made_here = bool((seen or {}).get("made"))
-        shown = bool(own) and all(same(value, _value(record, name)) for name, value in own.items())
+        shown = bool(own) and all(kept(value, _value(record, name)) for name, value in own.items())
         echo = verb == "updated" and shown and not made_here  # a write of ours to a record never looked at before
         events = [] if echo else [event.with_(hop=max(event.hop, hop + 1) if made_here else event.hop)]
-        moved = _moved_since(record, since) if verb == "updated" else _moved_since_made(record)
-        if moved and not made_here:
+        # of a record made here all is known but what somebody did with it before this look
+        moved = _moved_since(record, since) if verb == "updated" and not made_here else _moved_since_made(record)
+        if moved:
             by_hub = any(same(value, record.get("stage")) for value in own.values())
             derived = _derived(event, "stage", None)
             events.append(derived.with_(hop=hop + 1, by="hub") if by_hub else derived)
@@ -78,7 +82,7 @@ def look(event: Event, seen: Mapping[str, Any] | None, volatile: Collection[str]
         return Look([event], {**(seen or {}), "created": True})
     if not fields:
         return Look(remember=remember, closed=stored("echo" if own else "nothing_changed"))
-    ours = {name for name in fields if name in own and same(own[name], _value(record, name))}
+    ours = {name for name in fields if name in own and kept(own[name], _value(record, name))}
     by_hub = bool(ours) and not {name for name in fields - ours if name not in _NEUTRAL}
     was = {name: _value(before, name) for name in fields}
     events = []
@@ -101,7 +105,7 @@ def _not_yet_seen(own: Mapping[str, Any], before: Mapping[str, Any] | None, now:
     return {
         name: value
         for name, value in own.items()
-        if not same(value, _value(now, name)) and same(_value(before, name), _value(now, name))
+        if not kept(value, _value(now, name)) and same(_value(before, name), _value(now, name))
     }
 
 
@@ -155,8 +159,15 @@ def _status(event: Event, record: Mapping[str, Any], seen: Mapping[str, Any] | N
         return Look(closed=stored("late", known=before))
     if before is not None and before == record.get("status") and (at is None or at == known):
         return Look(closed=stored("nothing_changed"))
+    if event.kind == "parcel" and _backward(before, record.get("status")):
+        return Look(closed=stored("backward", known=before, status=record.get("status")))
     remember = {"record": dict(record), "own": {}, "hop": 0, "status_at": at if at is not None else known}
     return Look([event.with_(was={**event.was, "status": before})], remember)
+
+
+def _backward(before: Any, now: Any) -> bool:
+    """Return whether a parcel that has passed `before` can't be at `now`: only what goes astray may turn round."""
+    return before in PARCEL_RANK and now in PARCEL_RANK and PARCEL_RANK[now] < PARCEL_RANK[before]
 
 
 _NEUTRAL = frozenset({"stage", "responsible", "pipeline"})
@@ -186,8 +197,55 @@ def same(one: Any, other: Any) -> bool:
     if str(one).strip() == str(other).strip():
         return True
     texts = (str(one).strip(), str(other).strip())
-    return all(_AMOUNT.match(text) for text in texts) and Decimal(texts[0]) == Decimal(texts[1])
+    if all(_AMOUNT.match(text) for text in texts):
+        return Decimal(texts[0]) == Decimal(texts[1])
+    return _spelled(texts[0]) == _spelled(texts[1])
+
+
+def kept(written: Any, shown: Any) -> bool:
+    """Return whether a vendor that was given `written` and shows `shown` has kept it, in its own way.
+
+    Wider than `same`: an amount rounded to whole units or hundredths, a long text cut at its end, a number of a phone
+    in another spelling. Only for a value of ours against what became of it: between two looks each of these is news.
+    """
+    if same(written, shown):
+        return True
+    if isinstance(written, list) and isinstance(shown, list):
+        return len(written) == len(shown) and all(kept(a, b) for a, b in zip(written, shown, strict=True))
+    if not isinstance(written, str | int | float | Decimal) or not isinstance(shown, str | int | float | Decimal):
+        return False
+    if isinstance(written, bool) or isinstance(shown, bool):
+        return False
+    given, back = str(written).strip(), str(shown).strip()
+    if _AMOUNT.match(given) and _AMOUNT.match(back):
+        places = len(back.partition(".")[2].rstrip("0"))
+        return places < len(given.partition(".")[2].rstrip("0")) and any(
+            Decimal(given).quantize(Decimal(1).scaleb(-places), how) == Decimal(back) for how in _ROUNDED
+        )
+    given, back = _spelled(given), _spelled(back)
+    if len(back) >= _CUT and given.startswith(back.rstrip("\u2026.").rstrip()):
+        return True
+    return bool(_PHONE.match(given)) and _digits(given) == _digits(back) != ""
+
+
+def _spelled(text: str) -> str:
+    """Return a text as people read it: entities of HTML and line breaks in one spelling, spaces at ends left out."""
+    if "&" in text:
+        text = html.unescape(text)
+    return (
+        "\n".join(line.rstrip() for line in _BREAK.sub("\n", text).split("\n")).strip() if _ODD.search(text) else text
+    )
+
+
+def _digits(text: str) -> str:
+    return "".join(letter for letter in text if letter.isdigit())
 
 
 #: a number as amounts are written; `007` and `1e3` are words
 _AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?$")
+_ROUNDED = (ROUND_HALF_UP, ROUND_HALF_EVEN, ROUND_DOWN)
+#: letters that a text must have left to be taken for a longer one cut by the vendor
+_CUT = 100
+_PHONE = re.compile(r"\+?[\d ()-]{7,30}$")
+_BREAK = re.compile(r"\r\n?|<br ?/?>")
+_ODD = re.compile(r"[\r\n<]")

@@ -20,12 +20,16 @@ NO = frozenset({"no", "false", "off", "0"})
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One test that was made: the field, what was asked (in words), what stood there (ABSENT = nothing)."""
+    """One test that was made: the field, what was asked (in words), what stood there (ABSENT = nothing).
+
+    `word` is our own word for a value that is a vendor's code.
+    """
 
     path: str
     test: str
     value: Any
     ok: bool
+    word: str = ""
 
     @property
     def seen(self) -> str:
@@ -35,6 +39,8 @@ class Check:
         if self.test in ("absent", "present"):
             return "present"
         words = text(self.value)
+        if self.word:
+            return f"{self.word} ({words})"
         return words if len(words) <= 60 else words[:59] + "…"
 
 
@@ -188,10 +194,10 @@ def valid(value: str, name: str = "", region: str = "") -> bool:
     return normal.email(value) is not None or normal.phone(value, region) is not None
 
 
-_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
+ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "above": operator.gt, "below": operator.lt, "at_least": operator.ge, "at_most": operator.le,
 }  # fmt: skip
-COMPARISONS = tuple(_ORDER)
+COMPARISONS = tuple(ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +225,7 @@ class Compare:
         if left is None or right is None:
             zone = scope.config.hub.zone
             left, right = instant(value, zone), instant(wanted, zone)
-        return left is not None and right is not None and _ORDER[self.how](left, right)
+        return left is not None and right is not None and ORDER[self.how](left, right)
 
     def paths(self) -> list[Path]:
         """Return the paths of the operand."""
@@ -336,8 +342,15 @@ class FieldTest:
         value = scope.get(self.path)
         ok = self.test.holds(scope, self.path, value)
         if checks is not None:
-            checks.append(Check(self.path.text, self.test.words, value, ok))
+            checks.append(Check(self.path.text, self.test.words, value, ok, self._word(scope, value)))
         return ok
+
+    def _word(self, scope: Scope, value: Any) -> str:
+        """Return our word for the stage that stands there; "" for any other field, or where `names` has none."""
+        if self.path.field != "stage" or not isinstance(value, str):
+            return ""
+        stages = scope.stages(scope.find(self.path)[1])
+        return next((word for word, code in stages.items() if code == value and word != value), "")
 
     def fields(self) -> Iterator[FieldTest]:
         """Yield itself."""
@@ -365,7 +378,7 @@ class Group:
         found = [clause.check(scope, inner) for clause in self.clauses]
         ok = any(found) if self.how == "any" else all(one != (self.how == "none") for one in found)
         if self.how == "none":
-            inner = [Check(one.path, f"not {one.test}", one.value, not one.ok) for one in inner]
+            inner = [Check(one.path, f"not {one.test}", one.value, not one.ok, one.word) for one in inner]
         elif self.how == "any" and ok:
             inner = [one for one in inner if one.ok]
         checks += inner

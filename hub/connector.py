@@ -107,7 +107,7 @@ class Mention:
 
     kind: `stage` (of `record`; read, compared with or written) or `field` (a vendor field of `record`). place: where
     in hub.yaml it stands, for people. beside: the other stages of the same route and record: a stage of another
-    pipeline than all of them is a likely mistake.
+    pipeline than all of them is a likely mistake. said: a digest of what stands at that place, so that an edit shows.
     """
 
     kind: str
@@ -115,6 +115,25 @@ class Mention:
     code: str
     place: str
     beside: tuple[str, ...] = ()
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Named:
+    """One thing of the account that hub.yaml may name by its code; `Connector.inventory` lists them.
+
+    kind: `field`, `stage`, `user` or `pipeline`. code: as hub.yaml writes it. label: as people see it there. record:
+    whose field or stage it is (`deal`), "" where it is nobody's or that isn't known. type: of a field, in the vendor's
+    words; `user` for one that holds an employee, whatever the vendor calls that. pipeline: the code of a stage's
+    pipeline.
+    """
+
+    kind: str
+    code: str
+    label: str = ""
+    record: str = ""
+    type: str = ""
+    pipeline: str = ""
 
 
 @dataclass
@@ -177,6 +196,16 @@ class Connector:
         """
         return cls
 
+    @classmethod
+    def address_word(cls, settings: Mapping[str, Any]) -> str:
+        """Return the secret word at the end of the address that the vendor calls, "" where none proves the sender.
+
+        People paste that address at the vendor; where somebody may read along, the word is hidden. A setting `secret`
+        unless a connector says otherwise.
+        """
+        word = settings.get("secret")
+        return word if isinstance(word, str) else ""
+
     def limits(self) -> Limits:
         """Return how politely this connection must be called."""
         return Limits()
@@ -216,6 +245,13 @@ class Connector:
         """Turn a stored request into events. Pure. What isn't known becomes `vendor.<native name>`."""
         raise NotImplementedError
 
+    def tells(self, event: Event) -> dict[str, Any]:
+        """Return what an event says of its subject in the words of `Done.echoes`, {} if it's always news. Pure.
+
+        For a state that people and the hub set alike, and that the vendor tells of whoever set it (a list was joined).
+        """
+        return {}
+
     # --- asking the vendor ---------------------------------------------------------------------
 
     def complete(self, events: list[Event], needs: frozenset[str]) -> list[Event]:
@@ -242,6 +278,14 @@ class Connector:
         """Return one record whole, or raise `Gone`."""
         raise Refused(f"plugin {self.name} can't read a {record}")
 
+    def pages(self, record: str, since: dt.datetime | None = None, cursor: Any = None) -> tuple[list[Record], Any]:
+        """Return one page of whole records (as large as the vendor gives them), and the cursor of the next page.
+
+        since: only those changed since then. cursor: None for the first page; what comes back is None after the
+        last. The order must not move while one reads: what changes meanwhile may come twice, never be left out.
+        """
+        raise Refused(f"plugin {self.name} can't list its {record} records")
+
     # --- acting --------------------------------------------------------------------------------
 
     def perform(self, action: Action) -> Done:
@@ -255,8 +299,51 @@ class Connector:
         """
         raise Refused(f"plugin {self.name} can't attach to a {record}")
 
-    def found(self, kind: ActionKind, record: Record) -> Done:
-        """Return what a create brought that had been in doubt and was found by its marker (watches, links)."""
+    def holds(self, record: str, name: str, wrote: Any, stands: Any) -> bool:
+        """Return whether a field still says what was written, in whatever spelling the vendor gives it back.
+
+        For one whose reading differs from its writing more than `15000` from `15000.00` (a date that comes back with a
+        time, a phone with spaces).
+        """
+        from hub.changes import same
+
+        return same(wrote, stands)
+
+    def restored(self, record: str, before: Mapping[str, Any], now: Record) -> dict[str, Any]:
+        """Return the values that make fields say again what they said: `before` as it was read, "" for nothing.
+
+        now: the record as it is. For fields that are not simply overwritten (rows that are added and taken out).
+        """
+        return {name: "" if value is None else value for name, value in before.items()}
+
+    def merge(
+        self, record: str, into: str, ids: Sequence[str], carry: Sequence[str], marker: str,
+        since: dt.datetime | None = None,
+    ) -> Done:  # fmt: skip
+        """Make one record of several that are the same human's: `ids` end in `into`, which stays.
+
+        carry: what must go along, of `deals notes tags tasks`; a vendor that merges whole records takes all of it.
+        since: when an earlier try began; an id that is gone by then has been merged. Returns under `kept` each record
+        as it was, with its id and what hung on it, so that `unmerge` can bring it back; `lost` are the ids that are
+        no more. Raises `Refused` with what a person must do where the vendor wants one to decide.
+        """
+        raise Refused(f"plugin {self.name} can't merge {record} records")
+
+    def unmerge(
+        self, record: str, into: str, kept: Sequence[Record], marker: str, since: dt.datetime | None = None
+    ) -> Done:  # fmt: skip
+        """Undo a merge: bring the records back that `merge` has kept, with what hung on them; `into` gives it up.
+
+        Returns under `restored` former id -> id by now.
+        """
+        raise Refused(f"plugin {self.name} can't undo a merge of {record} records")
+
+    def found(self, action: Action, record: Record) -> Done:
+        """Return what a create brought that had been in doubt and was found by its marker (watches, links).
+
+        Where a create does more than make the record (a note beside it), the rest may never have happened: do here
+        what isn't there yet.
+        """
         return Done(result=record, id=str(record["id"]))
 
     def contact_values(self, contact: Record) -> dict[str, Any]:
@@ -276,6 +363,19 @@ class Connector:
     def names(self) -> dict[str, dict[str, tuple[str, str]]]:
         """Return the live account's words for `hub names`: {"fields"|"stages"|"users": {our word: (code, label)}}."""
         return {}
+
+    def inventory(self) -> list[Named]:
+        """Return every field, stage, user and pipeline that hub.yaml may name, as the account has them now.
+
+        The hub compares it with what it saw before: what was deleted or given another type pauses the lines that name
+        it. What can't be read (a right is missing) is left out whole: of a kind and record that nothing is told of,
+        nothing is taken for deleted. Without types and pipelines `names` says enough, which is what stands here.
+        """
+        kinds = {"fields": "field", "stages": "stage", "users": "user"}
+        found = self.names()
+        return [
+            Named(kind, code, label) for name, kind in kinds.items() for code, label in found.get(name, {}).values()
+        ]
 
     def connect(self, callback_url: str) -> list[Finding]:
         """Register the hub at the vendor (webhooks, subscriptions) where its API allows that."""

@@ -9,17 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any
 
+from hub import carrying, restore, syncing
 from hub.config import Route, Step
 from hub.connector import ActionKind, Connector
-from hub.errors import AuthFailed, Gone, PluginError, Refused, Retry, Skip, Uncertain
+from hub.errors import AuthFailed, Gone, HubError, PluginError, Retry, Skip, Uncertain
+from hub.guards import guard_stage, need_values
 from hub.lines import known_id
-from hub.model import PARCEL_EXCEPTIONS, Action, Done, Record
+from hub.model import Action, Done, Record
 from hub.outcome import Doubt, Outcome, Postponed, RouteGone, Settle, judge
-from hub.paths import ABSENT, Scope, empty
+from hub.parts import Leaving, base_step, is_replay, replayed
+from hub.paths import Scope
 from hub.pipeline import Pipeline
 from hub.reasons import stored
+from hub.standing import Standing
+from hub.store import drift
 from hub.store.work import Claimed
 from hub.targets import Targets
 
@@ -36,7 +42,7 @@ class Deliverer:
 
     def __call__(self, work: Claimed, guard: Callable[[], None]) -> Outcome:
         """Try one delivery and return its outcome; nothing is raised but for the end of the process."""
-        started = time.time()
+        started = self.runtime.store.clock()
         clock = time.monotonic()
         attempt = _Try(self, work, guard)
         try:
@@ -45,18 +51,21 @@ class Deliverer:
                 try:
                     outcome = attempt.run()
                 except Exception as error:  # noqa: BLE001 (whatever a plugin raises is an outcome)
-                    outcome = attempt.judge(error)
+                    outcome = attempt.judge(error, called=bool(context.exchanges))
             outcome.exchanges = [asdict(exchange) for exchange in context.exchanges]
             self.runtime.spend(work.connection, -context.budget)
         except KeyError:
             outcome = Outcome(work, "parked", stored("connection_gone", connection=work.connection))
         outcome.started = started
+        outcome.pair = attempt.pair
         outcome.took = time.monotonic() - clock
         outcome.called = bool(outcome.exchanges)
         return outcome
 
     def cost(self, connection: str, action: str) -> int:
         """Return how many vendor calls an action takes at most: so many are reserved before it begins."""
+        if action in (carrying.MERGE, carrying.PART):
+            return carrying.COST
         kinds = self.runtime.connector(connection).actions
         return next((max(1, kind.cost) for kind in kinds if kind.name == action), 1)
 
@@ -72,12 +81,20 @@ class _Try:
         self.event = work.event
         self.step: Step | None = None
         self.loaded: dict[str, Any] = {}
+        self.pair = 0
         self.targets = Targets(deliverer.runtime, work)
+        self.leaving: Leaving | None = None
 
     # --- the act ------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
         """Do the step; raises what went wrong."""
+        if self.work.given is not None:
+            return restore.carry_out(self)
+        if self.work.route == carrying.ROUTE:
+            return carrying.perform(self.runtime.connector(self.work.connection), self.work)
+        if is_replay(self.work.step):
+            return self.replay()
         route, step = self.place()
         self.step = step
         assert step.do is not None
@@ -86,23 +103,39 @@ class _Try:
         mapped = step.stage is not None and bool(step.stage.table)  # whether a newer one moves anything isn't known
         if kind.latest and not mapped and self.work.newest is not None and self.work.newest > self.work.id:
             raise Skip("superseded", by=self.work.newest)
+        if route.sync:
+            return syncing.carry(self, connector, kind, route)
         self.refresh(route)
         scope = self.scope(route)
         verdict = step.when.check(scope)
         if not verdict.ok:
             raise Skip("step_condition", because=verdict.because)
-        values = step.set.evaluate(scope)
-        marker = str(values.get(kind.marker) or self.work.marker)
-        if (recovered := self.recover(connector, kind, marker)) is not None:
-            return self.finished(recovered, kind, "found_by_marker" if recovered.id else "assumed_done")
+        self.leaving = Leaving(self.runtime.pauses.of(step.do.connection), kind, step)
+        values = self.leaving.values(step.set.evaluate(scope))
         action = Action(
-            name=kind.name, record=kind.record, verb=kind.verb, values=values, marker=marker,
+            name=kind.name, record=kind.record, verb=kind.verb, values=values,
+            marker=str(values.get(kind.marker) or self.work.marker),
             method=step.do.method or "", limit=step.limit, event=self.event, attempt=self.work.tries + 1,
             in_doubt_since=self.targets.in_doubt_since(),
             fill=self.targets.fill(), person=dict(self.event.record.get("contact") or {}),
         )  # fmt: skip
+        if (recovered := self.recover(connector, kind, action)) is not None:
+            return self.finished(recovered, kind, "found_by_marker" if recovered.id else "assumed_done")
         act = _VERBS.get(kind.verb, _Try.plain)
         return act(self, connector, kind, step, action, scope)
+
+    def replay(self) -> Outcome:
+        """Send what this step left out earlier, now that its line of hub.yaml works again."""
+        connector = self.runtime.connector(self.work.connection)
+        paused = self.runtime.pauses.of(self.work.connection)
+        with self.runtime.store.read() as db:
+            parts = [one for one in drift.parts_of_events(db, [self.work.event.id]) if one.replay == self.work.step]
+        mine = [one for one in parts if one.route == self.work.route]
+        return replayed(self, self.runtime.config, connector, paused, mine)
+
+    def perform(self, connector: Connector, action: Action) -> Done:
+        """Do it; what the vendor refuses by name is left out, if the rest can go without."""
+        return self.leaving.perform(connector, action) if self.leaving is not None else connector.perform(action)
 
     def plain(self, connector: Connector, kind: ActionKind, step: Step, action: Action, scope: Scope) -> Outcome:
         """An act that needs no search first: a comment, a to-do, a parcel, a list, a bare API call."""
@@ -111,8 +144,8 @@ class _Try:
             if step.find.record is None and not action.find:
                 raise Skip("find_empty")
             action.id = known_id(step.find, scope)
-        self.need(kind, step, action)
-        done = connector.perform(action)
+        need_values(kind, step, action)
+        done = self.perform(connector, action)
         if step.order and isinstance(done.result.get("rows"), list):
             done.result["rows"].sort(key=lambda row: str(row.get(step.order) or ""))
         return self.finished(done, kind)
@@ -154,8 +187,8 @@ class _Try:
         if kind.person and action.person:
             action.contact = self.targets.ensure_contact(connector)
         action.verb = "create"
-        self.need(kind, step, action)
-        outcome = self.finished(connector.perform(action), kind)
+        need_values(kind, step, action)
+        outcome = self.finished(self.perform(connector, action), kind)
         outcome.created = True
         return outcome
 
@@ -163,8 +196,8 @@ class _Try:
         """Write the values into a record that exists."""
         action.verb, action.id = "update", id
         if kind.verb == "update":
-            self.need(kind, step, action)
-        done = connector.perform(action)
+            need_values(kind, step, action)
+        done = self.perform(connector, action)
         if not done.id:
             done.id = id
         if not done.written:
@@ -188,9 +221,11 @@ class _Try:
         record = self.targets.choose(found, step)
         if "stage" not in record:
             record = connector.get(kind.record, str(record["id"]))
-        self.guard_stage(connector, kind.record, step, str(record.get("stage") or ""), wanted, status)
+        guard_stage(connector, kind.record, step, str(record.get("stage") or ""), wanted, status)
+        if self.leaving is not None and not self.leaving.move(wanted, action.values):
+            return self.update(connector, kind, step, action, str(record["id"]))
         action.id, action.values = str(record["id"]), {**action.values, "stage": wanted}
-        done = connector.perform(action)
+        done = self.perform(connector, action)
         done.id = done.id or action.id
         return self.finished(done, kind)
 
@@ -219,54 +254,29 @@ class _Try:
         done.result, done.id = {**target, "attached": True, "comment": done.id}, id
         outcome = self.finished(done, kind, "attached", record=record, id=id, how=how)
         outcome.record = record
+        outcome.left, outcome.keys = [], frozenset()  # what `set` says is for a record that would have been made
         return outcome
 
     # --- guards -------------------------------------------------------------------------------
-
-    @staticmethod
-    def need(kind: ActionKind, step: Step, action: Action) -> None:
-        """Refuse in words what the vendor would refuse in its own: a value it needs came out empty."""
-        missing = [name for name in kind.required if empty(action.values.get(name, ABSENT))]
-        if not missing:
-            return
-        sources = {line.key: ", ".join(path.text for path in line.source.paths()) for line in step.set}
-        why = [f"{name} ({sources[name]} was empty)" if sources.get(name) else name for name in missing]
-        raise Refused(f"{kind.name} needs {', '.join(why)}", {name: "is empty" for name in missing})
-
-    def guard_stage(
-        self, connector: Connector, record: str, step: Step, current: str, wanted: str, status: str | None
-    ) -> None:
-        """Raise Skip unless this move is allowed: from a listed stage, and forward."""
-        if current == wanted:
-            raise Skip("stage_same", stage=in_words(connector, current))
-        if step.only_from and current not in step.only_from:
-            allowed = ", ".join(in_words(connector, stage) for stage in step.only_from)
-            raise Skip("stage_not_from", current=in_words(connector, current), allowed=allowed)
-        if wanted in step.back or (status in PARCEL_EXCEPTIONS):
-            return
-        order = connector.stage_order(record, current)
-        if current in order and wanted in order and order.index(wanted) < order.index(current):
-            words = {"current": in_words(connector, current), "wanted": in_words(connector, wanted)}
-            raise Skip("stage_backward", **words)
 
     def status(self) -> str | None:
         """Return the neutral status the event brings (a parcel's, an order's)."""
         record = self.event.record.get(self.event.kind) or {}
         return record.get("status") if isinstance(record, Mapping) else None
 
-    def recover(self, connector: Connector, kind: ActionKind, marker: str) -> Done | None:
+    def recover(self, connector: Connector, kind: ActionKind, action: Action) -> Done | None:
         """After a doubtful try of something that must not happen twice: find it, or follow the declared policy.
 
         Returns what the earlier try made, None if it may safely be done (again).
         """
         if self.work.started_at is None or kind.idempotent:
             return None
-        wait = self.work.started_at + connector.settle - time.time()
+        wait = self.work.started_at + connector.settle - self.runtime.store.clock()
         if wait > 0:
             raise Settle(wait)
         if kind.marker:
-            found = connector.find(kind.record, {"marker": marker, "since": self.work.started_at - 3600}, 5)
-            return connector.found(kind, found[0]) if found else None
+            found = connector.find(kind.record, {"marker": action.marker, "since": self.work.started_at - 3600}, 5)
+            return connector.found(action, found[0]) if found else None
         if kind.uncertain == "repeat":
             return None
         if kind.uncertain == "assume_done":
@@ -278,7 +288,7 @@ class _Try:
     def place(self) -> tuple[Route, Step]:
         """Return the route and step of this delivery, as hub.yaml has them now."""
         route = next((r for r in self.runtime.config.routes if r.name == self.work.route), None)
-        step = find_step(route, self.work.step) if route else None
+        step = route.step(self.work.step) if route else None
         if route is None or step is None or step.do is None:
             raise RouteGone(self.work.route)
         if (step.do.connection, step.do.action) != (self.work.connection, self.work.action):
@@ -290,7 +300,7 @@ class _Try:
 
         A route whose condition no longer holds does nothing more; a step of a run under way goes on with what is.
         """
-        if time.time() - self.work.created_at < STALE:
+        if self.runtime.store.clock() - self.work.created_at < STALE:
             return
         record = self.event.record.get(self.event.kind)
         source = self.runtime.config.connections.get(self.event.connection)
@@ -305,7 +315,7 @@ class _Try:
         self.event = self.event.with_(record=changed)
         if self.work.step != "0":
             return
-        verdict = route.check(self.pipeline.scope(self.event, {}, self.work.person, self.work.links))
+        verdict = route.check(self.pipeline.scope(self.event, {}, self.person))
         if not verdict.ok:
             raise Skip("no_longer", because=verdict.because)
 
@@ -320,12 +330,25 @@ class _Try:
     def scope(self, route: Route) -> Scope:
         """Return what this step sees: the event, earlier results, and records loaded on demand."""
         extra: dict[str, Any] = {}
-        if "r" in self.work.step:
-            failed = self.work.results.get(self.work.step.partition("r")[0])
-            extra["error"] = failed or {}
-        before = int(self.work.step.partition("r")[0])
+        main, refused, _ = base_step(self.work.step).partition("r")
+        if refused:
+            extra["error"] = self.work.results.get(main) or {}
+        before = int(main)
         named = self.pipeline.named_results(route, self.work.results, before)
-        return self.pipeline.scope(self.event, named, self.work.person, self.work.links, extra, self.load)
+        if is_replay(self.work.step):  # what was looked up in a table then is looked up in the table as it is now
+            for one in route.steps[:before]:
+                if one.look_up is not None and one.as_:
+                    seen = self.pipeline.scope(self.event, named, self.person, extra, self.load)
+                    named[one.as_] = one.look_up.run(seen)
+        return self.pipeline.scope(self.event, named, self.person, extra, self.load)
+
+    @cached_property
+    def person(self) -> Standing | None:
+        """How the event's person stands now, read on demand."""
+        work, run = self.work, self.runtime
+        if work.person is None:
+            return None
+        return Standing(run.config, self.event, work.person, work.links, open=run.store.read, family=work.family)
 
     def load(self, path: str) -> Record | None:
         """Bring a record the event doesn't carry: `deal` or `parcel.deal`, by its link, read afresh."""
@@ -361,13 +384,17 @@ class _Try:
         """Return the outcome of an act that took effect."""
         outcome = Outcome(self.work, "done", stored(code, **params) if code else None, done, kind.record)
         outcome.contact, outcome.verb, outcome.linked = self.targets.contact, kind.verb, kind.linked
+        outcome.beside = self.targets.wrote
+        if self.leaving is not None:
+            outcome.left, outcome.keys = list(self.leaving.left), self.leaving.keys
         return outcome
 
-    def judge(self, error: Exception) -> Outcome:
-        """Return the outcome of what was raised."""
+    def judge(self, error: Exception, called: bool) -> Outcome:
+        """Return the outcome of what was raised. called: the vendor had been asked something by then."""
         connector = self.runtime.connector(self.work.connection)
         why = connector.http.masker.mask(str(error))[:500]
         outcome = self._gone(why) if isinstance(error, Gone) else judge(self.work, error, why, connector.settle)
+        outcome.begun = called if outcome.own_trouble else isinstance(error, HubError) and error.begun
         outcome.contact = self.targets.contact  # settled before the rest failed: it must not be made again
         return outcome
 
@@ -389,20 +416,3 @@ _VERBS = {
     "find": _Try.find_only,
     "set_stage": _Try.set_stage,
 }
-
-
-def in_words(connector: Connector, stage: str) -> str:
-    """Return a stage with the admin's own word for it, where `names` has one: `shipped (C5:EXECUTING)`."""
-    words = connector.connection.names.get("stages", {})
-    return next((f"{word} ({code})" for word, code in words.items() if code == stage), stage)
-
-
-def find_step(route: Route, path: str) -> Step | None:
-    """Return the step at a path: `2`, or `2r0` for the first step of its `refused`."""
-    main, _, inner = path.partition("r")
-    if int(main) >= len(route.steps):
-        return None
-    step = route.steps[int(main)]
-    if not inner:
-        return step
-    return step.refused[int(inner)] if int(inner) < len(step.refused) else None

@@ -16,13 +16,14 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from hub.calls import OWN_THREADS, Calls
 from hub.deliver import Deliverer
-from hub.errors import HubError
-from hub.ledger import Ledger
+from hub.looks import Look
 from hub.pipeline import Pipeline
+from hub.reconciling import Compare
+from hub.recorder import Recorder
 from hub.runtime import Runtime
 from hub.store import state, work
 from hub.store.engine import is_trouble
@@ -32,10 +33,10 @@ log = logging.getLogger("hub.engine")
 
 #: seconds between two looks at the store when no bell rings
 SWEEP = 1.0
-#: threads each connection has beside the common ones: a vendor that hangs may hold all of those, not these of others
-OWN_THREADS = 4
 #: seconds to let more outcomes come in while many calls are under way: a commit for each would cost more than it gives
 GATHER = 0.003
+#: seconds that a worker which reads receipts leaves calls to other workers
+LEFT = 0.25
 
 
 class Engine:
@@ -46,7 +47,7 @@ class Engine:
         self.name = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
         self.pipeline = Pipeline(runtime)
         self.deliverer = Deliverer(self.pipeline)
-        self.ledger = Ledger(self.pipeline)
+        self.recorder = Recorder(self.pipeline)
         self.ring_others = bell or (lambda: None)
         self.stopping = threading.Event()
         self.intake = Intake(self)
@@ -127,12 +128,14 @@ class Intake(_Loop):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, "intake")
         self._known: set[str] = set()
+        #: whether this worker leaves calls to the others, for they would slow it down while it holds the store
+        self.reading = False
 
     def turn(self) -> bool:
         """Read one batch of every connection that has new receipts."""
         names = list(self.runtime.config.connections)
         with self.store.read() as db:
-            waiting = [name for name in names if _has_new(db, name)]
+            waiting = [name for name in names if _has_new(db, name) and not work.leased(db, f"in:{name}")]
         read = 0
         for name in waiting:
             try:
@@ -154,15 +157,22 @@ class Intake(_Loop):
                 self._known.add(name)
             if not work.claim_one(db, key, lease):
                 return 0
+        renewed = time.monotonic()
         try:
             while batch := self.engine.pipeline.process(name, lease):
+                self.reading = self.engine.pipeline.steps.pace.alone and self.runtime.workers > 1
                 read += batch
                 self.engine.dispatcher.bell.set()
                 if self.engine.stopping.is_set():
                     break
-                with self.store.write() as db:
-                    work.renew(db, [lease])
+                if self.engine.dispatcher.calls.held:
+                    time.sleep(self.engine.pipeline.steps.pace.rest)  # in which outcomes of calls get at the store
+                if time.monotonic() - renewed > work.LEASE / 3:
+                    with self.store.write() as db:
+                        work.renew(db, [(key, lease)])
+                    renewed = time.monotonic()
         finally:
+            self.reading = False
             with self.store.write() as db:
                 work.release(db, key, lease, db.now)
         return read
@@ -179,32 +189,29 @@ class Dispatcher(_Loop):
 
     def __init__(self, engine: Engine, threads: int) -> None:
         super().__init__(engine, "dispatcher")
-        self.threads = threads
-        own = OWN_THREADS * len(engine.runtime.config.connections)
-        self.pool = ThreadPoolExecutor(threads + own, thread_name_prefix="call")
-        self.outcomes: deque[tuple[Item, Any]] = deque()
-        self.flying: dict[str, Item] = {}
-        self.renewed = time.monotonic()
-        self.in_flight: Counter[str] = Counter()
+        self.calls = Calls(threads, tuple(engine.runtime.config.connections), lambda item: item.call(engine), self.bell)
+        self.renewed = self._claimed = time.monotonic()
         self._suspects = 0  # so many of the oldest outcomes are written one by one
         self._lanes: deque[str] = deque()
+        self._room_in = SWEEP  # seconds until a limit that left nothing may have room for one more call
 
     def finished(self) -> bool:
         """End when told to and nothing is in flight or unwritten."""
-        return super().finished() and not self.flying and not self.outcomes
+        return super().finished() and not self.calls.held
 
     def pause(self) -> float:
-        """Sleep until the next line is due, at most until the next sweep."""
+        """Sleep until the next line is due or a limit has room again, at most until the next sweep."""
         with self.store.read() as db:
             soonest = work.next_due(db, self._order())
-            return SWEEP if soonest is None else min(SWEEP, max(0.005, soonest - db.now))
+            wait = SWEEP if soonest is None else max(0.005, soonest - db.now)
+        return min(SWEEP, wait, self._room_in)
 
     def turn(self) -> bool:
         """Write outcomes, renew leases, claim what is due, start the calls."""
-        if 0 < len(self.outcomes) < len(self.flying) // 2:
+        if 0 < len(self.calls.outcomes) < len(self.calls.held) // 2:
             time.sleep(GATHER)
         alone = self._suspects > 0
-        batch = self._collect(1 if alone else 200)
+        batch = self.calls.collect(1 if alone else 200)
         try:
             busy = self._turn(batch, claiming=not alone and not self.engine.stopping.is_set())
         except Exception as error:
@@ -225,114 +232,114 @@ class Dispatcher(_Loop):
                 self._suspects = len(batch)
             elif (item := batch[0][0]).blamed:
                 self._suspects -= 1
-                self._landed(batch)
+                self.calls.landed([item])
                 return
             else:
                 item.blamed = True
                 batch = [(item, item.unwritable(error))]
-        self.outcomes.extendleft(reversed(batch))
-
-    def _landed(self, batch: list[tuple[Item, Any]]) -> None:
-        for item, _ in batch:
-            self.flying.pop(item.lease + item.key, None)
-            self.in_flight[item.connection] -= 1
+        self.calls.put_back(batch)
 
     def _turn(self, batch: list[tuple[Item, Any]], claiming: bool) -> bool:
-        renew = bool(self.flying) and time.monotonic() - self.renewed > work.LEASE / 3
-        grants = self._grants() if claiming else {}
-        if not batch and not grants and not renew:
+        renew = bool(self.calls.held) and time.monotonic() - self.renewed > work.LEASE / 3
+        back = self.calls.unbegun(self.engine.stopping.is_set())
+        grants = self._grants() if claiming and not self._reads() else {}
+        if not batch and not grants and not renew and not back:
             return False
         items: list[Item] = []
         held: set[str] = set()
         began = time.monotonic()  # leases count from here: the store's clock is read before the commit, not after
         try:
             with self.store.write() as db:
-                said = self.engine.ledger.write(db, batch) if batch else []
+                said = self.engine.recorder.write(db, batch) if batch else []
+                for item in back:
+                    item.hand_back(db)
                 if renew:
-                    held = work.renew(db, [item.lease for item in self.flying.values()])
+                    held = work.renew(db, [(item.key, item.lease) for item in self.calls.held.values()])
                 for lane, grant in grants.items():
                     items.extend(self._claim(db, lane, grant))
         except Exception:
             self._give_back(grants)
+            self.calls.wait_again(back)
             raise
-        self._landed(batch)
+        self.calls.landed([*(item for item, _ in batch), *back])
         if renew:
             self.renewed = began
-            for item in self.flying.values():
+            for item in self.calls.held.values():
                 if item.key in held:  # a lease that another worker took over meanwhile isn't ours to prolong
                     item.extend(began)
         for text in said:
             log.info(text)
         self._reserve_rest(items)
+        self._reserve_rest(back, given_back=True)
         if any(isinstance(item, PollCall) for item, _ in batch):
             self.engine.intake.bell.set()  # what a poll brought is read at once, not at the next sweep
-        for item in items:
-            item.extend(began)
-            self.flying[item.lease + item.key] = item
-            self.in_flight[item.connection] += 1
-            self.pool.submit(self._run, item)
+        self.calls.start(
+            items, {item.connection: self.runtime.limits(item.connection).parallel for item in items}, began
+        )
         unused = {lane: grant - sum(item.lane == lane for item in items) for lane, grant in grants.items()}
         self._give_back(unused)
-        if items and len(self.flying) >= self.threads:
+        if items and len(self.calls.held) >= self.calls.threads:
             self.engine.ring_others()
-        return bool(batch or items)
+        return bool(batch or items or back)
 
-    def _collect(self, most: int) -> list[tuple[Item, Any]]:
-        batch: list[tuple[Item, Any]] = []
-        while self.outcomes and len(batch) < most:
-            batch.append(self.outcomes.popleft())
-        return batch
-
-    def _run(self, item: Item) -> None:
-        try:
-            result = item.call(self.engine)
-        except Exception as error:
-            if isinstance(error, HubError):  # the vendor's trouble or answer; the ledger says what follows
-                log.info("work on line %s: %s: %s", item.key, type(error).__name__, error)
-            else:
-                log.exception("work on line %s failed", item.key)
-            result = error
-        self.outcomes.append((item, result))
-        self.bell.set()
+    def _reads(self) -> bool:
+        """Return whether calls are left to other workers: for a while only, since they may be reading as well."""
+        now = time.monotonic()
+        if self.engine.intake.reading and now - self._claimed < LEFT:
+            return True
+        self._claimed = now
+        return False
 
     # --- who may go now -------------------------------------------------------------------------
 
     def _grants(self) -> dict[str, int]:
         """Return lane -> how many lines may be claimed: free threads, caps, limits, health, shared fairly."""
-        free = self.threads - sum(max(0, n - OWN_THREADS) for n in self.in_flight.values())
+        self._room_in = SWEEP
+        self._lanes.rotate(-1)
+        lanes = [lane for lane in self._order() if self.calls.may_claim(lane.partition(":")[0])]
+        if not lanes:
+            return {}
+        taken = Counter(self.calls.claimed)  # what is granted in this turn counts for the connection's other lanes
+        ahead: dict[str, int] = {}
+        free = self.calls.free()
         with self.store.read() as db:
             health = state.healths(db)
-            self._lanes.rotate(-1)
-            lanes = [lane for lane in self._order() if not self._shut(health, lane, db.now)]
-            due = work.due_lanes(db, lanes)
+            due = work.due_lanes(db, [lane for lane in lanes if not self._shut(health, lane, db.now)])
         grants: dict[str, int] = {}
-        taken = Counter(self.in_flight)  # what is granted in this turn counts for the connection's other lanes
         share = max(1, free // max(1, len(due)))
         for lane in due:
             connection, _, priority = lane.partition(":")
-            limits = self.runtime.limits(connection)
-            room = limits.parallel - taken[connection]
+            limit = self.runtime.limits(connection)
+            room = limit.parallel - taken[connection]
+            more = ahead.setdefault(connection, self.calls.ahead(connection, limit.parallel))
             if priority == "bulk":  # slots stay free for what a person waits for
-                room = min(room, max(1, limits.parallel // 2) - taken[connection], max(1, self.threads // 2))
+                room = min(room, max(1, limit.parallel // 2) - taken[connection], max(1, self.calls.threads // 2))
+                more = 0
             if (h := health.get(connection)) is not None and (h.held is not None or h.open_until is not None):
-                room = min(room, 1 - taken[connection])  # a probe: one call tells whether it works again
+                room, more = min(room, 1 - taken[connection]), 0  # a probe: one call tells whether it works again
             own = max(0, OWN_THREADS - taken[connection])
-            want = min(room, own + max(0, min(share, free)))
-            if want <= 0 or self.runtime.limiter.paused(limits.key or connection):
+            want = max(0, min(room, own + max(0, min(share, free)))) + more
+            if want <= 0 or self.runtime.limiter.paused(limit.key or connection):
                 continue
-            granted = self.runtime.limiter.reserve(limits.key or connection, want, limits.per_second, limits.burst)
-            if granted:
+            granted = self.runtime.limiter.reserve(limit.key or connection, want, limit.per_second, limit.burst)
+            if not granted:
+                self._room_in = min(self._room_in, max(0.05, 0.25 / limit.per_second))
+            else:
                 grants[lane] = granted
                 taken[connection] += granted
+                ahead[connection] = max(0, more - max(0, granted - (want - more)))
                 free -= max(0, granted - own)
         return grants
 
-    def _reserve_rest(self, items: list[Item]) -> None:
-        """Reserve what actions take beyond the one call that was granted, now that it is known which they are."""
+    def _reserve_rest(self, items: list[Item], given_back: bool = False) -> None:
+        """Reserve what actions take beyond the one call that was granted, now that it is known which they are.
+
+        given_back: free all that was reserved for them.
+        """
         rest = Counter[str]()
         for item in items:
-            if isinstance(item, Deliver):
-                rest[item.connection] += self.engine.deliverer.cost(item.connection, item.claimed.action) - 1
+            cost = self.engine.deliverer.cost(item.connection, item.claimed.action) if isinstance(item, Deliver) else 1
+            rest[item.connection] += -cost if given_back else cost - 1
         for connection, calls in rest.items():
             self.runtime.spend(connection, calls)
 
@@ -361,11 +368,16 @@ class Dispatcher(_Loop):
         keys = work.claim(db, lane, limit, lease)
         connection = lane.partition(":")[0]
         items: list[Item] = []
-        deliveries = [key for key in keys if not key.startswith(("ev:", "poll:"))]
-        items.extend(Deliver(one, lease) for one in work.claimed(db, deliveries))
-        for key in keys:
-            if key.startswith("ev:"):
-                items.append(Complete(db, key, lane, connection, lease))
-            elif key.startswith("poll:"):
-                items.append(PollCall(db, key, lane, connection, lease))
+        kinds = {key: _ITEMS.get(key.partition(":")[0]) for key in keys}
+        items.extend(Deliver(db, one, lease) for one in work.claimed(db, [key for key in keys if kinds[key] is None]))
+        items.extend(kind(db, key, lane, connection, lease) for key, kind in kinds.items() if kind is not None)
         return items
+
+
+#: how the key of a line begins -> what is to be done on it; any other is a queue of deliveries
+_ITEMS: dict[str, Callable[[Any, str, str, str, str], Item]] = {
+    "ev": Complete,
+    "poll": PollCall,
+    "drift": Look,
+    "rec": Compare,
+}

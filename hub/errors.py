@@ -6,7 +6,7 @@
 | `Retry`       | the vendor is ill: 5xx, time-out, broken answer   | tries again at growing distance, then parks   |
 | `RateLimited` | the vendor said "slower"                          | waits; uses up no try                         |
 | `Uncertain`   | the call may have taken effect, nobody knows      | settle time, find by marker, then the policy  |
-| `AuthFailed`  | token gone, right missing                         | holds the connection, one alert               |
+| `AuthFailed`  | token gone, right missing, blocked, unpaid        | holds the connection, one alert               |
 | `Refused`     | the vendor said no for good                       | parks, visible; or the step's `refused`       |
 | `Gone`        | the record we aimed at is no more                 | drops the link, then the step's `missing`     |
 | `Skip`        | there is nothing to do, and that is fine          | an outcome, not an error                      |
@@ -20,9 +20,14 @@ from typing import Any
 
 
 class HubError(Exception):
-    """The root of the hub's own errors. `code` and `params` make a reason that reads in any language."""
+    """The root of the hub's own errors. `code` and `params` make a reason that reads in any language.
+
+    `begun` is set by an action of several calls that fails after one of them took effect (the record is made, its
+    note isn't): the hub then looks for what is there by the marker before it does anything again.
+    """
 
     code = "error"
+    begun = False
 
     def __init__(self, reason: str = "", **params: Any) -> None:
         super().__init__(reason)
@@ -77,9 +82,17 @@ class Uncertain(HubError):
 
 
 class AuthFailed(HubError):
-    """The vendor doesn't accept our credentials or they lack a right; only a person can mend it."""
+    """The vendor lets none of our calls through; only a person can mend it.
+
+    `remedy` says how: new `credentials`, a `right` they lack, the vendor's `support` (a block), a `payment` that is
+    due, this server's `address` let in. The alert tells the person so (`hub.reasons.REMEDIES`).
+    """
 
     code = "auth_failed"
+
+    def __init__(self, reason: str = "", remedy: str = "credentials") -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 class Refused(HubError):

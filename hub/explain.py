@@ -15,7 +15,8 @@ from typing import Any
 
 from hub import normal
 from hub.reasons import say, say_stored
-from hub.store import Db, people, reading, state
+from hub.store import Db, families, people, reading, state
+from hub.store import drift as parts
 
 _ID = re.compile(r"([red])(\d{1,18})$")
 _SUBJECT = re.compile(r"(?:([a-z0-9_-]+)[/>])?([a-z_]+):(.{1,200})$")
@@ -99,7 +100,7 @@ def life(db: Db, event: int, language: str = "en") -> dict[str, Any] | None:
         "receipt": receipt_life(db, row["receipt"], language) if row["receipt"] else None,
         "cause": {"id": f"e{cause['id']}", "type": f"{cause['connection']}.{cause['type']}"} if cause else None,
         "brought_forth": [f"e{id}" for id in reading.caused_by(db, event)],
-        "person": _person(db, row["person"]),
+        "person": _person(db, row["person"], row["matched"], language),
         "links": [f"{where}/{what}:{id}" for where, what, id in reading.links_of(db, row["connection"], kind, ref)],
         "skipped": [{"route": one.get("route"), **(told(one, language) or {})} for one in skipped],
         "deliveries": deliveries_life(db, reading.deliveries_of(db, event), language),
@@ -132,17 +133,35 @@ def shown_path(path: str) -> str:
 
 
 def deliveries_life(db: Db, rows: Sequence[reading.Row], language: str = "en") -> list[dict[str, Any]]:
-    """Return deliveries with their tries, waits and what was written."""
+    """Return deliveries with their tries, waits, what was written, and which ran instead where one was refused."""
     tries = reading.attempts_of(db, [row["id"] for row in rows])
     healths = state.healths(db) if rows else {}
+    left = parts.parts_of_events(db, sorted({row["event"] for row in rows}))
     return [
         {
             **delivery_line(db, row, healths, language),
+            "instead": [
+                f"d{one['id']}"
+                for one in rows
+                if (one["event"], one["route"]) == (row["event"], row["route"])
+                and one["step"].startswith(f"{row['step']}r")
+            ],
             "marker": row["marker"],
             "result": {k: v for k, v in (row["result"] or {}).items() if k != "_connection"} or None,
             "written": [
                 {"field": name, "before": ((row["written"].get("before")) or {}).get(name), "after": value}
                 for name, value in (row["written"] or {}).get("written", {}).items()
+            ],
+            "left_out": [
+                {
+                    "place": one.place,
+                    "field": one.field,
+                    "value": one.value,
+                    "state": one.state,
+                    "reason": told(one.reason, language),
+                }
+                for one in left
+                if one.delivery == row["id"]
             ],
             "attempts": [
                 {
@@ -213,10 +232,19 @@ def _wait(kind: str, until: float | None, text: str) -> dict[str, Any]:
     return {"kind": kind, "until": iso(until), "text": text}
 
 
-def _person(db: Db, person: int | None) -> dict[str, Any] | None:
+def _person(db: Db, person: int | None, matched: Any = None, language: str = "en") -> dict[str, Any] | None:
+    """Return who an event is from and how that was found: {"id", "keys", "own"?, "matched"}.
+
+    `own` is whom its own keys name, where they have been merged into another since.
+    """
+    why = told(matched, language)
+    if why is not None:
+        why |= {"rules": matched.get("rules")}
     if person is None:
-        return None
-    return {"id": person, "keys": [f"{kind} {value}" for kind, value in people.keys_of(db, person)]}
+        return {"id": None, "keys": [], "matched": why} if why is not None else None
+    root = families.roots(db, [person]).get(person, person)
+    shown = {"id": root, "keys": [f"{kind} {value}" for kind, value in people.keys_of(db, root)], "matched": why}
+    return shown if root == person else {**shown, "own": person}
 
 
 # --- small parts ---------------------------------------------------------------------------------
@@ -230,9 +258,11 @@ def told(reason: Any, language: str = "en") -> dict[str, Any] | None:
 
 
 def step_words(step: str) -> str:
-    """Return a step's place as people count: `0` is `1`, `1r0` is `2, refused 1`."""
-    main, _, inner = step.partition("r")
-    return f"{int(main) + 1}" + (f", refused {int(inner) + 1}" if inner else "")
+    """Return a step's place as people count: `0` is `1`, `1r0` is `2, refused 1`, `0p17` is `1, left out before`."""
+    base, _, part = step.partition("p")
+    main, _, inner = base.partition("r")
+    words = f"{int(main) + 1}" + (f", refused {int(inner) + 1}" if inner else "")
+    return words + (", left out before" if part else "")
 
 
 def iso(at: float | None) -> str | None:

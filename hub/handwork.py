@@ -6,8 +6,6 @@ with `Pointless`, in words; a list of ids is carried out as far as it goes.
 
 from __future__ import annotations
 
-from typing import Any
-
 from hub.errors import HubError
 from hub.reasons import stored
 from hub.store import Db, reading, state, work
@@ -24,8 +22,11 @@ class Pointless(HubError):
 # --- deliveries ----------------------------------------------------------------------------------
 
 
-def retry(db: Db, id: int) -> str:
-    """Make a parked delivery ready again, its tries forgotten; return what was done, in words."""
+def retry(db: Db, id: int, batch: str = "") -> str:
+    """Make a parked delivery ready again, its tries forgotten; return what was done, in words.
+
+    batch: what this is part of; a delivery that belongs to another batch already stays there.
+    """
     row = _delivery(db, id)
     if row["state"] == "ready":
         raise Pointless(f"d{id} isn't parked: it waits by itself and is tried again (hub explain d{id})")
@@ -37,8 +38,8 @@ def retry(db: Db, id: int) -> str:
         )
     db.run(
         "UPDATE delivery SET state = 'ready', tries = 0, wait = NULL, reason = NULL, finished_at = NULL, "
-        "created_at = ?, started_at = ? WHERE id = ?",
-        (db.now, _doubtful_since(db, row), id),
+        "created_at = ?, started_at = ?, batch = coalesce(batch, ?) WHERE id = ?",
+        (db.now, _doubtful_since(db, row), batch or None, id),
     )
     _wake(db, row["line"], _lane(db, row))
     _close_if_none_parked(db, row["connection"])
@@ -124,20 +125,25 @@ def retry_event(db: Db, id: int) -> str:
     return f"e{id} is looked up at the vendor again"
 
 
-def replay(db: Db, id: int, again: bool = False) -> str:
-    """Have a receipt read again. What is known already isn't sent twice, unless `again`: then it all happens anew."""
+def replay(db: Db, id: int, again: bool = False, batch: str = "") -> str:
+    """Have a receipt read again. What is known already isn't sent twice, unless `again`: then it all happens anew.
+
+    batch: what this is part of; all that follows from it belongs there.
+    """
     row = reading.receipt(db, id)
     if row is None:
         raise Pointless(f"there is no receipt r{id}; it may be older than hub: {{keep}}")
     if row["state"] == "new":
         raise Pointless(f"r{id} waits to be read already")
-    known, reason = reading.events_of_receipt(db, id), dumps(stored(REPLAYED))
+    if row["state"] == "erased":
+        raise Pointless(f"r{id} was erased with the person it was about; there is nothing left to read")
+    known, reason = reading.events_of_receipt(db, id), dumps(stored(REPLAYED, batch=batch))
     if again:
         # The events give their keys up, so that reading the receipt brings new ones with the old keys: a duplicate
         # from the vendor is still known as one.
         mark = str(int(db.now * 1000))
         db.many('UPDATE event SET "key" = "key" || ? WHERE id = ?', [(f"#{mark}", event) for event in known])
-        reason = dumps(stored(AGAIN, mark=mark))
+        reason = dumps(stored(AGAIN, mark=mark, batch=batch))
     db.run("UPDATE receipt SET state = 'new', reason = ? WHERE id = ?", (reason, id))
     _close_if_all_readable(db, row["connection"])
     state.count(db, {(row["connection"], "replayed_by_hand"): 1})
@@ -186,23 +192,8 @@ def resume(db: Db, connection: str) -> str:
     known = state.healths(db).get(connection)
     if known is None or not (known.paused or known.held is not None or known.open_until is not None or known.fails):
         raise Pointless(f"{connection} isn't held back by anything")
-    lift(db, connection, paused=False)
+    state.lift(db, connection, paused=False)
     return f"{connection} goes on"
-
-
-def lift(db: Db, connection: str, **changes: Any) -> None:
-    """Forget a connection's hold and breaker, and make due what waited because of them."""
-    state.set_health(db, connection, held=None, fails=0, open_until=None, probe_at=None, settings=None, **changes)
-    for cause in ("auth", "breaker"):
-        _close_alert(db, f"{cause}:{connection}")
-    waiting = (
-        "SELECT line FROM delivery WHERE state = 'ready' AND connection = ? AND wait IN ('hold', 'retry') "
-        "UNION SELECT line FROM event WHERE state = 'waiting' AND connection = ?"
-    )
-    db.run(
-        f"UPDATE line SET due = ? WHERE lease IS NULL AND due > ? AND (key IN ({waiting}) OR key LIKE ?)",  # noqa: S608
-        (db.now, db.now, connection, connection, f"poll:{connection}:%"),
-    )
 
 
 def close_alert(db: Db, id: int) -> str:

@@ -10,10 +10,16 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hub.errors import RateLimited
 from hub.model import Event
 
 if TYPE_CHECKING:
     from hub.store import Store
+
+#: clocks differ: an act may seem to have been planned this much later than what tells of it
+_SLACK = dt.timedelta(seconds=5)
+#: what may be the echo of an act under way waits so many seconds at most; looked at again after, and ever more seldom
+_WAITS, _AGAIN = 180.0, 1.0
 
 
 class History:
@@ -44,3 +50,13 @@ class History:
 
         with self._store.read() as db:
             return history.acting(db, self._connection, record, before.timestamp())
+
+    def wait_for_own(self, event: Event, now: dt.datetime) -> None:
+        """Raise RateLimited while an act is under way whose echo this may be; once it is written down, it is known.
+
+        A claim is committed before its call goes out: if none is there, nothing of ours is unknown.
+        """
+        age = now.timestamp() - event.at
+        record = event.subject.partition(":")[0]
+        if age < _WAITS and self.acting(record, dt.datetime.fromtimestamp(event.at, dt.UTC) + _SLACK):
+            raise RateLimited(f"an act of ours on a {record} is under way: is this its echo?", max(_AGAIN, age / 2))

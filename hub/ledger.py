@@ -1,363 +1,369 @@
-"""Writing down what came of calls, and what follows from it: the next step, the next try, an alert.
+"""The ledger of requests: every one that came in as a row, what became of it, and whether the day adds up.
 
-Facts (attempts, links, what was written) are recorded even by a worker that lost its lease; a delivery's state only
-by the one that holds it.
+A request is an event by which somebody asks something (`hub.events.INQUIRIES`), brought by a message from outside. What
+goes on with an earlier one is no row of its own: a further event of one call, a message within a day of the one before
+of the same person at the same connection, a hint joined into another, a request acted upon again by hand. The hub's own
+(an echo, an outgoing call, an order it made) is none.
+
+    came in = new + joined + turned away by rule + on the way + waits for a human + dropped by a person
+
+Everything is derived when it is asked for, from events, deliveries, links and the records as last seen: a row changes
+for weeks after its day (a parked call is retried, a deal is won), and a table of rows would have to follow all of that
+on the hot path. Two things are kept as counters of the day (table `counter`, 400 days), since they can't be derived:
+how many events that may be requests were stored (`requests`, written in their own commit: what the sum is measured
+by), and the sums of each day as the sweeper found them, which outlive `keep`. Days are those of `hub.timezone`.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Sequence
+import datetime as dt
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from hub.errors import AuthFailed, Gone, LeaseLost, RateLimited, Retry, Uncertain
-from hub.lines import former_lines, line_for
-from hub.model import Event, Poll
-from hub.outcome import PATIENCE, REFUSED, Outcome, next_try, result_of
-from hub.pipeline import Pipeline
-from hub.polling import Poller
+from hub.config import Config
+from hub.events import CALLS, INQUIRIES
 from hub.reasons import stored
-from hub.store import Db, intake, record, state, work
-from hub.work_items import Complete, Deliver, Item, PollCall
+from hub.store import Db, Store, inquiries, state
+from hub.store.inquiries import COUNTED, Row
+from hub.store.work import Ref
+from hub.touches import first_touch, outgoing
 
-log = logging.getLogger("hub.ledger")
-
-#: why a whole run is over, and not just one step of it
-ENDS_THE_RUN = frozenset({"no_longer", "record_gone", "superseded"})
-#: failures in a row after which a connection's calls are held back
-BREAKER = 5
+OUTCOMES = ("new", "joined", "turned_away", "on_the_way", "waits", "dropped")
+#: seconds without a message of theirs after which somebody's next one opens another conversation
+CONVERSATION = 86400.0
+#: seconds after a day in which a first touch is still looked for
+TOUCH_WITHIN = 14 * 86400.0
+#: days whose sums the sweeper looks at again: they settle for some time
+SETTLING = 7
+#: of several records a request became, the one that tells most
+_TELLS = ("deal", "lead", "order", "item", "contact")
+_KEPT = (
+    "requests_continued", "requests_new", "requests_joined", "requests_turned_away", "requests_on_the_way",
+    "requests_waits", "requests_dropped",
+)  # fmt: skip
 
 
 @dataclass
-class _Batch:
-    """What one batch of outcomes asks for, gathered so that each kind of row is written with one statement."""
+class Request:
+    """One request. `touched_after` is seconds until a person did something; `money` is (amount, currency) once won."""
 
-    health: dict[str, state.Health]
-    lines: dict[str, float | None] = field(default_factory=dict)
-    closed: list[tuple[int, str, int, Any, Any, Any]] = field(default_factory=list)
-    follow: list[work.NewDelivery] = field(default_factory=list)
-    parked: dict[str, Any] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    id: str
+    at: float
+    connection: str
+    type: str
+    subject: str
+    person: int | None
+    outcome: str
+    why: dict[str, Any] | None = None
+    now: Ref | None = None
+    stage: str = ""
+    url: str = ""
+    touched_after: float | None = None
+    money: tuple[Decimal, str] | None = None
+    #: every record it became or joined
+    refs: list[Ref] = field(default_factory=list)
+    event: int = 0
 
 
-class Ledger:
-    """Turns outcomes into rows, inside the dispatcher's one transaction per turn."""
+@dataclass
+class Day:
+    """A day's ledger. `received` counts what was stored; `continued` went on with another request."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-        self.runtime = pipeline.runtime
-        self.poller = Poller(pipeline)
+    day: str
+    rows: list[Request] = field(default_factory=list)
+    received: Counter[str] = field(default_factory=Counter)
+    continued: Counter[str] = field(default_factory=Counter)
+    #: sums that were kept, where the rows are forgotten already
+    kept: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def write(self, db: Db, batch: Sequence[tuple[Item, Any]]) -> list[str]:
-        """Record a batch of finished calls; return what the log should say once it is committed."""
-        held = work.held_leases(db, [(item.key, item.lease) for item, _ in batch])
-        todo = _Batch(state.healths(db))
-        outcomes: list[Outcome] = []
-        for item, result in batch:
-            mine = item.key in held
-            if isinstance(item, Deliver) and isinstance(result, Outcome):
-                outcomes.append(result)
-                self._facts(db, result)
-                if mine:
-                    self._delivery(db, todo, item, result)
-                self._health(db, todo.health, item.connection, result.kind, result.reason, result)
-            elif isinstance(item, Complete) and mine:
-                self._complete(db, todo.health, item, result)
-            elif isinstance(item, PollCall) and mine:
-                self._poll(db, todo, item, result)
-        record.finish_deliveries(db, todo.closed)
-        for connection, reason in todo.parked.items():  # counted once they are written
-            self._parked_alert(db, connection, reason)
-        work.add_deliveries(db, todo.follow)
-        work.pass_on_all(db, todo.lines)
-        record.add_attempts(
-            db,
-            [
-                (o.work.id, o.work.tries + 1, o.started, int(o.took * 1000), o.kind, o.reason, o.exchanges)
-                for o in outcomes
-                if o.called or o.kind not in ("skipped", "settle", "limit", "postponed")
-            ],
-        )
-        counts = Counter((o.work.connection, f"delivery_{o.kind}") for o in outcomes)
-        state.count(db, counts)
-        return todo.said
+    def totals(self) -> dict[str, dict[str, Any]]:
+        """Return connection -> received, continued, each outcome, untouched, median first touch, money."""
+        names = {*self.received, *self.continued, *(row.connection for row in self.rows)}
+        return {name: self._total(name) for name in sorted(names)} or self.kept
 
-    # --- deliveries -----------------------------------------------------------------------------
+    def _total(self, name: str) -> dict[str, Any]:
+        mine = [row for row in self.rows if row.connection == name]
+        found = Counter(row.outcome for row in mine)
+        touched = [row.touched_after for row in mine if row.touched_after is not None]
+        money: dict[str, Decimal] = defaultdict(Decimal)
+        for row in mine:
+            if row.money is not None:
+                money[row.money[1]] += row.money[0]
+        return {
+            "received": self.received[name] + sum(row.event == 0 for row in mine),
+            "continued": self.continued[name],
+            **{outcome: found[outcome] for outcome in OUTCOMES},
+            "untouched": len(mine) - len(touched),
+            "median_touch": statistics.median(touched) if touched else None,
+            "money": {currency: str(amount) for currency, amount in sorted(money.items())},
+        }
 
-    def _facts(self, db: Db, outcome: Outcome) -> None:
-        """Record what is true whoever holds the lease: links, watches, what was written."""
-        event, claimed, done = outcome.work.event, outcome.work, outcome.done
-        connection = claimed.connection
-        for other in outcome.also:
-            self._facts(db, other)
-        if outcome.gone:
-            work.drop_links(db, connection, outcome.record, outcome.gone)
-        if outcome.contact and claimed.person is not None:
-            end = (connection, "contact", outcome.contact)
-            work.add_links(db, [(("hub", "person", str(claimed.person)), end)])
-        if done is None:
-            return
-        kind, _, ref = event.subject.partition(":")
-        subject = (event.connection, kind, ref)
-        made = outcome.verb in ("create", "upsert", "find") or bool(done.result.get("attached"))
-        if done.id and made and outcome.record and outcome.linked:
-            work.add_links(db, [(subject, (connection, outcome.record, done.id))])
-            if outcome.record == "contact" and claimed.person is not None:
-                person = ("hub", "person", str(claimed.person))
-                work.add_links(db, [(person, (connection, "contact", done.id))])
-        work.add_links(db, [(subject, (connection, link_kind, link_id)) for link_kind, link_id in done.links])
-        state.set_watches(db, connection, done.watch)
-        written = done.written or ({"id": done.id} if outcome.created else {})
-        if written and done.id and outcome.record:
-            self._own(db, connection, f"{outcome.record}:{done.id}", written, event.hop, outcome.created)
+    def unaccounted(self) -> dict[str, tuple[int, int]]:
+        """Return connection -> (received, accounted for) where they differ."""
+        found = {}
+        for name, total in self.totals().items():
+            accounted = total["continued"] + sum(total[outcome] for outcome in OUTCOMES)
+            if total["received"] != accounted:
+                found[name] = (total["received"], accounted)
+        return found
 
-    @staticmethod
-    def _own(db: Db, connection: str, subject: str, written: dict[str, Any], hop: int, made: bool) -> None:
-        """Note what the hub wrote, so that its echo is known when it comes."""
-        db.lock([f"seen:{connection}:{subject}"])
-        seen = state.seen(db, connection, subject) or {"record": None}
-        seen["own"] = {**(seen.get("own") or {}), **written}
-        seen["hop"] = max(int(seen.get("hop") or 0), hop)
-        if made:
-            seen["made"] = True
-        state.set_seen(db, connection, subject, seen)
 
-    def _delivery(self, db: Db, todo: _Batch, item: Deliver, outcome: Outcome) -> None:
-        """Close the delivery or keep it waiting; give its line on."""
-        claimed = outcome.work
-        age = db.now - claimed.created_at
-        tries = claimed.tries + (1 if outcome.called or outcome.kind != "limit" else 0)
-        kind, reason, due = outcome.kind, outcome.reason, None
-        doubt = claimed.started_at
-        if kind in ("retry", "uncertain") and age > PATIENCE:
-            age = db.now - record.first_failure(db, claimed.id, db.now)  # a pause or a hold is nobody's failure
-        if kind in ("retry", "uncertain") and age > PATIENCE:
-            kind = "parked"
-            reason = stored("exhausted", hours=age / 3600, why=((reason or {}).get("params") or {}).get("why", ""))
-        if kind in ("done", "skipped", "refused", "parked"):
-            self._close(db, todo, outcome, kind, tries, reason)
-        elif kind == "limit":
-            due = db.now + outcome.after
-            self._pause(claimed.connection, outcome)
-            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "limit", reason, doubt)])
-        elif kind == "postponed":
-            due = db.now + outcome.after
-            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "retry", reason, doubt)])
-        elif kind == "settle":
-            due = db.now + outcome.after
-            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "settle", reason, doubt)])
-        elif kind == "uncertain":
-            due = db.now + max(outcome.after, next_try(claimed.tries))
-            first = doubt if doubt is not None else outcome.started
-            record.postpone_deliveries(db, [(claimed.id, tries, "settle", reason, first)])
-        elif kind == "hold":
-            due = db.now + 60.0
-            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "hold", reason, doubt)])
-        elif kind == "retry":
-            due = db.now + max(outcome.after, next_try(claimed.tries))
-            record.postpone_deliveries(db, [(claimed.id, tries, "retry", reason, doubt)])
-        todo.lines[item.key] = due
-        todo.said.append(
-            f"delivery id={claimed.id} event={claimed.event.id} route={claimed.route!r} step={claimed.step} "
-            f"do={claimed.connection}.{claimed.action} outcome={outcome.kind} tries={tries} "
-            f"took_ms={int(outcome.took * 1000)}"
-        )
+# --- a day ----------------------------------------------------------------------------------------------
 
-    def _close(self, db: Db, todo: _Batch, outcome: Outcome, kind: str, tries: int, reason: Any) -> None:
-        """Write a delivery's final state and plan what follows: the next step, or what to do when refused."""
-        claimed = outcome.work
-        route = next((r for r in self.runtime.config.routes if r.name == claimed.route), None)
-        main, _, inner = claimed.step.partition("r")
-        step = route.steps[int(main)] if route and int(main) < len(route.steps) else None
-        final, result, written = kind, None, None
-        follow: list[work.NewDelivery] = []
-        if kind == "done" and outcome.done is not None:
-            result = result_of(outcome)  # of a search that found nothing: none, so that its name tests as absent
-            if outcome.done.written:
-                written = {"written": outcome.done.written, "before": outcome.done.before}
-            self._bring_forth(db, outcome)
-            words = {str(result[name]).lower()[:200] for name in ("id", "number") if result and result.get(name)}
-            state.add_search(db, [(word, claimed.event.id) for word in words])
-        if kind in ("refused", "parked"):
-            final = "parked"
-            if step is not None and step.refused and step.refused[0].do and not inner and route is not None:
-                final = "skipped"
-                follow = [self._refused_step(outcome, route, int(main), 0)]
-                result = {"reason": (reason or {}).get("params", {}).get("why", ""), REFUSED: True}
-            elif step is not None and step.optional:
-                final = "skipped"
-                reason = stored("optional_failed", why=(reason or {}).get("params", {}).get("why", ""))
-        todo.closed.append((claimed.id, final, tries, reason, result, written))
-        if final == "parked":
-            todo.parked[claimed.connection] = reason
-        if outcome.alert is not None:
-            alert, more = outcome.alert
-            params = {"connection": claimed.connection, "subject": claimed.event.subject, **more}
-            state.open_alert(
-                db, f"{alert.removeprefix('alert_')}:{claimed.event.subject}", alert, claimed.connection, params
-            )
-        if route is not None and not follow and final != "parked" and (reason or {}).get("code") not in ENDS_THE_RUN:
-            follow = self._next(db, claimed, route, step, int(main), inner, outcome, result)
-        todo.follow.extend(follow)
 
-    def _next(
-        self, db: Db, claimed: work.Claimed, route: Any, step: Any, main: int, inner: str, outcome: Outcome, result: Any
-    ) -> list[work.NewDelivery]:
-        """Return the deliveries that come after this one in its run."""
-        if inner:
-            following = int(inner) + 1
-            if step is not None and following < len(step.refused):
-                return [self._refused_step(outcome, route, main, following)]
-            if step is None or not step.optional:
-                return []
-        if main + 1 >= len(route.steps):
-            return []
-        by_step = work.results_of(db, claimed.event.id, claimed.route)
-        if result is not None:
-            by_step[claimed.step] = result
-        results = self.pipeline.named_results(route, by_step, main + 1)
-        ends = work.link_ends(claimed.event, claimed.person)
-        found = work.links(db, ends)
-        links = [one for end in ends for one in found.get(end, ())]
-        return self.pipeline.advance(claimed.event, route, main + 1, results, claimed.person, links)
+def bounds(day: str, config: Config) -> tuple[float, float]:
+    """Return when a day begins and ends, in epoch seconds. ValueError if it is no date."""
+    first = dt.date.fromisoformat(day)
+    midnights = (dt.datetime.combine(one, dt.time(), config.hub.zone) for one in (first, first + dt.timedelta(days=1)))
+    begins, ends = (one.timestamp() for one in midnights)
+    return begins, ends
 
-    def _refused_step(self, outcome: Outcome, route: Any, main: int, index: int) -> work.NewDelivery:
-        claimed = outcome.work
-        inner = route.steps[main].refused[index]
-        path = f"{main}r{index}"
-        scope = self.pipeline.scope(claimed.event, {}, claimed.person)
-        line, lane = line_for(claimed.event, route, inner, scope, claimed.person, claimed.links)
-        marker = self.runtime.marker(claimed.event.connection, claimed.event.origin, route.name, path)
-        return work.NewDelivery(
-            claimed.event.id, route.name, path, inner.do.connection, inner.do.action, line, lane, marker,
-            former=former_lines(claimed.event, inner, claimed.person),
-        )  # fmt: skip
 
-    def _bring_forth(self, db: Db, outcome: Outcome) -> None:
-        """Store and settle the events an act brought with it, one hop further."""
-        assert outcome.done is not None
-        if not outcome.done.events:
-            return
-        claimed = outcome.work
-        events = [
-            event.with_(connection=claimed.connection, hop=claimed.event.hop + 1) for event in outcome.done.events
-        ]
-        fresh = intake.add_events(db, events, cause=claimed.event.id)
-        work.ensure_lines(db, {intake.event_line(e): e.connection for e in fresh if e.incomplete})
-        self.pipeline.settle(db, [event for event in fresh if not event.incomplete])
+def today(db: Db, config: Config, back: int = 0) -> str:
+    """Return today's date on the company's clock, or that of so many days ago."""
+    date = dt.datetime.fromtimestamp(db.now, config.hub.zone).date()
+    return (date - dt.timedelta(days=back)).isoformat()
 
-    @staticmethod
-    def _parked_alert(db: Db, connection: str, reason: Any) -> None:
-        row = db.one("SELECT count(*) FROM delivery WHERE state = 'parked' AND connection = ?", (connection,))
-        why = ((reason or {}).get("params") or {}).get("why", (reason or {}).get("code", ""))
-        params = {"connection": connection, "count": int(row[0]) if row else 1, "why": why}
-        state.open_alert(db, f"parked:{connection}", "alert_parked", connection, params)
 
-    def _pause(self, connection: str, outcome: Outcome) -> None:
-        limits = self.runtime.limits(connection)
-        self.runtime.limiter.pause(limits.key or connection, outcome.after, outcome.scope)
+def ledger(db: Db, config: Config, day: str, whole: bool = True) -> Day:
+    """Return a day's ledger. whole: with where each request is now, the first touch and the money."""
+    begins, ends = bounds(day, config)
+    found = Day(day)
+    counters = inquiries.counted(db, day, (COUNTED, *_KEPT))
+    for (connection, name), n in counters.items():
+        if name == COUNTED:
+            found.received[connection] = n
+    batch: list[Row] = []
+    for row in _own(db, found, begins, ends):
+        batch.append(row)
+        if len(batch) == 300:
+            found.rows += _judged(db, config, batch)
+            batch = []
+    found.rows += _judged(db, config, batch)
+    if not found.rows and not found.continued and any(name != COUNTED for _, name in counters):
+        return _kept(day, counters)
+    for receipt in inquiries.unread(db, _askable(config), begins, ends):
+        found.rows.append(_unread(receipt))
+    if whole:
+        _where_now(db, config, found.rows)
+        first_touch(db, found.rows, begins, ends + TOUCH_WITHIN)
+    return found
 
-    # --- hints and polls ------------------------------------------------------------------------
 
-    def _complete(self, db: Db, health: Any, item: Complete, result: Any) -> None:
-        """Settle completed hints; those joined into another are closed with a pointer to it."""
-        if isinstance(result, Exception):
-            why = str(result)[:500]
-            if isinstance(result, Gone):
-                rows = [(event, "gone", stored("record_gone")) for event in item.events]
-                intake.update_events(db, rows)
-                work.pass_on(db, item.key, None)
-                return
-            after, kind = _verdict(result)
-            self._health(db, health, item.connection, kind, stored(kind, why=why), None)
-            age = db.now - min((event.at for event in item.events), default=db.now)
-            if kind == "retry":
-                after = max(after, min(age / 4, 3600.0))  # grows with the time it has been failing
-            if kind == "refused" or (kind == "retry" and age > PATIENCE):
-                intake.update_events(
-                    db, [(event, "unreadable", stored("unreadable", why=why)) for event in item.events]
-                )
-                params = {"connection": item.connection, "why": why}
-                state.open_alert(db, f"unreadable:{item.connection}", "alert_unreadable", item.connection, params)
-                work.pass_on(db, item.key, None)
+def _kept(day: str, counters: Mapping[tuple[str, str], int]) -> Day:
+    found = Day(day)
+    for connection in sorted({one for one, _ in counters}):
+        sums = {name: counters.get((connection, f"requests_{name}"), 0) for name in ("continued", *OUTCOMES)}
+        received = counters.get((connection, COUNTED), 0)
+        found.kept[connection] = {"received": received, **sums}
+    return found
+
+
+def _askable(config: Config) -> set[str]:
+    """Return the connections whose requests nobody has read may be requests: not those that only send hints."""
+    return {
+        name for name, one in config.connections.items()
+        if not one.connector.hints and any(kind.name in INQUIRIES for kind in one.connector.events)
+    }  # fmt: skip
+
+
+def _own(db: Db, found: Day, begins: float, ends: float) -> Iterator[Row]:
+    """Yield the events that are requests of their own; the others are counted as going on with one."""
+    talked = _Conversations()
+    for row in inquiries.came_in(db, {"message.received"}, begins - CONVERSATION, begins):
+        talked.opens(row)
+    calls: list[Row] = []
+    for row in inquiries.came_in(db, INQUIRIES, begins, ends):
+        if row["type"] in CALLS:
+            calls.append(row)
+        elif _goes_on(row) or (row["type"] == "message.received" and not talked.opens(row)):
+            found.continued[row["connection"]] += 1
+        else:
+            yield row
+    first = inquiries.first_of_subjects(db, {(row["connection"], row["subject"]) for row in calls}, CALLS)
+    for row in calls:
+        if _goes_on(row) or row["id"] not in first or outgoing(row):
+            found.continued[row["connection"]] += 1
+        else:
+            yield row
+
+
+def _goes_on(row: Row) -> bool:
+    """Return whether an event goes on with another, or is the hub's own."""
+    state_ = _state(row)
+    return state_ in ("joined", "echo") or bool(row["content"].get("again")) or row["content"].get("by") == "hub"
+
+
+def _state(row: Row) -> str:
+    """Return an event's state, that before it was erased."""
+    if row["state"] != "erased":
+        return str(row["state"])
+    return str(((row["reason"] or {}).get("params") or {}).get("was") or "planned")
+
+
+class _Conversations:
+    """Tells which message opens a conversation: the first of somebody at a connection for a day."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, Any], float] = {}
+
+    def opens(self, row: Row) -> bool:
+        """Take a message in order of time; return whether it opens a conversation."""
+        contact = row["content"]["record"].get("contact") or {}
+        who = row["person"] or contact.get("id") or contact.get("handle") or row["subject"]
+        key = (row["connection"], who)
+        before, self._last[key] = self._last.get(key), row["at"]
+        return before is None or row["at"] - before > CONVERSATION
+
+
+# --- what became of it ----------------------------------------------------------------------------------
+
+
+def _judged(db: Db, config: Config, rows: Sequence[Row]) -> list[Request]:
+    told = inquiries.deliveries(db, [row["id"] for row in rows])
+    return [_judge(config, row, told.get(row["id"], [])) for row in rows]
+
+
+def _judge(config: Config, row: Row, deliveries: Sequence[Row]) -> Request:
+    """Return a request with its outcome: the most unfinished of what was planned for it, else the most it became."""
+    request = Request(
+        f"e{row['id']}", row["occurred_at"] or row["at"], row["connection"], row["type"], row["subject"], row["person"],
+        "turned_away", event=row["id"],
+    )  # fmt: skip
+    its_state, notes = _state(row), row["reason"] or {}
+    if its_state != "planned" and not deliveries:
+        outcome = {"waiting": "on_the_way", "unreadable": "waits", "dropped": "dropped"}.get(its_state, "turned_away")
+        request.outcome, request.why = outcome, notes if "code" in notes else None
+        return request
+    states = {one["state"]: one for one in deliveries}
+    done = [one for one in deliveries if one["state"] == "done" and _took_effect(one)]
+    made = [one for one in done if _made(config, one)]
+    for one in done:
+        request.refs += _refs(one)
+    if "ready" in states:
+        request.outcome = "on_the_way"
+    elif "parked" in states:
+        request.outcome, request.why = "waits", states["parked"]["reason"]
+    elif made:
+        request.outcome = "new"
+    elif done:
+        request.outcome, request.why = "joined", done[0]["reason"]
+    elif "dropped" in states:
+        request.outcome, request.why = "dropped", states["dropped"]["reason"]
+    else:
+        said = [one["reason"] for one in deliveries if one["reason"]] or notes.get("skipped") or []
+        request.why = said[0] if said else stored("unrouted")
+    return request
+
+
+def _took_effect(one: Row) -> bool:
+    """Return whether a finished step did something outside: a look-up, a search or an end of the run does nothing."""
+    return "." in one["action"] and not one["action"].endswith((".find", ".list"))
+
+
+def _made(config: Config, one: Row) -> bool:
+    """Return whether a delivery made a record of its own: no comment on another, no update."""
+    connection = config.connections.get(one["connection"])
+    kind = connection.action(one["action"]) if connection is not None else None
+    if kind is not None and not kind.linked:
+        return False
+    written, code = one["written"] or {}, (one["reason"] or {}).get("code")
+    if written.get("created"):
+        return True
+    if code in ("attached", "no_change") or not one["action"].endswith((".create", ".upsert", ".convert")):
+        return False
+    return not written and one["result"] is not None
+
+
+def _refs(one: Row) -> list[Ref]:
+    """Return the records a delivery made, wrote or joined."""
+    reason, result = one["reason"] or {}, one["result"] or {}
+    if reason.get("code") == "attached":
+        params = reason.get("params") or {}
+        return [(one["connection"], str(params["record"]), str(params["id"]))] if params.get("id") else []
+    id = str(result.get("id") or "")
+    also = [(one["connection"], str(other["record"]), str(other["id"]))
+            for other in (one["written"] or {}).get("also") or () if other.get("id")]  # fmt: skip
+    return ([(one["connection"], one["action"].partition(".")[0], id)] if id else []) + also
+
+
+def _unread(receipt: Row) -> Request:
+    outcome = {"new": "on_the_way", "unreadable": "waits"}.get(receipt["state"], "dropped")
+    return Request(
+        f"r{receipt['id']}", receipt["at"], receipt["connection"], "", "", None, outcome, receipt["reason"]
+    )  # fmt: skip
+
+
+# --- where it is now ------------------------------------------------------------------------------------
+
+
+def _where_now(db: Db, config: Config, rows: Sequence[Request]) -> None:
+    """Find the record each request is now, its stage as last seen, and the money if it was won."""
+    refs = {ref for row in rows for ref in row.refs}
+    further = inquiries.linked(db, {ref for ref in refs if ref[1] == "lead"})
+    for row in rows:  # a lead that was turned into a deal is that deal
+        row.refs += [one for ref in row.refs for one in further.get(ref, ()) if one[0] == ref[0] and one[1] == "deal"]
+    seen = inquiries.seen(db, {ref for row in rows for ref in row.refs})
+    for row in rows:
+        told = [ref for kind in _TELLS for ref in row.refs if ref[1] == kind]
+        if not told:
+            continue
+        row.now = next((ref for ref in told if ref in seen), told[0])
+        record = seen.get(row.now) or {}
+        stages = config.connections[row.now[0]].names["stages"] if row.now[0] in config.connections else {}
+        stage = str(record.get("stage") or "")
+        row.stage = next((word for word, code in stages.items() if code == stage), stage)
+        row.url = str(record.get("url") or "")
+        if record.get("won") or (stage and stages.get("won") == stage):
+            row.money = _money(record)
+
+
+def _money(record: Mapping[str, Any]) -> tuple[Decimal, str] | None:
+    try:
+        amount = Decimal(str(record.get("amount")))
+    except InvalidOperation:
+        return None
+    return (amount, str(record.get("currency") or "")) if amount.is_finite() else None
+
+
+# --- every night ----------------------------------------------------------------------------------------
+
+
+def balance(store: Store, config: Config) -> str:
+    """Look whether one of the last days adds up; an alert where it doesn't. Keep its sums.
+
+    Each day is looked at on the days after it, one a call, since its rows settle for a while. Returns the day looked
+    at, "" if all have been today. Days before the hub began to count are left out. Harmless when several do it.
+    """
+    with store.read() as db:
+        now, began = today(db, config), state.fact(db, "ledger_since")
+        date, _, done = (state.fact(db, "ledger_balanced") or "").partition(" ")
+    back = int(done) + 1 if date == now and done else 1
+    if began is None or back > SETTLING:
+        if began is None:
+            with store.write() as db:
+                state.set_fact(db, "ledger_since", now)
+        return ""
+    with store.read() as db:
+        day = today(db, config, back)
+        found = ledger(db, config, day, whole=False) if day > began else Day(day)
+        kept = inquiries.counted(db, day, _KEPT)
+    sums = {(name, f"requests_{kind}"): total[kind]
+            for name, total in found.totals().items() for kind in ("continued", *OUTCOMES)}  # fmt: skip
+    wrong = {} if found.kept else found.unaccounted()
+    with store.write() as db:
+        if sums != kept and not found.kept:
+            inquiries.keep(db, day, sums)
+        for name in found.totals():
+            if name in wrong:
+                received, accounted = wrong[name]
+                params = {"connection": name, "day": day, "received": received, "accounted": accounted}
+                state.open_alert(db, f"ledger:{day}:{name}", "alert_ledger", name, params)
             else:
-                work.pass_on(db, item.key, db.now + after)
-            return
-        self._health(db, health, item.connection, "done", None, None)
-        done: list[Event] = [event.with_(connection=item.connection, incomplete=False) for event in result]
-        kept = {event.id for event in done}
-        subject = item.events[0].subject if item.events else ""
-        first = done[0].id if done else 0
-        joined = [e for e in item.events if e.id not in kept]
-        reason = stored("joined", event=first, subject=subject) if done else stored("record_gone")
-        intake.update_events(db, [(event, "joined" if done else "gone", reason) for event in joined])
-        intake.update_events(db, [(event, "planned", None) for event in done])
-        self.pipeline.settle(db, done)
-        work.pass_on(db, item.key, None)
-
-    def _poll(self, db: Db, todo: _Batch, item: PollCall, result: Any) -> None:
-        if isinstance(result, Poll):
-            if item.called:  # one that had nothing to ask has not seen whether the vendor is well
-                self._health(db, todo.health, item.connection, "done", None, None)
-            fresh = self.poller.write(db, item, result)
-            if fresh:
-                state.count(db, {(item.connection, "received"): fresh})
-                todo.said.append(f"poll {item.connection}.{item.what} brought {fresh} new receipts")
-            return
-        after, kind = _verdict(result)
-        why = str(result)[:500]
-        self._health(db, todo.health, item.connection, kind, stored(kind, why=why), None)
-        told = kind == "retry" and todo.health[item.connection].open_until is not None  # the breaker's alert says it
-        self.poller.failed(db, item, why, after if kind == "limit" else None, told)
-
-    # --- health ---------------------------------------------------------------------------------
-
-    def _health(
-        self, db: Db, health: dict[str, state.Health], connection: str, kind: str, reason: Any, outcome: Outcome | None
-    ) -> None:
-        """Keep the breaker and the hold of a connection; one alert per cause."""
-        known = health.setdefault(connection, state.Health(connection))
-        why = ((reason or {}).get("params") or {}).get("why", "")
-        params = {"connection": connection, "why": why}
-        if kind in ("retry", "uncertain") and (outcome is None or outcome.called or outcome.exchanges):
-            if known.open_until is not None and known.open_until > db.now:
-                return  # under way when the breaker opened: many at once are one failure, the next probe is another
-            known.fails += 1
-            changes: dict[str, Any] = {"fails": known.fails}
-            if known.fails >= BREAKER:
-                known.open_until = db.now + min(5.0 * 2 ** (known.fails - BREAKER), 300.0)
-                changes["open_until"] = known.open_until
-                state.open_alert(db, f"breaker:{connection}", "alert_breaker", connection, params)
-            state.set_health(db, connection, **changes)
-        elif kind == "hold":
-            known.held = reason
-            digest = self.runtime.settings_digest(connection)
-            known.probe_at = db.now + 600.0
-            state.set_health(db, connection, held=reason, settings=digest, probe_at=known.probe_at)
-            state.open_alert(db, f"auth:{connection}", "alert_auth", connection, params)
-        elif kind in ("done", "refused", "skipped", "parked") and (outcome is None or outcome.called):
-            if known.fails or known.held is not None or known.open_until is not None:
-                state.close_alerts(db, f"breaker:{connection}")
-                state.close_alerts(db, f"auth:{connection}")
-                known.fails, known.held, known.open_until = 0, None, None
-                state.set_health(db, connection, fails=0, held=None, open_until=None, last_ok=db.now)
-            elif known.last_ok is None or db.now - known.last_ok > 30:
-                known.last_ok = db.now
-                state.set_health(db, connection, last_ok=db.now)
-
-
-def _verdict(error: Exception) -> tuple[float, str]:
-    """Return (seconds to wait, kind of outcome) for what a hint or a poll raised."""
-    if isinstance(error, LeaseLost):
-        return 1.0, "lost"
-    if isinstance(error, RateLimited):
-        return error.after or 1.0, "limit"
-    if isinstance(error, Retry):
-        return error.after or 15.0, "retry"
-    if isinstance(error, AuthFailed):
-        return 60.0, "hold"
-    if isinstance(error, Uncertain):
-        return 15.0, "retry"
-    return 60.0, "refused"  # for good, or a plugin's own failure: visible, and no sign that the vendor is ill
+                state.close_alerts(db, f"ledger:{day}:{name}")
+        state.set_fact(db, "ledger_balanced", f"{now} {back}")
+    return day

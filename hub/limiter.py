@@ -32,6 +32,15 @@ return {grant, tostring(level)}
 """
 
 
+#: seconds an account that Redis called unpaused is taken for unpaused: asking before each call cost a third of a
+#: worker's time. So long may this worker go on after another was told to stop; its own pauses it knows at once
+FRESH = 0.1
+
+
+#: seconds a command waits for a limit at most
+PATIENCE = 30.0
+
+
 class Bucket:
     """A leaky bucket in this process: `level` drains at `rate` a second and may not pass `burst`."""
 
@@ -67,6 +76,7 @@ class Limiter:
         self._prefix = prefix
         self._local: dict[str, Bucket] = {}
         self._pauses: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
         self._down_until = 0.0
 
     def reserve(self, key: str, want: int, rate: float, burst: float) -> int:
@@ -76,6 +86,16 @@ class Limiter:
     def spend(self, key: str, calls: int, rate: float, burst: float) -> None:
         """Count calls that go out anyway (negative gives back what was reserved and not used)."""
         self._take(key, calls, rate, burst, forced=True)
+
+    def wait(self, key: str, calls: int, rate: float, burst: float) -> None:
+        """Wait until that many calls may go out, as long as a person waits for a command; then count them anyway."""
+        deadline = time.monotonic() + PATIENCE
+        while calls > 0 and time.monotonic() < deadline:
+            calls -= self.reserve(key, calls, rate, burst)
+            if calls > 0:
+                time.sleep(min(1.0, max(0.02, 1.0 / rate)))
+        if calls:
+            self.spend(key, calls, rate, burst)
 
     def pause(self, key: str, seconds: float, scope: str = "") -> None:
         """Stop all calls (or those of one scope) of an account for some seconds, in every worker.
@@ -98,7 +118,11 @@ class Limiter:
         local = self._pauses.get(name, 0.0) - time.monotonic()
         if local > 0:
             return local
+        if time.monotonic() - self._asked.get(name, -FRESH) < FRESH:
+            return 0.0
         left = self._try(lambda client: client.pttl(f"{self._prefix}pause:{name}"))
+        if left is None or left <= 0:
+            self._asked[name] = time.monotonic()
         return max(0.0, (left or 0) / 1000)
 
     def _take(self, key: str, want: int, rate: float, burst: float, forced: bool) -> int:

@@ -54,6 +54,12 @@ def former_lines(event: Event, step: Step, person: int | None) -> tuple[str, ...
     return (subject, f"{target}>person:{person}") if person is not None else (subject,)
 
 
+def family_lines(step: Step, person: int | None, family: Sequence[int]) -> tuple[str, ...]:
+    """Return the lines on which something may wait for persons that are one with this one."""
+    assert step.do is not None
+    return tuple(f"{step.do.connection}>person:{one}" for one in family if one != person)
+
+
 def known_id(find: Find, scope: Scope) -> str:
     """Return the vendor id that `find: deal`, `find: waybill` or `find: lead.contact` points at, or ""."""
     if find.record is None or find.record.root == "person":

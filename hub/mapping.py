@@ -193,12 +193,13 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a mapping: `key` as the vendor calls it, `word` as it was written."""
+    """One line of a mapping: `key` as the vendor calls it, `word` as it was written, `place` where that stands."""
 
     key: str
     source: Source
     when: Condition | None = None
     word: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Masker:
     """Replaces the known secrets of a connection by `***`, in every spelling they have in urls and JSON."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        words = {word for secret in secrets for word in _spellings(secret) if len(word) >= 4}
+        words = {word for secret in secrets for word in spellings(secret) if len(word) >= 4}
         self._pattern = (
             re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))) if words else None
         )
@@ -50,7 +50,7 @@ class Masker:
         return _PARAMETER.sub(rf"\1{MASK}", self.mask(text))
 
 
-def _spellings(secret: str) -> set[str]:
+def spellings(secret: str) -> set[str]:
     """Return a secret as it may be written: plain, percent-encoded one way or the other, in JSON (PHP escapes `/`).
 
     A secret that is an address (a webhook's) is known by its path alone, too: that is what error pages repeat.
@@ -63,7 +63,7 @@ def _spellings(secret: str) -> set[str]:
         parts = urlsplit(secret)
         for part in (parts.path.strip("/"), parts.query, parts.password or "") if parts.netloc else ():
             if len(part) >= 8:
-                words |= _spellings(part)
+                words |= spellings(part)
     return words
 
 

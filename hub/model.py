@@ -16,6 +16,11 @@ PARCEL_ORDER = (
     "registered", "accepted", "in_transit", "delayed", "redirected", "arrived", "out_for_delivery",
     "delivery_failed", "delivered", "paid_out",
 )  # fmt: skip
+#: what a parcel passes once, and not again: within the second group it goes to and fro as the carrier likes
+PARCEL_RANK = {
+    "registered": 0, "accepted": 1, "in_transit": 2, "delayed": 2, "redirected": 2, "arrived": 2,
+    "out_for_delivery": 2, "delivery_failed": 2, "delivered": 3, "paid_out": 4,
+}  # fmt: skip
 PARCEL_EXCEPTIONS = ("returning", "returned", "refused", "lost", "cancelled")
 PARCEL_STATUSES = (*PARCEL_ORDER, *PARCEL_EXCEPTIONS, "unknown")
 
@@ -63,7 +68,8 @@ class Receipt:
     """A raw request as stored. `key` is unique per connection and decides what is a duplicate.
 
     `again` is set when a person wants it acted upon a second time: what it brings gets markers of its own. `replayed`:
-    a person wants it read again; events known from it go to the routes that have not seen them.
+    a person wants it read again; events known from it go to the routes that have not seen them. `batch` names the
+    command that wanted either, so that what it wrote can be taken back.
     """
 
     id: int
@@ -74,6 +80,7 @@ class Receipt:
     state: str = "new"
     again: str = ""
     replayed: bool = False
+    batch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class Event:
     `type` is `record.verb` without the connection (`deal.updated`); `subject` names what it happened to
     (`deal:55`); `key` is unique per connection; `at` is when the hub stored it (epoch seconds). `record` maps
     record names to records. An event with `incomplete=True` is only a hint: the hub calls the connector's `complete`
-    before it plans anything. `again` is the receipt's.
+    before it plans anything. `again` and `batch` are the receipt's.
     """
 
     type: str
@@ -103,6 +110,7 @@ class Event:
     was: dict[str, Any] = field(default_factory=dict)
     at: float = 0.0
     again: str = ""
+    batch: str = ""
 
     @property
     def origin(self) -> str:
@@ -127,7 +135,9 @@ class Action:
     before it asks. `id` is the target at the vendor, when there is one. `contact` is the vendor's id of the
     person's contact, for records that hang on one. `marker` is to be written where the vendor can be searched
     by it. `event` is what set it off. `in_doubt_since` is when an earlier try began of which nobody knows whether it
-    took effect: what has no marker looks for its own trace since then before it acts again.
+    took effect: what has no marker looks for its own trace since then before it acts again. `exact`: a field of
+    several values (phones) is to hold just these; without it they are added to what is there. `quiet`: nobody is to be
+    notified, where the vendor knows how.
     """
 
     name: str
@@ -145,6 +155,8 @@ class Action:
     event: Event | None = None
     attempt: int = 1
     in_doubt_since: dt.datetime | None = None
+    exact: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +178,8 @@ class Done:
 
     `written` holds the vendor fields written, so that their echo isn't taken for news; `before` their values
     before the write. `links` are pairs of (kind, id) at this connection that belong to the event's subject.
-    `watch` names records to be polled from now on.
+    `watch` names records to be polled from now on. `echoes` are states this act has set that the vendor may tell of by
+    itself, once each (`Connector.tells`): id -> name -> value; the name `*` stands for all that aren't named.
     """
 
     result: Record = field(default_factory=dict)
@@ -176,11 +189,15 @@ class Done:
     written: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     watch: list[Watch] = field(default_factory=list)
+    echoes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of `hub check --live`, or of an alert: level `ok`, `warning` or `problem`, what was seen, what to do."""
+    """One line of `hub check --live`, or of an alert: what was seen, and what to do.
+
+    level: `ok`, `note` (what nobody but a person can look up), `warning` or `problem`.
+    """
 
     level: str
     text: str

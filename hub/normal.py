@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 import phonenumbers
 
 _EMAIL = re.compile(r"^[^@\s<>\"',;:()\x00-\x1f\x7f]+@[^@\s<>\"',;:()]+\.[^@\s<>\"',;:().]{2,}$")
 _KEEP = re.compile(r"[^\d+]")
+#: Cyrillic letters as words of hub.yaml have them
+_CYRILLIC = {
+    "а": "a", "б": "b", "в": "v", "г": "g", "ґ": "g", "д": "d", "е": "e", "є": "ie", "ё": "e", "ж": "zh", "з": "z",
+    "и": "i", "і": "i", "ї": "i", "й": "i", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r",
+    "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ы": "y",
+    "э": "e", "ю": "iu", "я": "ia", "ь": "", "ъ": "",
+}  # fmt: skip
 
 
-@lru_cache(maxsize=20_000)
 def phone(text: str, region: str = "") -> str | None:
     """Return the number as E.164 (`+380671234567`), or None if it isn't a possible phone.
 
@@ -21,6 +28,11 @@ def phone(text: str, region: str = "") -> str | None:
     digits = _KEEP.sub("", text or "")
     if len(digits.lstrip("+")) < 7:
         return None
+    return _e164(digits, "" if digits.startswith("+") else region)
+
+
+@lru_cache(maxsize=20_000)
+def _e164(digits: str, region: str) -> str | None:
     spellings = [(digits, region or None)]
     if not digits.startswith("+"):
         spellings.append(("+" + digits, None))
@@ -89,3 +101,28 @@ def contact(region: str = "", **given: str | None) -> dict[str, object]:
         else:
             record["email_raw"] = raw
     return record
+
+
+def word(label: str) -> str:
+    """Return a name as a word for hub.yaml: `Магазин: До відправки` -> `magazin_do_vidpravki`; "" for signs alone."""
+    latin = "".join(_CYRILLIC.get(letter, letter) for letter in label.lower())
+    return re.sub(r"[^a-z0-9]+", "_", latin).strip("_")[:40].strip("_")
+
+
+def worded(rows: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
+    """Give each of a vendor's codes one word: (code, label, what the word is made of) -> word -> (code, label).
+
+    A word that is taken gets a number; where nothing is left of a name, the code serves.
+    """
+    out: dict[str, tuple[str, str]] = {}
+    seen: set[str] = set()
+    for code, label, name in rows:
+        if code in seen:
+            continue
+        seen.add(code)
+        base = found = word(name) or f"x{word(code)}"
+        number = 2
+        while found in out:
+            found, number = f"{base}_{number}", number + 1
+        out[found] = (code, label)
+    return out

@@ -12,27 +12,28 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub import changes, identity
+from hub import changes, echoes, identity, pace, syncs, unrouted
 from hub.config import Route, Step
 from hub.errors import HubError, Skip
-from hub.lines import former_lines, line_for
+from hub.lines import family_lines, former_lines, line_for
+from hub.matching import Matching
 from hub.model import Event, Receipt
 from hub.outcome import REFUSED
+from hub.pace import Steps
 from hub.paths import Scope
 from hub.reasons import stored
 from hub.runtime import Runtime
-from hub.store import Db, intake, people, state, work
+from hub.standing import Asked, Standing
+from hub.store import Db, history, inquiries, intake, state, work
 from hub.store.engine import is_trouble
 
 log = logging.getLogger("hub.pipeline")
-
-#: receipts read in one go
-BATCH = 64
 
 
 @dataclass(slots=True)
@@ -54,19 +55,26 @@ class Decision:
     skipped: list[dict[str, Any]] = field(default_factory=list)
 
 
+#: why an event that was compared is not planned
+_NO_NEWS = frozenset({"echo", "nothing_changed", "late", "backward", "too_many_hops"})
+
+
 class Pipeline:
     """Turns receipts into events and events into deliveries."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.store = runtime.store
+        self.matching = Matching(runtime)
+        self.steps = Steps()
 
     # --- 1. process: receipts become events --------------------------------------------------
 
     def process(self, connection: str, lease: str) -> int:
         """Read a connection's oldest new receipts under its lease; return how many were read."""
         with self.store.read() as db:
-            receipts = intake.new_receipts(db, connection, BATCH)
+            live = not db.postgresql and db.now - intake.last_arrival(db) < pace.LATELY
+            receipts = intake.new_receipts(db, connection, self.steps.size(live))
         if not receipts:
             return 0
         parsed = [self.parse(receipt) for receipt in receipts]
@@ -78,6 +86,20 @@ class Pipeline:
             # One of them holds what the store doesn't take. Alone, each does its own harm only.
             log.exception("receipts of %s could not be stored together; trying one by one", connection)
             return sum(self._store_alone(connection, lease, one) for one in parsed)
+
+    def _hold_back(self, db: Db, connection: str, events: Sequence[Event]) -> list[Event]:
+        """Let what may be the echo of an act still under way wait until that is written down, and all behind it."""
+        out = []
+        for event in events:
+            waits = bool(self._tells(event)) and (
+                history.acting(db, connection, event.subject.partition(":")[0], db.now)
+                or bool(intake.waiting_events(db, intake.event_line(event), 1))
+            )
+            out.append(event.with_(incomplete=True) if waits else event)
+        return out
+
+    def _tells(self, event: Event) -> dict[str, Any]:
+        return echoes.tells(self.runtime.connector(event.connection), event)
 
     def _store_alone(self, connection: str, lease: str, one: Parsed) -> int:
         try:
@@ -94,8 +116,10 @@ class Pipeline:
         events = [event for one in parsed for event in one.events]
         decided = {(e.connection, e.key): self.decide(e) for e in events if self._plain(e)}
         with self.store.write() as db:
+            began = time.monotonic()
             if not work.held_leases(db, [(f"in:{connection}", lease)]):
                 return 0  # another worker took over while we were reading: it will do the same, once
+            events = self._hold_back(db, connection, events)
             fresh = intake.add_events(db, events)
             if self.runtime.connector(connection).hints:
                 known = {event.key for event in fresh}
@@ -103,7 +127,7 @@ class Pipeline:
                 fresh += intake.look_again(db, again)
             work.ensure_lines(db, {intake.event_line(e): e.connection for e in fresh if e.incomplete})
             self.settle(db, [e for e in fresh if not e.incomplete], decided)
-            self._replay(db, [one.receipt.id for one in parsed if one.receipt.replayed], {e.id for e in fresh})
+            self._replay(db, [one.receipt for one in parsed if one.receipt.replayed], {e.id for e in fresh})
             intake.finish_receipts(db, [self._finished(one) for one in parsed])
             counts = Counter({(connection, "read"): len(parsed), (connection, "events"): len(fresh)})
             for one in parsed:
@@ -114,12 +138,17 @@ class Pipeline:
                     params = {"connection": connection, "why": one.trouble["params"].get("why", "")}
                     state.open_alert(db, f"unreadable:{connection}", "alert_unreadable", connection, params)
             state.count(db, counts)
+            inquiries.count(db, fresh, self.runtime.config.hub.zone)
+            took = time.monotonic() - began
+        self.steps.took(len(parsed), took)
         return len(parsed)
 
-    def _replay(self, db: Db, receipts: list[int], fresh: set[int]) -> None:
+    def _replay(self, db: Db, receipts: list[Receipt], fresh: set[int]) -> None:
         """Plan known events once more: what they set off before is there already, only routes new to them act."""
-        known = [event for event in intake.known_events(db, receipts) if event.id not in fresh]
-        self.plan(db, [self.decide(event) for event in known], counted=False)
+        for batch in sorted({one.batch for one in receipts}):
+            ids = [one.id for one in receipts if one.batch == batch]
+            known = [one.with_(batch=batch) for one in intake.known_events(db, ids) if one.id not in fresh]
+            self.plan(db, [self.decide(event) for event in known], counted=False)
 
     def parse(self, receipt: Receipt) -> Parsed:
         """Ask the connector what a stored request means. What can't be understood is kept, with the reason."""
@@ -130,6 +159,7 @@ class Pipeline:
                     connection=receipt.connection,
                     receipt=receipt.id,
                     again=receipt.again,
+                    batch=receipt.batch,
                     key=identity.short(event.key),
                     subject=identity.short(event.subject),
                 )
@@ -155,6 +185,7 @@ class Pipeline:
     ) -> None:
         """Compare stored, complete events with what was last seen, and plan those that are news."""
         news: list[Decision] = []
+        ours: list[Event] = []
         db.lock([f"seen:{event.connection}:{event.subject}" for event in events if not self._plain(event)])
         for event in events:
             if self._plain(event):
@@ -164,7 +195,11 @@ class Pipeline:
                 continue
             seen = state.seen(db, event.connection, event.subject)
             connector = self.runtime.connector(event.connection)
-            found = changes.look(event, seen, connector.volatile, self.runtime.since.get(event.connection, 0.0))
+            if told := self._tells(event):
+                found = echoes.weigh(event, told, seen, db.now)
+            else:
+                since = self.runtime.since.get(event.connection, 0.0)
+                found = changes.look(event, seen, connector.volatile, since)
             if event.type.endswith(".deleted"):
                 state.forget_seen(db, event.connection, event.subject)
                 work.drop_links(db, event.connection, event.kind, event.subject.partition(":")[2])
@@ -177,19 +212,24 @@ class Pipeline:
                 intake.update_events(db, [(one, "planned", None) for one in same])
             else:
                 code = (found.closed or {}).get("code", "planned")
-                kind = "echo" if code in ("echo", "nothing_changed", "late", "too_many_hops") else "planned"
+                kind = "echo" if code in _NO_NEWS else "planned"
                 if code == "too_many_hops":
                     params = {"connection": event.connection, "subject": event.subject}
                     state.open_alert(
                         db, f"loop:{event.connection}:{event.subject}", "alert_loop", event.connection, params
                     )
                 intake.update_events(db, [(event, kind, found.closed)])
+                if code == "echo":
+                    ours.append(event.with_(hop=max(event.hop, int((seen or {}).get("hop") or 0) + 1)))
             news.extend(self.decide(one) for one in [*same, *stored_events])
         self.plan(db, news)
+        if ours and (heard := syncs.echoed(self, ours)):
+            self.plan(db, heard, counted=False, told=False)
 
     def _plain(self, event: Event) -> bool:
         """Return whether an event is news by itself, with nothing to compare."""
-        return not event.incomplete and event.type not in changes.SAID and not self._compared(event)
+        compared = event.type in changes.SAID or self._compared(event) or self._tells(event)
+        return not event.incomplete and not compared
 
     @staticmethod
     def _compared(event: Event) -> bool:
@@ -200,13 +240,16 @@ class Pipeline:
 
     # --- 3. plan: routes become deliveries ----------------------------------------------------
 
-    def decide(self, event: Event) -> Decision:
-        """Ask each route that listens whether it takes this event. Pure."""
+    def decide(self, event: Event, person: Mapping[str, Any] | None = None) -> Decision:
+        """Ask each route that listens whether it takes this event. Pure, but for what `person` reads.
+
+        Without a person it is a first answer; where a route looks at the person, `plan` asks again in its transaction.
+        """
         decision = Decision(event)
         if (reason := self.blocked(event)) is not None:
             decision.skipped.append(reason)
             return decision
-        scope = self.scope(event, {})
+        scope = self.scope(event, {}, person)
         took: set[str] = set()
         for route in self.runtime.config.routes_for(event.connection, event.type):
             if route.off:
@@ -216,7 +259,7 @@ class Pipeline:
                 decision.skipped.append({"route": route.name, **stored("otherwise", route=route.otherwise)})
                 continue
             verdict = route.check(scope)
-            if not verdict.ok:
+            if not verdict.ok and not (route.sync and event.type.endswith(".deleted")):  # nothing is left to look at
                 decision.skipped.append({"route": route.name, **stored("condition", because=verdict.because)})
                 continue
             took.add(route.name)
@@ -235,34 +278,40 @@ class Pipeline:
                 return stored("blocked", field=name, table=table.name)
         return None
 
-    def plan(self, db: Db, decisions: Sequence[Decision], counted: bool = True) -> None:
+    def plan(self, db: Db, decisions: Sequence[Decision], counted: bool = True, told: bool = True) -> None:
         """Store the first steps of the routes that took each event; the later ones follow as results come in.
 
-        counted: the events are new, and count for the day.
+        counted: the events are new, and count for the day. told: what became of them is noted with the events.
         """
         if not decisions:
             return
-        match = self.runtime.config.people.match
-        nobody = getattr(self.runtime.config.people, "nobody", ())
-        keys = [identity.keys(d.event, match, nobody) for d in decisions]
-        persons = people.persons(db, self._with_linked(db, decisions, keys))
-        pairs = list(zip(decisions, persons, strict=True))
-        self._link_contacts(db, pairs)
-        known = work.links(db, [end for d, person in pairs if d.routes for end in work.link_ends(d.event, person)])
+        found = self.matching.find(db, [decision.event for decision in decisions])
+        asked = Asked(self.runtime, db, counted)
+        ends = [end for d, m in zip(decisions, found, strict=True) for end in work.link_ends(d.event, m.family)]
+        known = work.links(db, ends)
+        decided = []
+        for decision, match in zip(decisions, found, strict=True):
+            links = [one for end in work.link_ends(decision.event, match.family) for one in known.get(end, ())]
+            standing = asked.standing(decision.event, match, links)
+            listening = self.runtime.config.routes_for(decision.event.connection, decision.event.type)
+            if told and any(route.asks_person for route in listening):
+                decision = self.decide(decision.event, standing)
+            decided.append((decision, match, links, standing))
+        syncs.screen(db, self.runtime, [decision for decision, *_ in decided])
         rows: list[work.NewDelivery] = []
-        notes: list[tuple[int, int | None, Any]] = []
+        notes: list[tuple[int, int | None, Any, Any]] = []
         words: list[tuple[str, int]] = []
         counts = Counter[tuple[str, str]]()
-        for decision, person in pairs:
+        for decision, match, links, standing in decided:
             event = decision.event
-            links = [one for end in work.link_ends(event, person) for one in known.get(end, ())]
             for route in decision.routes:
-                rows.extend(self.advance(event, route, 0, {}, person, links))
+                rows.extend(self.advance(event, route, 0, {}, standing, links, match.family))
             skipped = decision.skipped
             if not decision.routes and not skipped:
                 skipped = [stored("unrouted")]
                 self._unrouted(db, event)
-            notes.append((event.id, person, {"skipped": skipped} if skipped else None))
+            matched = match.why if counted or not asked.decided(event) else None
+            notes.append((event.id, match.own, {"skipped": skipped} if skipped else None, matched))
             words.extend((word, event.id) for word in identity.search_words(event))
             counts[(event.connection, "taken" if decision.routes else "not_taken")] += int(counted)
             log.info(
@@ -270,7 +319,8 @@ class Pipeline:
                 event.id, event.connection, event.type, event.subject, len(decision.routes), len(skipped),
             )  # fmt: skip
         added = work.add_deliveries(db, rows)
-        intake.set_event_notes(db, notes)
+        if told:
+            intake.set_event_notes(db, notes)
         state.add_search(db, words)
         counts[("hub", "planned")] += added
         state.count(db, counts)
@@ -281,18 +331,21 @@ class Pipeline:
         route: Route,
         start: int,
         results: Mapping[str, Any],
-        person: int | None,
+        person: Standing | None,
         links: Sequence[tuple[str, str, str]],
+        family: Sequence[int] = (),
     ) -> list[work.NewDelivery]:
         """Return the next steps of a run, from `start`: those that need no call are settled here and now.
 
-        results: `as` name -> result so far. Stops at the first step that calls a vendor, or at the end.
+        results: `as` name -> result so far. family: everybody who is one with the person. Stops at the
+        first step that calls a vendor, or at the end.
         """
         rows: list[work.NewDelivery] = []
         known = dict(results)
+        who = person.person if person is not None else None
         for index in range(start, len(route.steps)):
             step = route.steps[index]
-            scope = self.scope(event, known, person, links)
+            scope = self.scope(event, known, person)
             if step.do is None or not waits_for_loading(step, scope):
                 verdict = step.when.check(scope)
                 if not verdict.ok:
@@ -302,7 +355,7 @@ class Pipeline:
                     rows.append(self._row(event, route, step, str(index), "skipped", reason))
                     continue
             if step.do is not None:
-                line, lane = line_for(event, route, step, scope, person, links)
+                line, lane = line_for(event, route, step, scope, who, links)
                 marker = self.runtime.marker(event.connection, event.origin, route.name, index, step.do.connection)
                 rows.append(
                     work.NewDelivery(
@@ -314,7 +367,9 @@ class Pipeline:
                         line,
                         lane,
                         marker,
-                        former=former_lines(event, step, person),
+                        former=former_lines(event, step, who),
+                        family=family_lines(step, who, family),
+                        batch=event.batch,
                     )
                 )
                 return rows
@@ -339,7 +394,9 @@ class Pipeline:
     ) -> work.NewDelivery:
         where = step.do.connection if step.do else "hub"
         action = step.do.action if step.do else ("look_up" if step.look_up else "stop")
-        return work.NewDelivery(event.id, route.name, path, where, action, "", "", "", final, reason, result)
+        return work.NewDelivery(
+            event.id, route.name, path, where, action, "", "", "", final, reason, result, batch=event.batch
+        )  # fmt: skip
 
     # --- small parts ----------------------------------------------------------------------------
 
@@ -347,25 +404,16 @@ class Pipeline:
         self,
         event: Event,
         results: Mapping[str, Any],
-        person: int | None = None,
-        links: Sequence[work.Ref] = (),
+        person: Mapping[str, Any] | None = None,
         extra: Mapping[str, Any] | None = None,
         load: Any = None,
     ) -> Scope:
-        """Return what paths of this event see; `links` give the person's contacts (`person.crm.contact`)."""
-        known: dict[str, Any] | None = None
-        if person is not None:
-            contact = event.record.get("contact") or {}
-            known = {name: contact[name] for name in ("name", "phone", "email") if contact.get(name)}
-            known |= {"id": str(person), "known": True}
-            for connection, kind, ref in links:
-                if kind == "contact":
-                    known.setdefault(connection, {"contact": ref})
+        """Return what paths of this event see; `person` is usually a `Standing`."""
         return Scope(
             event,
             self.runtime.config,
             results=results,
-            person=known,
+            person=person,
             now=dt.datetime.now(dt.UTC),
             extra=extra or {},
             load=load,
@@ -377,49 +425,10 @@ class Pipeline:
         found = {step.as_: by_step.get(str(index)) for index, step in enumerate(route.steps[:before]) if step.as_}
         return {name: None if isinstance(one, Mapping) and REFUSED in one else one for name, one in found.items()}
 
-    @staticmethod
-    def _with_linked(
-        db: Db, decisions: Sequence[Decision], keys: list[list[tuple[str, str]]]
-    ) -> list[list[tuple[str, str]]]:
-        """Add a key of the person whom a contact is linked to already: what the hub made for somebody is theirs.
-
-        So an event of the CRM about a contact that was made of a chat finds the person who chats.
-        """
-        contacts = [(d.event.connection, d.event.record.get("contact")) for d in decisions]
-        ends = [
-            (connection, "contact", str(contact["id"])) if isinstance(contact, Mapping) and contact.get("id") else None
-            for connection, contact in contacts
-        ]
-        known = work.links(db, {end for end in ends if end is not None})
-        for end, some in zip(ends, keys, strict=True):
-            linked = (
-                [ref for where, kind, ref in known.get(end, ()) if (where, kind) == ("hub", "person")] if end else []
-            )
-            for person in linked[:1]:
-                some.extend(people.keys_of(db, int(person))[:1])
-        return keys
-
-    @staticmethod
-    def _link_contacts(db: Db, pairs: Sequence[tuple[Decision, int | None]]) -> None:
-        """Remember which vendor contact is which person, for events that name both."""
-        found = []
-        for decision, person in pairs:
-            contact = decision.event.record.get("contact")
-            if person is not None and isinstance(contact, Mapping) and contact.get("id"):
-                end = (decision.event.connection, "contact", str(contact["id"]))
-                found.append((("hub", "person", str(person)), end))
-        work.add_links(db, found)
-
     def _unrouted(self, db: Db, event: Event) -> None:
-        """Tell once that nothing listens, unless a route listens to another event of the same record there."""
-        listening = any(
-            trigger.connection in ("*", event.connection) and trigger.type.startswith(f"{event.kind}.")
-            for route in self.runtime.config.routes
-            for trigger in route.on
-        )
-        if self.runtime.config.hub.unrouted == "alert" and not listening:
+        """Tell once what should not go unheard."""
+        if (cause := unrouted.cause(self.runtime.config, event)) is not None:
             params = {"connection": event.connection, "type": event.type}
-            cause = f"unrouted:{event.connection}:{event.type}"
             state.open_alert(db, cause, "alert_unrouted", event.connection, params)
 
 

@@ -3,6 +3,9 @@
 A plugin is an entry point of the group `hub` (the bundled ones too), or a `.py` file or package in `plugins_dir`.
 One that can't be used is reported by name in `broken` and stops nobody else. `HUB_PLUGINS_OFF=name,...` leaves
 plugins out.
+
+The bundled ones are imported when they are first asked for: a hub with two vendors starts quicker, and is smaller,
+than one that knows all.
 """
 
 from __future__ import annotations
@@ -11,9 +14,9 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,8 +27,14 @@ from hub import hookspecs
 from hub.connector import API_VERSION, Connector
 
 GROUP = "hub"
+DISTRIBUTION = "integration-hub"
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
 _PREFIX = "hub_plugin_"
+
+
+def _bundled(point: EntryPoint) -> bool:
+    """Return whether the hub brings this plugin itself."""
+    return point.dist is not None and point.dist.name == DISTRIBUTION
 
 
 @dataclass(frozen=True)
@@ -43,11 +52,37 @@ class _Unusable(Exception):
     """The plugin breaks the contract; the message says how."""
 
 
+class Connectors(Mapping[str, type[Connector]]):
+    """The connector classes by name. Asking for one imports it, if it is not imported yet; a list imports all."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+        self.known: dict[str, type[Connector]] = {}
+
+    def __getitem__(self, name: str) -> type[Connector]:
+        self._plugins.load(name)
+        if name not in self.known:  # a plugin may bring several connectors, or one of another name
+            self._plugins.load_all()
+        return self.known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._plugins.load_all()
+        return iter(self.known)
+
+    def __len__(self) -> int:
+        self._plugins.load_all()
+        return len(self.known)
+
+
 class Plugins:
-    """The plugins found: `connectors` and `transforms` by name, `broken` with their errors, `off` by request."""
+    """The plugins found: `connectors` and `transforms` by name, `broken` with their errors, `off` by request.
+
+    `broken` tells of those imported so far; `load_all` first, where every plugin matters.
+    """
 
     def __init__(self) -> None:
-        self.connectors: dict[str, type[Connector]] = {}
+        self.connectors = Connectors(self)
+        self._waiting: dict[str, Callable[[], object]] = {}
         self.transforms: dict[str, Callable[..., Any]] = {}
         self.broken: list[BrokenPlugin] = []
         self.off: list[str] = []
@@ -62,17 +97,29 @@ class Plugins:
         plugins = cls()
         off = (os.environ if environ is None else environ).get("HUB_PLUGINS_OFF", "")
         unwanted = {name.strip() for name in off.split(",") if name.strip()}
-        sources: list[tuple[str, Callable[[], object]]] = [
-            (point.name, point.load) for point in sorted(entry_points(group=GROUP), key=lambda one: one.name)
-        ]
+        points = sorted(entry_points(group=GROUP), key=lambda one: one.name)
+        bundled = {point.name for point in points if _bundled(point)}
+        sources: list[tuple[str, Callable[[], object]]] = [(point.name, point.load) for point in points]
         if plugins_dir is not None:
             sources += plugins._files(plugins_dir)
         for name, load in sources:
             if name in unwanted:
                 plugins.off.append(name)
+            elif name in bundled and name not in plugins._waiting:
+                plugins._waiting[name] = load
             else:
                 plugins._add(name, load)
         return plugins
+
+    def load(self, name: str) -> None:
+        """Import a bundled plugin that was not asked for yet."""
+        if load := self._waiting.pop(name, None):
+            self._add(name, load)
+
+    def load_all(self) -> None:
+        """Import every plugin that was not asked for yet."""
+        for name in list(self._waiting):
+            self.load(name)
 
     @classmethod
     def of(cls, *connectors: type[Connector], transforms: Mapping[str, Callable[..., Any]] | None = None) -> Plugins:
@@ -85,6 +132,7 @@ class Plugins:
 
     def owner(self, connector: str) -> str:
         """Return the name of the plugin that brought a connector."""
+        self.connectors.get(connector)
         return self._owners.get(connector, connector)
 
     def close(self) -> None:
@@ -93,7 +141,9 @@ class Plugins:
             self._manager.unregister(plugin)
         for name in self._modules:
             sys.modules.pop(name, None)
-        self.connectors, self.transforms, self._modules = {}, {}, []
+        self.connectors.known.clear()
+        self._waiting.clear()
+        self.transforms, self._modules = {}, []
 
     def _files(self, folder: Path) -> list[tuple[str, Callable[[], object]]]:
         if not folder.is_dir():
@@ -124,7 +174,7 @@ class Plugins:
     def _add(self, name: str, load: Callable[[], object]) -> None:
         module: object = None
         try:
-            if self._manager.has_plugin(name):
+            if self._manager.has_plugin(name) or name in self._waiting:
                 raise _Unusable("another plugin of this name is loaded already")
             module = load()
             self._manager.register(module, name=name)
@@ -168,11 +218,11 @@ class Plugins:
             raise _Unusable(
                 f"{connector.name} is written for api version {connector.api_version}, this hub has {API_VERSION}"
             )
-        if connector.name in self.connectors:
+        if connector.name in self.connectors.known or connector.name in self._waiting:
             raise _Unusable(
                 f'the connector "{connector.name}" is brought by plugin {self.owner(connector.name)} already'
             )
 
     def _take_connector(self, plugin: str, connector: type[Connector]) -> None:
-        self.connectors[connector.name] = connector
+        self.connectors.known[connector.name] = connector
         self._owners[connector.name] = plugin

@@ -10,8 +10,9 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +21,7 @@ from hub.config import Config
 from hub.engine import Engine
 from hub.jobs import Ringer, Stopped, listen
 from hub.plugins import Plugins
+from hub.presence import Presence
 from hub.redis_server import connect
 from hub.runtime import Runtime
 from hub.store import Store
@@ -41,6 +43,17 @@ class Plan:
     threads: int = 24
     host: str = "127.0.0.1"
     port: int = 8080
+    #: what was started: `run`, `serve`, `work` or `tick`
+    part: str = "run"
+    #: when hub.yaml was read, epoch seconds
+    since: float = field(default_factory=time.time)
+
+    def presence(self, runtime: Runtime, *parts: str) -> Presence | None:
+        """Say that this process runs, where it is the one to say so for what was started: one of `parts`."""
+        if self.part not in parts:
+            return None
+        pid = os.getppid() if self.part == "run" else os.getpid()  # of a tree its supervisor's: that is what one ends
+        return Presence(runtime.store, self.part, self.config, runtime.secret(), self.since, pid)
 
     def runtime(self) -> Runtime:
         """Open the store and connectors in this process."""
@@ -82,7 +95,9 @@ def run_worker(plan: Plan) -> None:
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, stop)
+    presence = None
     try:
+        presence = plan.presence(runtime, "work")
         engine.start()
         log.info("worker %s is ready", engine.name)
         if plan.redis_url:
@@ -97,6 +112,8 @@ def run_worker(plan: Plan) -> None:
             signal.signal(name, signal.SIG_IGN)  # from here on it ends by itself, within ten seconds
     log.info("worker %s stops", engine.name)
     engine.stop()
+    if presence is not None:
+        presence.close()
     runtime.close()
 
 
@@ -107,7 +124,10 @@ def run_ticker(plan: Plan, stopping: threading.Event | None = None) -> None:
         stopping = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stopping.set())
+    presence = plan.presence(runtime, "run", "tick")
     Ticker(runtime).run(stopping)
+    if presence is not None:
+        presence.close()
     runtime.close()
 
 
@@ -135,8 +155,8 @@ def name_process(name: str) -> None:
 _FILES = 4096
 
 
-def run_web(plan: Plan) -> None:
-    """Serve HTTP until SIGTERM."""
+def run_web(plan: Plan, begun: Callable[[], None] = lambda: None) -> None:
+    """Serve HTTP until SIGTERM. begun: called in the process that serves."""
     parent = os.getpid()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _FILES) if most > 0 else _FILES, most))
@@ -146,10 +166,13 @@ def run_web(plan: Plan) -> None:
         # is: until its own handler stands it would take a SIGTERM for granian's, and keep the port for ever.
         die_with_parent(parent, signal.SIGKILL)
         name_process("hub-web-server")
+        begun()
         from hub.web import create_front
 
         log.info("the web server listens on %s, port %s (process %s)", plan.host, plan.port, os.getpid())
-        return create_front(plan.runtime(), Ringer(connect(plan.redis_url) if plan.redis_url else None))
+        runtime = plan.runtime()
+        plan.presence(runtime, "serve")  # whoever ends granian's child gives it no time to take that back
+        return create_front(runtime, Ringer(connect(plan.redis_url) if plan.redis_url else None))
 
     serve(load, plan.host, plan.port)
 

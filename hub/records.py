@@ -7,7 +7,10 @@ kind says otherwise: `instant` (UTC datetime as ISO text with offset), `date` (Y
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from hub.model import Record
 
 COMMON = {"id": "text", "url": "text", "created_at": "instant", "changed_at": "instant", "extra": "record"}
 
@@ -27,7 +30,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "deal": {
         "title": "text", "name": "text", "stage": "text", "pipeline": "text", "amount": "money", "currency": "text",
         "comment": "text", "responsible": "text", "contact": "text", "company": "text", "moved_at": "instant",
-        "closed": "flag", "by": "text", "goods": "list", "was": "record",
+        "closed": "flag", "won": "flag", "by": "text", "goods": "list", "was": "record",
     },
     "company": {"title": "text", "name": "text", "phone": "text", "email": "text", "responsible": "text", "by": "text"},
     "parcel": {
@@ -80,6 +83,16 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
 
 #: Records whose fields the sender chooses: any name is allowed, near misses of known ones are pointed out.
 OPEN_RECORDS = frozenset({"form", "item", "team", "order", "metric"})
+
+
+def filled(kind: str, record: Record, raw: Mapping[str, Any], more: Collection[str] = ()) -> Record:
+    """Return what such a record may hold of `record` and what isn't empty, with the vendor's own fields in `extra`.
+
+    more: further fields that a plugin's events declare.
+    """
+    known = known_fields(kind) | set(more)
+    kept = {name: value for name, value in record.items() if name in known and value not in (None, "", [], {})}
+    return {**kept, "extra": dict(raw)}
 
 
 def known_fields(record: str) -> frozenset[str]:

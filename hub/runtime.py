@@ -17,6 +17,7 @@ from hub.history import History
 from hub.keys import load_key
 from hub.limiter import Limiter
 from hub.masking import Masker
+from hub.pauses import Pauses
 from hub.plugins import Plugins
 from hub.session import Session
 from hub.store import Store, state
@@ -38,16 +39,22 @@ class Runtime:
         redis: Any | None = None,
         workers: int = 1,
         environ: Mapping[str, str] | None = None,
+        patient: bool = False,
     ) -> None:
         self.config = config
         self.plugins = plugins
         self.store = store
         self.folder = folder
         self.redis = redis
+        self.workers = workers
         self.limiter = Limiter(redis, workers)
+        self._patient = patient
+        self.pauses = Pauses(store)
         self._key = load_key(folder, environ if environ is not None else os.environ)
         self._connectors: dict[str, Connector] = {}
         self._limits: dict[str, LimitsOf] = {}
+        #: (sync, side, employee there) -> (until when it holds, the employee on the other side)
+        self.colleagues: dict[tuple[str, str, str], tuple[float, str]] = {}
         self._needs: dict[tuple[str, str], frozenset[str]] = {}
         with store.write() as db:
             self.instance = state.instance(db)
@@ -69,7 +76,7 @@ class Runtime:
         found = self._connectors.get(name)
         if found is None:
             found = self._connectors[name] = build(
-                self.config.connections[name], self.config, self.store, self._key, self.limiter
+                self.config.connections[name], self.config, self.store, self._key, self.limiter, self._patient
             )
         return found
 
@@ -120,8 +127,13 @@ class Runtime:
         self.store.close()
 
 
-def build(connection: ConnectionConfig, config: Config, store: Store, key: bytes, limiter: Limiter) -> Connector:
-    """Make one connector: its settings, its session bound to the shared limiter, its vault."""
+def build(
+    connection: ConnectionConfig, config: Config, store: Store, key: bytes, limiter: Limiter, patient: bool = False
+) -> Connector:
+    """Make one connector: its settings, its session bound to the shared limiter, its vault.
+
+    patient: calls that were not reserved wait for the limit, as a command does; a worker has asked before it claims.
+    """
     info = ConnectionInfo(
         name=connection.name,
         region=config.hub.region,
@@ -139,7 +151,10 @@ def build(connection: ConnectionConfig, config: Config, store: Store, key: bytes
         hosts=connector.hosts(),
         timeout=limits().timeout,
         masker=Masker(connection.secrets()),
-        spend=lambda calls: limiter.spend(limits.bucket(), calls, limits().per_second, limits().burst),
+        settings=connection.settings,
+        spend=lambda calls: (limiter.wait if patient else limiter.spend)(
+            limits.bucket(), calls, limits().per_second, limits().burst
+        ),
         paused=lambda scope: limiter.paused(limits.bucket(), scope),
     )
     return connector

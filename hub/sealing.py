@@ -23,6 +23,7 @@ class Sealer:
         self._cipher = AESGCM(derived)
         self._nonces: list[bytes] = []
         self._pid = 0
+        self._digest_key = derived
         #: tells two keys apart without giving either away
         self.fingerprint = hashlib.blake2b(derived, digest_size=8, person=b"fingerprint").hexdigest()
 
@@ -41,6 +42,10 @@ class Sealer:
         drawn = os.urandom(12 * _DRAWN)
         self._pid, self._nonces = os.getpid(), [drawn[at : at + 12] for at in range(0, len(drawn), 12)]
         return self._nonces.pop()
+
+    def digest(self, text: str) -> str:
+        """Return a digest of a text that nobody without the key can make or try out (32 hexadecimal digits)."""
+        return hashlib.blake2b(text.encode(), key=self._digest_key, digest_size=16, person=b"hub-digest").hexdigest()
 
     def open(self, sealed: bytes) -> bytes:
         """Return what was sealed; ConfigError if it was sealed with another key."""

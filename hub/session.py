@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import http.client
+import logging
 import math
 import re
 import socket
@@ -31,6 +33,8 @@ from hub import __version__
 from hub.errors import AuthFailed, RateLimited, Refused, Retry, Uncertain
 from hub.masking import Masker
 from hub.wire import Adapter, PrivateAddress, PublicAdapter, wire
+
+log = logging.getLogger("hub.session")
 
 MAX_REPLY = 8 * 1024 * 1024
 CONNECT_TIMEOUT = 5.0
@@ -118,11 +122,12 @@ class Exchange:
 
 @dataclass
 class CallContext:
-    """What surrounds the calls of one piece of work in one thread."""
+    """What surrounds the calls of one piece of work in one thread. `known`: what it has read so far."""
 
     guard: Callable[[], None] = lambda: None
     budget: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
+    known: dict[Any, Any] = field(default_factory=dict)
 
 
 class Session:
@@ -138,8 +143,10 @@ class Session:
         masker: Masker | None = None,
         spend: Callable[[int], None] = lambda calls: None,
         paused: Callable[[str], float] = lambda scope: 0.0,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.connection = connection
+        self._settings = settings or {}
         self.hosts = frozenset(host.lower() for host in hosts)
         self.timeout = timeout
         self.masker = masker or Masker()
@@ -160,6 +167,14 @@ class Session:
         """Let this connection's credentials go to one more host, learned from the vendor itself (an app's portal)."""
         self.hosts |= {host.lower()}
 
+    def _where(self, url: str, from_data: bool) -> str:
+        """Return host:port as dialled, and the setting it comes from: where to look when nobody answers."""
+        parts = urllib3.util.parse_url(url)
+        host = parts.host or "?"
+        place = f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        setting = "" if from_data else next(_origins(self._settings, host.lower()), "")
+        return f"{place} (connections.{self.connection}.{setting})" if setting else place
+
     # --- what surrounds a piece of work ----------------------------------------------------------
 
     @contextlib.contextmanager
@@ -170,6 +185,16 @@ class Session:
             yield context
         finally:
             del self._local.context
+
+    @property
+    def known(self) -> dict[Any, Any]:
+        """Return what this piece of work has read so far: a connector keeps answers here that it would ask for again.
+
+        One act asks for its person several times over (to join, to find, to make). Any call that changes something
+        empties it; outside a piece of work nothing is kept.
+        """
+        context: CallContext | None = getattr(self._local, "context", None)
+        return context.known if context is not None else {}
 
     # --- the call --------------------------------------------------------------------------------
 
@@ -200,8 +225,10 @@ class Session:
         if wait := self._paused(scope):
             raise RateLimited(f"paused for {wait:.0f} s: {scope or 'all calls'}", wait, scope)
         context: CallContext | None = getattr(self._local, "context", None)
-        if context:
-            context.guard()
+        wire.guard = context.guard if context else lambda: None
+        wire.guard()
+        if context and changes:
+            context.known.clear()
         if context and context.budget > 0:
             context.budget -= 1
         else:
@@ -215,7 +242,7 @@ class Session:
         try:
             answer = self._exchange(
                 self._public if from_data else self._own, method, url, data, params, headers, files,
-                changes, timeout or self.timeout,
+                changes, timeout or self.timeout, functools.partial(self._where, url, from_data),
             )  # fmt: skip
             status = answer.status
             answer.took = time.monotonic() - started
@@ -238,11 +265,10 @@ class Session:
 
     def _exchange(
         self, session: requests.Session, method: str, url: str, data: Any, params: Any,
-        headers: Mapping[str, str] | None, files: Any, changes: bool, timeout: float,
+        headers: Mapping[str, str] | None, files: Any, changes: bool, timeout: float, where: Callable[[], str],
     ) -> Answer:  # fmt: skip
         wire.deadline, wire.sent = time.monotonic() + timeout, False
         say = self.masker.mask_call
-        host = _host(url)
         try:
             # Prepared by hand and handed to the adapter: what Session.request adds (cookies, redirects, environment)
             # isn't wanted here, and costs as much again as the call itself.
@@ -260,22 +286,23 @@ class Session:
         except (*_UNSENDABLE, UnicodeError) as error:
             raise Refused(say(f"not an address or request one can call: {error}")) from None
         except requests.exceptions.SSLError as error:
-            why = f"TLS with {host} failed: {_short(error, say)}"
+            why = f"TLS with {where()} failed: {_short(error, say)}"
             raise _lost(changes and wire.sent, why) from None
         except requests.exceptions.ConnectTimeout:
-            raise Retry(f"{host} does not accept connections") from None
+            raise Retry(f"{where()} does not accept connections") from None
         except requests.exceptions.Timeout:
-            raise _lost(changes, f"no answer within {timeout:.0f} s") from None
+            raise _lost(changes, f"no answer from {where()} within {timeout:.0f} s") from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             if _never_sent(error):
-                raise Retry(f"no connection to {host}: {_short(error, say)}") from None
-            raise _lost(changes, f"the connection broke before an answer came: {_short(error, say)}") from None
+                raise Retry(f"no connection to {where()}: {_short(error, say)}") from None
+            why = f"the connection to {where()} broke before an answer came: {_short(error, say)}"
+            raise _lost(changes, why) from None
         try:
             body = self._read(response)
         except _TooLarge as error:
             raise (Uncertain if changes else Refused)(str(error)) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _lost(changes, f"the answer broke off: {_short(error, say)}") from None
+            raise _lost(changes, f"the answer of {where()} broke off: {_short(error, say)}") from None
         finally:
             response.close()
         return Answer(response.status_code, response.headers, body, changes, mask=say)
@@ -318,6 +345,22 @@ def _host(url: str) -> str:
         raise Refused("not an address one can call") from None
 
 
+def _origins(settings: Any, host: str, path: str = "") -> Iterator[str]:
+    """Yield the settings that lead to a host: addresses on it, its name, the first part of its name (a subdomain)."""
+    if isinstance(settings, Mapping):
+        for key, value in settings.items():
+            yield from _origins(value, host, f"{path}.{key}" if path else str(key))
+    elif isinstance(settings, str):
+        word = settings.strip().lower()
+        if "://" in word:
+            try:
+                word = urllib3.util.parse_url(word).host or ""
+            except urllib3.exceptions.LocationParseError:
+                return
+        if word == host or (host.startswith(f"{word}.") and not word.isdecimal()):
+            yield path
+
+
 def _never_sent(error: BaseException) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
@@ -333,7 +376,8 @@ def _short(error: BaseException, say: Callable[[str], str]) -> str:
         for kind, words in _ACCIDENTS:
             if isinstance(cause, kind):
                 return say(words(cause))[:200]
-    return say(str(error))[:200]
+    log.warning("a connection broke in a way that has no words yet: %s", say(repr(error)))
+    return "in an unknown way; the log has more"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -353,14 +397,22 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 _ACCIDENTS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (ssl.SSLCertVerificationError, lambda error: f"its certificate is not accepted: {error.verify_message}"),
     (ssl.SSLError, lambda error: f"{(error.reason or 'failed').replace('_', ' ').lower()}"),
-    (socket.gaierror, lambda error: "its name is not known (DNS)"),
+    (socket.gaierror, lambda error: _nameless(error)),
     (http.client.RemoteDisconnected, lambda error: "it hung up without an answer"),
     (ConnectionResetError, lambda error: "it broke the connection off"),
     (http.client.IncompleteRead, lambda error: f"only {_amount(error)} bytes came, more were announced"),
     (http.client.HTTPException, lambda error: "what it sent is no HTTP"),
     (urllib3.exceptions.DecodeError, lambda error: "its compression is broken"),
     (OSError, lambda error: (error.strerror or str(error)).lower()),
+    (urllib3.exceptions.TimeoutError, lambda error: "it fell silent"),
 )
+
+
+def _nameless(error: socket.gaierror) -> str:
+    """Return why a name led to no address: it is wrong, or nobody can be asked."""
+    if error.errno == socket.EAI_AGAIN:
+        return "no name server answers (DNS); is the network up?"
+    return "its name is not known (DNS); is it spelt right?"
 
 
 def _amount(error: http.client.IncompleteRead) -> int:

@@ -39,7 +39,7 @@ class StuckWriter:
         """Return the process that has been motionless with a lock in its hand for long, or None; `now` in seconds."""
         for file in self._files:
             pid = holder(file)
-            ticks = _ticks(pid) if pid else None
+            ticks = processor_time(pid) if pid else None
             if pid is None or ticks is None:
                 self._seen.pop(file, None)
                 continue
@@ -81,7 +81,7 @@ def _listed(inode: int) -> int | None:
     return None
 
 
-def _ticks(pid: int) -> int | None:
+def processor_time(pid: int) -> int | None:
     """Return the processor time a process has had, in clock ticks; None if it is gone, or waits for its disk."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -22,12 +22,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from hub.processes import PARENTS_OWN, Plan, fork, run_ticker, run_web, run_worker
+from hub.pulse import Pulses, Silence
 from hub.redis_server import LocalRedis
 from hub.store import Store, work
-from hub.store.engine import side_file
+from hub.store.turns import side_file
 from hub.stuck import StuckWriter, descends_from, holder
 
 log = logging.getLogger("hub.supervisor")
@@ -48,7 +50,11 @@ def folder_lock(folder: Path):  # type: ignore[no-untyped-def]
         except OSError:
             file.seek(0)
             told = holder(folder / "hub.lock") or file.read().strip() or "?"
-            raise AlreadyRunning(f"a hub is already running on {folder} (process {told})") from None
+            stop = f"kill {told}, " if str(told).isdecimal() else ""
+            raise AlreadyRunning(
+                f"a hub is already running on {folder} (process {told}). To end it: Ctrl+C in its terminal, {stop}"
+                "or systemctl stop hub where it is a service. To run another beside it: --data DIR and --port N"
+            ) from None
         file.seek(0)
         file.truncate()
         file.write(str(os.getpid()))
@@ -70,6 +76,9 @@ class Child:
     started: float = 0.0
     deaths: list[float] = field(default_factory=list)
     due: float = 0.0
+    #: where its beats are seen
+    place: int = 0
+    silence: Silence | None = None
 
 
 class Supervisor:
@@ -88,12 +97,24 @@ class Supervisor:
         self.local_redis = local_redis
         self.web = web
         self.stopping = threading.Event()
-        self.children = [Child("web", lambda: run_web(plan))] if web else []
-        self.children += [Child(f"worker-{n + 1}", lambda: run_worker(plan)) for n in range(workers)]
-        self.children += [Child("ticker", lambda: run_ticker(plan))] if ticker else []
+        self._pulses = Pulses(workers + 2)
+        beat = partial(self._pulses.keep, workers + 1)  # in granian's child: that is who serves
+        self.children = [Child("web", lambda: run_web(plan, beat), place=workers + 1)] if web else []
+        self.children += [
+            Child(f"worker-{n + 1}", self._beating(n, lambda: run_worker(plan)), place=n) for n in range(workers)
+        ]
+        if ticker:
+            self.children.append(Child("ticker", self._beating(workers, lambda: run_ticker(plan)), place=workers))
         self._redis_due = 0.0
         sqlite = not plan.database_url
         self._stuck = StuckWriter([side_file(plan.folder, name) for name in ("lock", "queue")] if sqlite else [])
+
+    def _beating(self, place: int, run: Callable[[], None]) -> Callable[[], None]:
+        def beat_and_run() -> None:
+            self._pulses.keep(place)
+            run()
+
+        return beat_and_run
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Start everything, call `ready` when the web answers, supervise until SIGTERM or SIGINT."""
@@ -109,6 +130,7 @@ class Supervisor:
             while not self.stopping.is_set():
                 self._reap()
                 self._end_the_stuck()
+                self._end_the_silent()
                 if self.local_redis is not None and not self.local_redis.alive() and time.monotonic() > self._redis_due:
                     self._redis_due = time.monotonic() + 5.0
                     log.warning("the local Redis died; starting it again")
@@ -123,6 +145,7 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         child.started = time.monotonic()
         child.pid = fork(child.name, child.run)
+        child.silence = None
 
     def _reap(self) -> None:
         """Notice dead children, free what they held, start them again with a growing pause."""
@@ -155,6 +178,25 @@ class Supervisor:
         log.warning("process %s is frozen while it holds the store, and is killed", pid)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+    def _end_the_silent(self) -> None:
+        """Kill a child that has been frozen for long (stopped, out of a container's share): another takes its place.
+
+        What it had leased is free at once; what it was calling is in doubt, and looked into like after any crash.
+        """
+        now = time.monotonic()
+        for child in self.children:
+            pid = self._pulses.pid(child.place)  # of the web, the one that serves: granian starts it anew
+            if not pid or not child.pid:
+                continue
+            if child.silence is None or child.silence.pid != pid:
+                child.silence = Silence(pid)
+            ours = pid == child.pid or descends_from(pid, os.getpid())
+            if child.silence.look(self._pulses.last(child.place), now) and ours:
+                log.warning("%s (process %s) gives no sign of life any more, and is replaced", child.name, pid)
+                child.silence = None
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _free(self, pid: int) -> None:
         """Make everything that process had leased due at once."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +25,8 @@ class Targets:
         self.work = work
         self.event: Event = work.event
         self.contact = ""
+        #: what was written into the person's contact, as `hub.outcome.written_of` tells it
+        self.wrote: list[dict[str, Any]] = []
 
     def of(self, connector: Connector, kind: ActionKind, step: Step, scope: Scope) -> list[Record]:
         """Return the records this step is about: by link or name where known, else by asking the vendor.
@@ -111,9 +112,15 @@ class Targets:
             record = found[-1] if several == "newest" else found[0]
             self.contact = str(record["id"])
             action.name, action.verb, action.id = "contact.update", "update", self.contact
-            connector.perform(action)
+            done = connector.perform(action)
+            if done.written:
+                told = {"record": "contact", "id": self.contact, "written": done.written, "before": done.before}
+                self.wrote.append(told)
             return self.contact
-        self.contact = connector.perform(action).id
+        done = connector.perform(action)
+        self.contact = done.id
+        made: dict[str, Any] = {"record": "contact", "id": done.id, "written": done.written, "before": {}}
+        self.wrote.append({**made, "created": True})
         return self.contact
 
     def to_join(self, connector: Connector, step: Step) -> tuple[str, Record] | None:
@@ -123,7 +130,7 @@ class Targets:
         if not contact_id and (found := self.person_records(connector, "contact")):
             contact_id = self.contact = str(found[0]["id"])
         contact = self.event.record.get("contact") or {}
-        since = time.time() - (step.attach.within or 10 * 365 * 86400)
+        since = self.runtime.store.clock() - (step.attach.within or 10 * 365 * 86400)
         known = (("contact", contact_id), ("phone", contact.get("phone")), ("email", contact.get("email")))
         for state, record in step.attach.to:
             by: dict[str, Any] = {"since": since, **({"open": True} if state == "open" else {})}

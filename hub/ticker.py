@@ -13,10 +13,13 @@ from collections.abc import Callable
 
 import redis
 
+from hub import ledger, reconciling, syncs
 from hub.errors import StoreFull
+from hub.looks import ensure_looks, look_at_start
+from hub.pipeline import Pipeline
 from hub.polling import ensure_polls
 from hub.runtime import Runtime
-from hub.store import prune, record, state, work
+from hub.store import clock, prune, record, state, suspects, twins, work
 
 log = logging.getLogger("hub.ticker")
 
@@ -25,8 +28,18 @@ log = logging.getLogger("hub.ticker")
 TURNED_AWAY = 3
 
 
+#: persons compared in one commit: an acknowledgement may wait behind it
+COMPARED = 50
+#: seconds of one turn of comparing
+COMPARING = 0.2
+
+
 #: seconds after which a request that nobody has read is worth an alert
 UNREAD = 120
+
+
+#: seconds without one success after which a failing connection is worth an alert, however few its calls
+FAILING = 600
 
 
 class Ticker:
@@ -35,19 +48,27 @@ class Ticker:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.store = runtime.store
+        self.pipeline = Pipeline(runtime)
         self.duties: list[tuple[float, Callable[[], None]]] = [
             (2.0, self.store.checkpoint),
             (60.0, self.store.cut_log),
+            (30.0, self.watch_clock),
             (10.0, self.adopt),
             (30.0, self.prune),
             (3600.0, self.prune_links),
             (30.0, self.watch_disk),
             (15.0, self.watch_redis),
             (60.0, self.polls),
+            (60.0, self.looks),
             (60.0, self.watch_strays),
             (30.0, self.watch_unread),
+            (30.0, self.watch_failing),
             (60.0, self.watch_rejected),
             (600.0, self.watch_silence),
+            (60.0, self.balance),
+            (1.0, self.feed),
+            (2.0, self.compare_people),
+            (30.0, self.reconcile),
         ]
         self._next = [0.0 for _ in self.duties]
 
@@ -55,6 +76,7 @@ class Ticker:
         """Sweep until told to stop."""
         self.lift_holds()
         self.tell_broken_plugins()
+        self.look_at_accounts()
         while not stopping.is_set():
             self.tick(time.monotonic())
             stopping.wait(0.5)
@@ -70,10 +92,38 @@ class Ticker:
             except Exception:
                 log.exception("sweeper: %s failed; it is tried again", duty.__name__)
 
+    def watch_clock(self) -> None:
+        """Pull back what would wait too long where the store's clock was set back."""
+        if back := clock.look(self.store):
+            log.warning("the clock went back by %.0f s: what waits is due that much earlier", back)
+
     def polls(self) -> None:
         """Give every poll its line."""
         with self.store.write() as db:
             ensure_polls(db, self.runtime)
+
+    def looks(self) -> None:
+        """Give the look at every vendor's account its line."""
+        with self.store.write() as db:
+            ensure_looks(db, self.runtime)
+
+    def feed(self) -> None:
+        """Hand the backlog of syncs to the workers, at the pace each one has; one that fails stops no other."""
+        for sync in self.runtime.config.syncs:
+            try:
+                with self.store.read() as db:
+                    waits = twins.has_work(db, sync.name)
+                if waits:
+                    with self.store.write() as db:
+                        syncs.feed(db, self.pipeline, sync)
+            except Exception:
+                log.exception("sweeper: the backlog of sync %s can't be handed on; it is tried again", sync.name)
+
+    def reconcile(self) -> None:
+        """Begin the comparison of every account at the hour that hub.yaml names, once a day."""
+        if reconciling.due(self.runtime):
+            with self.store.write() as db:
+                reconciling.begin_nightly(db, self.runtime)
 
     def adopt(self) -> None:
         """Give unfinished work without a line one."""
@@ -86,6 +136,18 @@ class Ticker:
     def prune_links(self) -> None:
         """Forget the links of forms, calls and letters that are forgotten themselves."""
         prune.prune_links(self.store, self.runtime.config.hub.keep)
+
+    def compare_people(self) -> None:
+        """Look for persons alike to those who are new or have a key more; a human decides about them."""
+        if self.runtime.config.people.merge is not None and self.runtime.config.people.merge.else_ == "ignore":
+            return
+        began = time.monotonic()
+        while time.monotonic() - began < COMPARING:  # nobody waits for it: a tenth of the time is enough
+            with self.store.read() as db:
+                if not suspects.uncompared(db):
+                    return
+            with self.store.write() as db:
+                suspects.compare_new(db, COMPARED)
 
     def prune(self) -> None:
         """Delete what is older than `keep`, a small batch at a time."""
@@ -115,6 +177,11 @@ class Ticker:
         with self.store.write() as db:
             state.close_alerts(db, "redis")
 
+    def look_at_accounts(self) -> None:
+        """Have every vendor's account compared with hub.yaml now: the file may have been edited."""
+        with self.store.write() as db:
+            look_at_start(db, self.runtime)
+
     def tell_broken_plugins(self) -> None:
         """Tell which plugins could not be loaded, and forget those that can be again."""
         with self.store.write() as db:
@@ -136,6 +203,22 @@ class Ticker:
         elif known is not None:
             with self.store.write() as db:
                 state.close_alerts(db, "unread")
+
+    def watch_failing(self) -> None:
+        """Tell a person of a connection that has failed for long, however few its calls: the breaker counts to five."""
+        with self.store.read() as db:
+            rows = db.rows("SELECT cause FROM alert WHERE kind = 'alert_breaker' AND closed_at IS NULL")
+            told = {row[0] for row in rows}
+            failing = {
+                name: one.why
+                for name, one in state.failing(db).items()
+                if db.now - one.since > FAILING and f"breaker:{name}" not in told and work.has_failed(db, name)
+            }
+        if failing:
+            with self.store.write() as db:
+                for name, why in failing.items():
+                    params = {"connection": name, "why": why}
+                    state.open_alert(db, f"breaker:{name}", "alert_breaker", name, params)
 
     def watch_strays(self) -> None:
         """Park what waits for a connection that hub.yaml no longer has, and say so once."""
@@ -196,6 +279,11 @@ class Ticker:
                 elif any(days.get(day) for day in recent):
                     state.close_alerts(db, f"quiet:{name}")
 
+    def balance(self) -> None:
+        """Look whether the requests of the days before add up, a day at a time."""
+        if day := ledger.balance(self.store, self.runtime.config):
+            log.debug("the requests of %s are looked through", day)
+
     def lift_holds(self) -> None:
         """A connection held for its credentials goes on when its settings are others than those that failed."""
         with self.store.write() as db:
@@ -203,6 +291,5 @@ class Ticker:
                 if health.held is None or name not in self.runtime.config.connections:
                     continue
                 if health.settings != self.runtime.settings_digest(name):
-                    state.set_health(db, name, held=None, fails=0, open_until=None)
-                    state.close_alerts(db, f"auth:{name}")
+                    state.lift(db, name)
                     log.info("connection %s has new settings: its hold is lifted", name)

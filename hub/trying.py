@@ -6,9 +6,9 @@ at the vendor can tell stands in the plan as `(read from crm when delivered)`, a
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from hub import changes
@@ -18,86 +18,34 @@ from hub.connector import Connector
 from hub.errors import HubError, PluginError, Rejected
 from hub.mapping import Constant, Line
 from hub.masking import Masker
-from hub.model import Event, Receipt, Reply, Request
+from hub.model import Event, Receipt, Request
 from hub.paths import Path, Scope, empty
 from hub.pipeline import Pipeline
 from hub.reasons import say, say_stored
 from hub.session import Session
 from hub.tokens import MemoryVault
+from hub.trial import PlanRow, Trial
 
 log = logging.getLogger("hub.try")
 
 #: records that are found through links when a step is carried out
 _LINKED = frozenset({"contact", "lead", "deal", "company", "parcel", "order", "task", "responsible"})
-_ALWAYS_THERE = frozenset({"event", "now", "team", "person"})
-
-
-@dataclass
-class PlanRow:
-    """One step that would be taken, or a route that would not, and why. `open` are conditions not judged yet."""
-
-    route: str
-    do: str
-    outcome: str  # would run | skipped | off
-    skipped_because: str | None = None
-    values: dict[str, Any] = field(default_factory=dict)
-    event: str = ""
-    key: str = ""
-    step: int = 1
-    open: list[str] = field(default_factory=list)
-    #: our words for the vendor's field codes in `values`
-    words: dict[str, str] = field(default_factory=dict)
-
-    def json(self) -> dict[str, Any]:
-        """Return the row as `hub try --json` prints it."""
-        row = {
-            "route": self.route, "do": self.do, "outcome": self.outcome, "skipped_because": self.skipped_because,
-            "values": self.values, "event": self.event, "step": self.step,
-        }  # fmt: skip
-        return row | ({"if": self.open} if self.open else {})
-
-
-@dataclass
-class Trial:
-    """What came of one request. `verified` is None when the check was left out (`--unsigned`)."""
-
-    file: str
-    request: Request
-    verified: bool | None = None
-    rejected: Rejected | None = None
-    acknowledge: Reply | None = None
-    handshake: bool = False
-    unreadable: str = ""
-    #: why nothing follows from a request that was understood
-    closed: str = ""
-    events: list[Event] = field(default_factory=list)
-    plan: list[PlanRow] = field(default_factory=list)
-
-    def json(self) -> dict[str, Any]:
-        """Return the object `hub try --json` prints; `handshake`, `unreadable`, `skipped` only where they apply."""
-        refused, reply = self.rejected, self.acknowledge
-        shown: dict[str, Any] = {
-            "file": self.file,
-            "verified": "skipped" if self.verified is None else self.verified,
-            "rejected": {"status": refused.status, "reason": refused.reason} if refused else None,
-            "acknowledge": {"status": reply.status, "body": body_text(reply)} if reply else None,
-            "events": [event_json(event) for event in self.events],
-            "plan": [row.json() for row in self.plan],
-        }
-        if self.handshake:
-            shown["handshake"] = True
-        if self.unreadable:
-            shown["unreadable"] = self.unreadable
-        if self.closed:
-            shown["skipped"] = self.closed
-        return shown
+_ALWAYS_THERE = frozenset({"event", "now", "team"})
 
 
 class Bench:
     """As much of a runtime as reading and deciding need: the configuration and connectors that have no store."""
 
-    def __init__(self, config: Config, tokens: Callable[[str], Any] | None = None) -> None:
+    #: what stands for a value that nobody can know here
+    unknown = "(read from {} when delivered)"
+
+    def __init__(
+        self, config: Config, tokens: Callable[[str], Any] | None = None,
+        person: Callable[[Event], Mapping[str, Any] | None] = lambda event: None,
+    ) -> None:  # fmt: skip
+        """person: how whoever an event is to be from stands with the company; None where that isn't known."""
         self.config = config
+        self._person = person
         self.store = None
         self._tokens = tokens or (lambda name: MemoryVault())
         self._connectors: dict[str, Connector] = {}
@@ -141,7 +89,8 @@ class Bench:
         request = trial.request
         if len(request.body) > connector.max_body:
             raise Rejected(413, f"larger than {connector.max_body} bytes")
-        shook = _ask(connector, "handshake", request)
+        with _believing(connector) if unsigned else contextlib.nullcontext():
+            shook = _ask(connector, "handshake", request)
         if shook is not None:
             trial.handshake, trial.acknowledge, trial.verified = True, shook, None if unsigned else True
             return ""
@@ -164,11 +113,22 @@ class Bench:
         """Return what every route that listens would do with an event."""
         if event.incomplete:
             return self._plan_hint(event)
-        decision = self.pipeline.decide(event)
+        decision = self.pipeline.decide(event, self._person(event))
         took = {route.name for route in decision.routes}
         because = {one.get("route"): one for one in decision.skipped}
         rows: list[PlanRow] = []
+        scope = self._scope(event, {})
         for route in self.config.routes_for(event.connection, event.type):
+            if (
+                route.asks_person
+                and scope.person is None
+                and not route.off
+                and because.get(route.name, {}).get("code") != "otherwise"
+            ):
+                no, still_open = judge(route.when, scope, lambda path: self._unknown(path, scope, {}))
+                if not no:  # who they are is known only where messages are stored
+                    rows += self._steps(event, route, still_open)
+                    continue
             if route.name in took:
                 rows += self._steps(event, route, [])
             else:
@@ -212,20 +172,32 @@ class Bench:
             rows.append(row)
             no, row.open = judge(step.when, scope, unknown)
             row.open = [*still_open, *row.open]
+            row.refused = [act_words(one) for one in step.refused]
             if no:
                 row.outcome, row.skipped_because = "skipped", no
                 continue
             try:
-                if not self._fill(row, step, scope, unknown, event):
-                    break
+                ended = not self._fill(row, step, scope, unknown, event)
             except HubError as error:
                 row.outcome, row.skipped_because = "skipped", f"would be parked: {error}"
+                rows += self._rest(event, route, index, f"step {index + 1} would be parked")
+                break
+            if ended:
+                rows += self._rest(event, route, index, say("stopped", {"why": row.values["why"]}))
                 break
             if step.as_ and step.look_up is not None:
                 results[step.as_] = row.values or None
             elif step.as_:
                 coming[step.as_] = index + 1
         return rows
+
+    @staticmethod
+    def _rest(event: Event, route: Route, last: int, why: str) -> list[PlanRow]:
+        """Return the steps behind the one that ends the run: none of them is taken."""
+        return [
+            PlanRow(route.name, act_words(step), "skipped", why, event=event.type, step=last + 2 + place)
+            for place, step in enumerate(route.steps[last + 1 :])
+        ]
 
     def _fill(self, row: PlanRow, step: Step, scope: Scope, unknown: _Unknown, event: Event) -> bool:
         """Put in what the step would send; return False if the run ends here."""
@@ -236,8 +208,7 @@ class Bench:
             paths = step.look_up.where.paths()
             row.values = {"row": told} if (told := unknown.placeholder(paths)) else step.look_up.run(scope) or {}
             return True
-        for line in step.set:
-            _value(row, line, scope, unknown)
+        fill_values(row, step.set, scope, unknown)
         if step.stage is not None:
             self._stage(row, step, event, unknown)
         return True
@@ -258,14 +229,18 @@ class Bench:
                 row.skipped_because += "; a person would be told"
         else:
             row.values["stage"] = wanted
+            if (word := step.stage_word(wanted)) != wanted:
+                row.said["stage"] = word
 
     def _scope(self, event: Event, results: Mapping[str, Any]) -> Scope:
-        return self.pipeline.scope(event, results)
+        return self.pipeline.scope(event, results, self._person(event))
 
     def _unknown(self, path: Path, scope: Scope, coming: Mapping[str, int]) -> bool:
         """Return whether only a look at the vendor, or an earlier step, can tell what stands at a path."""
         if path.root in coming:
             return True
+        if path.root == "person":
+            return scope.person is None and path.root not in scope.results
         if path.root in _ALWAYS_THERE or path.root in scope.results or path.root in scope.extra:
             return False
         if scope.event.incomplete:
@@ -286,6 +261,16 @@ class Bench:
         return None
 
 
+@contextlib.contextmanager
+def _believing(connector: Connector) -> Iterator[None]:
+    """Let the connector take any request for genuine: a handshake may ask for the secret, too."""
+    connector.verify = lambda request: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del connector.verify
+
+
 class _Unknown:
     """Tells for one step which paths can't be known yet, and what to show in their place."""
 
@@ -304,10 +289,12 @@ class _Unknown:
             return ""
         if path.root in self.coming:
             return f"({path.text}, from step {self.coming[path.root]})"
+        if path.root == "person":
+            return f"({path.text}, known when the message is stored)"
         event = self.scope.event
         own = path.root == event.kind or event.incomplete
         where = event.connection if own else self.bench.reader_of(path.root, self.target)
-        return f"(read from {where or 'the vendor'} when delivered)"
+        return self.bench.unknown.format(where or "the vendor")
 
 
 def judge(when: Condition, scope: Scope, unknown: Callable[[Path], bool]) -> tuple[str, list[str]]:
@@ -321,6 +308,12 @@ def judge(when: Condition, scope: Scope, unknown: Callable[[Path], bool]) -> tup
         if not verdict.ok:
             return verdict.because, []
     return "", still_open
+
+
+def fill_values(row: PlanRow, values: Iterable[Line], scope: Scope, unknown: _Unknown) -> None:
+    """Put the values of `set` or `find` into a row."""
+    for line in values:
+        _value(row, line, scope, unknown)
 
 
 def _value(row: PlanRow, line: Line, scope: Scope, unknown: _Unknown) -> None:
@@ -377,20 +370,3 @@ def _ask(connector: Connector, method: str, request: Request) -> Any:
     except Exception as error:
         log.exception("%s", PluginError(connector.name, method, error))
         raise Rejected(400, f"plugin {connector.name} could not read this: {type(error).__name__}") from None
-
-
-def body_text(reply: Reply) -> str:
-    """Return the body of an answer as text."""
-    return reply.body if isinstance(reply.body, str) else reply.body.decode("utf-8", "replace")
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    """Return an event as `hub try --json` prints it; `incomplete` says that the record would be read first."""
-    shown: dict[str, Any] = {
-        "type": event.type,
-        "subject": event.subject,
-        "key": event.key,
-        "occurred_at": event.occurred_at.isoformat() if event.occurred_at else None,
-        "record": event.record,
-    }
-    return shown | ({"incomplete": "would be read from the vendor"} if event.incomplete else {})

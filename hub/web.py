@@ -253,8 +253,7 @@ def lift_hold(runtime: Runtime, name: str) -> None:
     with runtime.store.write() as db:
         known = state.healths(db).get(name)
         if known is not None and known.held is not None:
-            state.set_health(db, name, held=None, fails=0, open_until=None)
-            state.close_alerts(db, f"auth:{name}")
+            state.lift(db, name)
 
 
 _STATE_SECONDS = 900

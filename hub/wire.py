@@ -10,6 +10,7 @@ import math
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import requests.adapters
@@ -19,10 +20,14 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 
 class Wire(threading.local):
-    """The exchange of this thread: when it must be over, and whether the request has begun to leave."""
+    """The exchange of this thread: when it must be over, whether the request has begun to leave, whether it still may.
+
+    `guard` raises where it no longer may: a process can be frozen between the first look and the moment it sends.
+    """
 
     deadline = math.inf
     sent = False
+    guard: Callable[[], None] = staticmethod(lambda: None)
 
 
 wire = Wire()
@@ -50,11 +55,16 @@ class _TimedResponse(http.client.HTTPResponse):
 class _HTTP(HTTPConnection):
     response_class = _TimedResponse
 
+    def request(self, *args: Any, **options: Any) -> None:
+        wire.guard()
+        super().request(*args, **options)
+
 
 class _HTTPS(HTTPSConnection):
     response_class = _TimedResponse
 
     def request(self, *args: Any, **options: Any) -> None:
+        wire.guard()
         wire.sent = True  # TLS stands: whatever fails from here on, the request may have arrived
         super().request(*args, **options)
 

@@ -61,19 +61,20 @@ class Clients:
     prefix: keeps the places of plugins apart. scripts: the folder with `drive_<client>.py` or `.mjs`, which get their
     settings as JSON on the command line and print their findings as JSON in the last line. python: client -> what pip
     is given, a list for each of its runs. node: client -> packages of npm; what `bundled` names is bundled by esbuild
-    first, since its own modules leave out their extensions.
+    first, since its own modules leave out their extensions. scripts_of: client -> name of its script, where several
+    clients of one interface share it.
     """
 
     def __init__(
         self, prefix: str, scripts: Path, python: Mapping[str, Sequence[Sequence[str]]] = NONE,
-        node: Mapping[str, Sequence[str]] = NONE, bundled: Sequence[str] = (),
+        node: Mapping[str, Sequence[str]] = NONE, bundled: Sequence[str] = (), scripts_of: Mapping[str, str] = NONE,
     ) -> None:  # fmt: skip
         self._prefix, self._scripts, self._python, self._node = prefix, scripts, python, node
-        self._bundled = bundled
+        self._bundled, self._scripts_of = bundled, scripts_of
 
     def drive(self, client: str, settings: Any, env: Mapping[str, str] = NONE) -> Any:
         """Run the script of a client and return what it found."""
-        home, name = self._installed(client), f"drive_{client.replace('-', '_')}"
+        home, name = self._installed(client), f"drive_{self._scripts_of.get(client, client.replace('-', '_'))}"
         if client in self._python:
             command = [str(home / "bin/python"), str(self._scripts / f"{name}.py")]
         else:

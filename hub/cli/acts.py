@@ -7,8 +7,10 @@ from functools import partial
 
 import click
 
+from hub.cli import output
 from hub.cli.context import App, WorldError, pass_app
 from hub.cli.params import Id, Since
+from hub.cli.running import hint
 from hub.store import Db, Store
 
 Act = Callable[[Db], str]
@@ -28,9 +30,9 @@ def carry_out(store: Store, acts: Iterable[Act]) -> None:
             with store.write() as db:
                 done = act(db)
             if number <= _TOLD:
-                click.echo(done)
+                output.echo(done)
             elif number == len(acts):
-                click.echo(f"and {number - _TOLD} more")
+                output.echo(f"and {number - _TOLD} more")
         except Pointless as why:
             refused.append(str(why))
     if refused:
@@ -65,7 +67,18 @@ def replay(app: App, ids: tuple[tuple[str, int], ...], since: float | None, conn
             wanted = [row["id"] for row in found if row["state"] in ("done", "unreadable")]
             if not wanted:
                 raise WorldError("no receipts since then that could be read again")
-    carry_out(store, [partial(handwork.replay, id=id, again=again) for id in dict.fromkeys(wanted)])
+    hint(app)
+    batch = _batch(store, "replay") if since is not None else ""
+    carry_out(store, [partial(handwork.replay, id=id, again=again, batch=batch) for id in dict.fromkeys(wanted)])
+    if batch:
+        output.echo(f"what comes of it is batch {batch}: hub undo --batch {batch} takes it back")
+
+
+def _batch(store: Store, what: str) -> str:
+    from hub.store import work
+
+    with store.read() as db:
+        return work.new_batch(db, what)
 
 
 def _receipt_of(db: Db, event: int) -> int:
@@ -96,10 +109,16 @@ def retry(app: App, ids: tuple[tuple[str, int], ...], every: bool, connection: s
         with store.read() as db:
             ids = tuple(("d", id) for id in reading.parked(db, connection))
         if not ids:
-            click.echo("nothing is parked")
+            output.echo("nothing is parked")
             return
-    how = {"d": handwork.retry, "e": handwork.retry_event}
+    hint(app)
+    batch = _batch(store, "retry") if sum(kind == "d" for kind, _ in ids) > 1 else ""
+    how: dict[str, Callable[..., str]] = {
+        "d": partial(handwork.retry, batch=batch), "e": handwork.retry_event,
+    }  # fmt: skip
     carry_out(store, [partial(how[kind], id=id) for kind, id in ids])
+    if batch:
+        output.echo(f"they are batch {batch}: hub undo --batch {batch} takes back what they write")
 
 
 @click.command()

@@ -45,17 +45,17 @@ def list_alerts(app: App, **options: Any) -> None:
         output.print_json(items)
         return
     if not items:
-        click.echo("no alerts" if asked == "all" else f"no {asked} alerts")
+        output.echo("no alerts" if asked == "all" else f"no {asked} alerts")
     for item in items:
         times = f", {item['count']} times" if item["count"] > 1 else ""
         when = f"since {output.local(item['opened_at'], app.zone)}{times}"
         if item["closed_at"]:
             when += f", closed {output.local(item['closed_at'], app.zone)}"
-        click.echo(f"{output.coloured(item['state'], item['id'])} {output.bold(item['text'])} {output.dim(when)}")
+        output.echo(f"{output.coloured(item['state'], item['id'])} {output.bold(item['text'])} {output.dim(when)}")
         if item["remedy"] and item["state"] == "open":
-            click.echo(f"   {item['remedy']}")
+            output.echo(f"   {item['remedy']}")
     if len(items) == options["limit"]:
-        click.echo(output.dim(f"older ones: --before {items[-1]['id']}"), err=True)
+        output.echo(output.dim(f"older ones: --before {items[-1]['id']}"), err=True)
 
 
 @alerts.command("close")

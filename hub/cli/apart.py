@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hub.cli import output
 from hub.cli.context import App, InputError, pass_app
 from hub.processes import Plan
 
@@ -12,11 +13,11 @@ threads_option = click.option("--threads", type=click.IntRange(1, 256), default=
                               help="Calls in flight at once in each process.")  # fmt: skip
 
 
-def shared_plan(app: App, log_json: bool, **changes: object) -> Plan:
+def shared_plan(app: App, part: str, log_json: bool, **changes: object) -> Plan:
     """Return the plan of a process that shares its store with others; sets up the log."""
     from hub.cli.logs import set_up
 
-    plan = app.plan(**changes)
+    plan = app.plan(part=part, **changes)
     if not plan.database_url:
         raise InputError(
             "serve, work and tick share one PostgreSQL: set DATABASE_URL=postgresql://... "
@@ -36,9 +37,9 @@ def serve(app: App, host: str, port: int, log_json: bool) -> None:
     """Run only the web: it takes requests and stores them. Needs DATABASE_URL; REDIS_URL makes workers hear at once."""
     from hub.processes import bind, run_web
 
-    plan = shared_plan(app, log_json, host=host, port=port)
+    plan = shared_plan(app, "serve", log_json, host=host, port=port)
     bind(host, port).close()
-    click.echo(f"serving on http://{host}:{port}; Ctrl+C ends it")
+    output.echo(f"serving on http://{host}:{port}; Ctrl+C ends it")
     run_web(plan)
 
 
@@ -53,8 +54,8 @@ def work(app: App, processes: int, threads: int, log_json: bool) -> None:
     from hub.processes import run_worker
     from hub.supervisor import Supervisor
 
-    plan = shared_plan(app, log_json, workers=processes, threads=threads)
-    click.echo(f"working with {processes} process{'es' if processes > 1 else ''}; Ctrl+C ends it")
+    plan = shared_plan(app, "work", log_json, workers=processes, threads=threads)
+    output.echo(f"working with {processes} process{'es' if processes > 1 else ''}; Ctrl+C ends it")
     if processes == 1:
         run_worker(plan)
     else:
@@ -68,6 +69,6 @@ def tick(app: App, log_json: bool) -> None:
     """Run only the sweeper: polls, upkeep, forgetting. One is enough; several do no harm. Needs DATABASE_URL."""
     from hub.processes import run_ticker
 
-    plan = shared_plan(app, log_json)
-    click.echo("sweeping; Ctrl+C ends it")
+    plan = shared_plan(app, "tick", log_json)
+    output.echo("sweeping; Ctrl+C ends it")
     run_ticker(plan)

@@ -21,7 +21,8 @@ from hub.cli.context import App, InputError, pass_app
 from hub.cli.output import coloured, dim, short
 
 if TYPE_CHECKING:
-    from hub.trying import Bench, PlanRow
+    from hub.trial import PlanRow
+    from hub.trying import Bench
 
 _KEYS = ("name", "connection", "file", "headers", "method", "query", "unsigned", "event", "expect", "rejected")
 _EVENT_KEYS = ("type", "subject", "key", "record", "text", "title", "channel", "by", "at", "was")
@@ -79,13 +80,13 @@ def test(app: App, folder: Path, as_json: bool) -> None:
         told.append({"file": case.place, "name": case.name, "ok": not differences, "differences": differences})
         if not as_json:
             mark = coloured("problem", "✗") if differences else coloured("ok", "✓")
-            click.echo(f"{mark} {case.name} {dim(case.place)}")
+            output.echo(f"{mark} {case.name} {dim(case.place)}")
             for line in differences:
-                click.echo(f"    {line}")
+                output.echo(f"    {line}")
     if as_json:
         output.print_json(told)
     else:
-        click.echo(f"{len(cases) - failed} of {len(cases)} cases hold")
+        output.echo(f"{len(cases) - failed} of {len(cases)} cases hold")
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -211,6 +212,7 @@ def _compare(plan: list[PlanRow], expect: list[Mapping[str, Any]]) -> list[str]:
         elif row.do != wanted["do"] or row.route != wanted.get("route", row.route):
             differences.append(
                 f"expected {_called(wanted['do'], wanted.get('route'))}, got {_called(row.do, row.route)}"
+                f"{_meant(wanted, going)}"
             )
         else:
             differences += _values(row, wanted.get("values") or {})
@@ -226,14 +228,31 @@ def _called(do: str, route: str | None) -> str:
     return f'{do} of route "{route}"' if route else do
 
 
+def _meant(wanted: Mapping[str, Any], going: list[PlanRow]) -> str:
+    """Return a guess where an action or a route is written as no call of the plan has it."""
+    from hub.config.problems import guess
+
+    acts, routes = [row.do for row in going], [row.route for row in going]
+    hint = guess(str(wanted["do"]), acts) if wanted["do"] not in acts else ""
+    named = wanted.get("route")
+    hint += guess(str(named), routes) if named is not None and named not in routes else ""
+    return f".{hint}" if hint else ""
+
+
 def _values(row: PlanRow, wanted: Mapping[str, Any]) -> list[str]:
+    from hub.config.problems import guess
+
     codes = {word: code for code, word in row.words.items()}
     found = []
     for name, value in wanted.items():
-        have = row.values.get(codes.get(name, name))
-        if not _same(have, value) and not (isinstance(value, str) and _same(have, codes.get(value))):
-            got = "left out" if have is None else short(have)
-            found.append(f"{row.do}: {name} is {got}, expected {short(value)}")
+        have, said = row.values.get(codes.get(name, name)), row.said.get(name)
+        if _same(have, value) or (isinstance(value, str) and (_same(have, codes.get(value)) or said == value)):
+            continue
+        if have is None:
+            got, hint = "left out", guess(name, [*row.values, *codes])
+        else:
+            got, hint = short(have), guess(str(value), [said]) if said else ""
+        found.append(f"{row.do}: {name} is {got}, expected {short(value)}" + (f".{hint}" if hint else ""))
     return found
 
 

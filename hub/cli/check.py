@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hub.cli import output
+from hub.cli import output, running
 from hub.cli.context import App, InputError, pass_app
 from hub.cli.output import bold, coloured, count, dim
-from hub.errors import ConfigError, HubError
+from hub.config.syncs import sentences
+from hub.errors import AuthFailed, ConfigError, HubError
 from hub.model import Finding
+from hub.reasons import remedy, say_stored
 
 if TYPE_CHECKING:
     from hub.config import Config, ConnectionConfig
@@ -33,21 +36,27 @@ def check(app: App, live: bool, show: bool, as_json: bool) -> None:
     try:
         config = app.config
     except ConfigError as error:
-        if as_json:
-            output.print_json({"ok": False, **_remarks(error.problems)})
-            raise click.exceptions.Exit(2) from None
-        raise InputError(
-            "\n".join([*map(str, error.problems), f"{app.path} can't be used: {_counted(error.problems)}"])
-        ) from None
+        raise unusable(app.path, error, as_json) from None
     findings = _live(app, config) if live else {}
+    app.plugins.load_all()
     broken = [str(one) for one in app.plugins.broken]
+    outdated = running.outdated(app)
     bad = sum(one.level == "problem" for found in findings.values() for one in found)
     if as_json:
-        output.print_json(_as_json(config, findings, broken, bad, live))
+        told = _as_json(config, findings, broken, bad, live)
+        output.print_json(told | {"running": [one.json() for one in outdated]})
     else:
-        _tell(app, config, findings, broken, show, live)
+        _tell(app, config, findings, broken, outdated, show, live)
     if bad:
         raise click.exceptions.Exit(1)
+
+
+def unusable(path: Path, error: ConfigError, as_json: bool) -> Exception:
+    """Return what ends a command whose configuration can't be used: every problem of it, exit 2."""
+    if as_json:
+        output.print_json({"ok": False, **_remarks(error.problems)})
+        return click.exceptions.Exit(2)
+    return InputError("\n".join([*map(str, error.problems), f"{path} can't be used: {_counted(error.problems)}"]))
 
 
 def _counted(problems: list[Any]) -> str:
@@ -57,9 +66,9 @@ def _counted(problems: list[Any]) -> str:
 def _remarks(found: list[Any]) -> dict[str, list[dict[str, Any]]]:
     """Return problems and notes apart, ready for JSON."""
     told = [
-        {"file": one.file, "line": one.line, "path": one.path, "text": one.text, "level": one.level}
+        {"file": one.file, "line": one.line, "path": one.path, "place": one.place, "text": one.text, "level": one.level}
         if hasattr(one, "level")
-        else {"file": "", "line": 0, "path": "", "text": str(one), "level": "problem"}
+        else {"file": "", "line": 0, "path": "", "place": "", "text": str(one), "level": "problem"}
         for one in found
     ]
     return {
@@ -92,24 +101,36 @@ def _as_json(
              "file": route.file, "sentence": route.sentence()}
             for route in config.routes
         ],
+        "syncs": [
+            {"name": one.name, "from": one.one, "to": one.other, "what": one.records(), "line": one.line,
+             "file": one.file, "sentences": sentences(one, config.names())}
+            for one in config.syncs
+        ],
     }  # fmt: skip
 
 
 def _tell(
-    app: App, config: Config, findings: dict[str, list[Finding]], broken: list[str], show: bool, live: bool
+    app: App, config: Config, findings: dict[str, list[Finding]], broken: list[str],
+    outdated: list[running.Outdated], show: bool, live: bool,
 ) -> None:  # fmt: skip
     for note in config.notes:
-        click.echo(str(note))
+        output.echo(str(note))
     for error in broken:
-        click.echo(f"{coloured('warning')}: {error}")
+        output.echo(f"{coloured('warning')}: {error}")
+    for process in outdated:
+        output.echo(f"{coloured('warning')}: {process.text}" + (f". {process.remedy}" if process.remedy else ""))
     if show:
         for route in config.routes:
-            click.echo(f"{coloured('off' if route.off else 'ok', '–' if route.off else '✓')} {bold(route.name)}")
-            click.echo(f"   {route.sentence()}")
+            output.echo(f"{coloured('off' if route.off else 'ok', '–' if route.off else '✓')} {bold(route.name)}")
+            output.echo(f"   {route.sentence()}")
+        for sync in config.syncs:
+            output.echo(f"{bold('sync ' + sync.name)} {dim(f'{sync.file}:{sync.line}')}")
+            for line in sentences(sync, config.names()):
+                output.echo(f"   {line}")
     for name, found in findings.items():
-        click.echo(f"{bold(name)} {dim(config.connections[name].plugin)}")
+        output.echo(f"{bold(name)} {dim(config.connections[name].plugin)}")
         for one in found:
-            click.echo(f"   {coloured(one.level)} {one.text}" + (f". {one.remedy}" if one.remedy else ""))
+            output.echo(f"   {coloured(one.level)} {one.text}" + (f". {one.remedy}" if one.remedy else ""))
     if live or show:
         _tell_hooks(config)
     off = sum(route.off is not None for route in config.routes)
@@ -119,22 +140,22 @@ def _tell(
     summary += f", {count(len(config.notes), 'note')}" if config.notes else ""
     fine = f". Usable, but {count(off, 'route')} can't run yet" if off else ". Fine"
     summary += f", {count(bad, 'problem')} at the vendors" if bad else fine
-    click.echo(summary + ".")
+    output.echo(summary + ".")
 
 
 def _tell_hooks(config: Config) -> None:
     hooks = {name: hook_url(config, one, secret=sys.stdout.isatty()) for name, one in config.connections.items()}
     if any(hooks.values()):
-        click.echo(bold("addresses for the vendors"))
+        output.echo(bold("addresses for the vendors"))
     for name, url in hooks.items():
         if url:
-            click.echo(f"   {name}: {url}")
+            output.echo(f"   {name}: {url}")
 
 
 def hook_url(config: Config, connection: ConnectionConfig, *, secret: bool) -> str | None:
     """Return where the vendor sends its messages; None if it sends none.
 
-    A setting `secret` proves the sender by standing at the end; it is shown only where nobody else reads along.
+    A word at the end may be what proves the sender; it is shown only where nobody else reads along.
     """
     from hub.connector import Connector
 
@@ -142,10 +163,8 @@ def hook_url(config: Config, connection: ConnectionConfig, *, secret: bool) -> s
         return None
     base = config.hub.base_url or "http://127.0.0.1:8080"
     url = f"{base.rstrip('/')}/in/{connection.name}"
-    value = connection.settings.get("secret")
-    if not isinstance(value, str) or not value:
-        return url
-    return f"{url}/{value if secret else '***'}"
+    word = connection.connector.address_word(connection.settings)
+    return f"{url}/{word if secret else '***'}" if word else url
 
 
 # --- asking the world ----------------------------------------------------------------------------
@@ -171,15 +190,19 @@ def _live(app: App, config: Config) -> dict[str, list[Finding]]:
 
 def _ask(runtime: Runtime, name: str) -> list[Finding]:
     """Return what one vendor says; whatever goes wrong is a finding too."""
+    from hub import looks
+
     try:
         connector = runtime.connector(name)
         found = list(connector.check())
+        found += looks.findings(runtime, name)
         consent = connector.authorize_url("check", f"{runtime.config.hub.base_url}/oauth/{name}")
         if consent is not None and connector.tokens.read() is None:
             where = f"{runtime.config.hub.base_url or 'http://127.0.0.1:8080'}/oauth/{name}"
             found.append(Finding("problem", "no consent has been given yet", f"open {where}"))
     except HubError as error:
-        return [Finding("problem", f"{error}", _REMEDIES.get(error.code, ""))]
+        named = remedy(f"alert_auth.{error.remedy}", {"connection": name}) if isinstance(error, AuthFailed) else ""
+        return [Finding("problem", f"{error}", named or _REMEDIES.get(error.code, ""))]
     except Exception as error:  # noqa: BLE001 (one plugin's fault may not hide what the others found)
         return [Finding("problem", f"the check itself failed: {type(error).__name__}: {error}", "report this")]
     return found or [Finding("ok", "nothing to ask: this plugin has no check")]
@@ -193,8 +216,6 @@ _REMEDIES = {
 
 
 def _health(runtime: Runtime, name: str, health: Any, good: bool) -> list[Finding]:
-    from hub import handwork
-    from hub.reasons import say_stored
     from hub.store import state
 
     with runtime.store.write() as db:
@@ -203,7 +224,7 @@ def _health(runtime: Runtime, name: str, health: Any, good: bool) -> list[Findin
             if health.settings not in (None, runtime.settings_digest(name)):
                 text = "the credentials in .env are good; a hub that runs still has the ones it was started with"
                 return [Finding("warning", text, "restart the hub: it goes on by itself then")]
-            handwork.lift(db, name)
+            state.lift(db, name)
             return [Finding("ok", "it was held for its credentials; they are good, so it goes on")]
     if shut == "paused":
         return [Finding("warning", "it is paused", f"hub resume {name}")]
@@ -212,7 +233,7 @@ def _health(runtime: Runtime, name: str, health: Any, good: bool) -> list[Findin
             Finding(
                 "problem",
                 f"its calls are held: {say_stored(health.held)}",
-                "put working credentials into .env and restart the hub",
+                remedy("alert_auth", {"connection": name, **(health.held.get("params") or {})}),
             )
         ]
     if shut == "breaker":

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from hub.cli import output
 from hub.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class InputError(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the problems as they are, one a line."""
-        click.echo(self.format_message(), err=True)
+        output.echo(self.format_message(), err=True)
 
 
 class WorldError(click.ClickException):
@@ -39,7 +40,7 @@ class WorldError(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print what is wrong."""
-        click.echo(self.format_message(), err=True)
+        output.echo(self.format_message(), err=True)
 
 
 class App:
@@ -94,7 +95,7 @@ class App:
         try:
             return self.config
         except ConfigError:
-            click.echo(f"{self.path} has problems (hub check); showing what is stored", err=True)
+            output.echo(f"{self.path} has problems (hub check); showing what is stored", err=True)
             return None
 
     @property
@@ -142,6 +143,23 @@ class App:
         click.get_current_context().call_on_close(store.close)
         return store
 
+    def look(self) -> Store | None:
+        """Open the store only to look at it: nothing is made or upgraded; None if no hub has run here yet."""
+        from hub.store import Store
+
+        store = Store.look(self.database_url() or None, self.folder)
+        if store is not None:
+            click.get_current_context().call_on_close(store.close)
+        return store
+
+    def key(self) -> bytes | None:
+        """Return the key of this installation; None if it has none yet."""
+        from hub.keys import load_key
+
+        self._use_key()
+        known = os.environ.get("HUB_SECRET_KEY") or (self.folder / "secret.key").is_file()
+        return load_key(self.folder, os.environ) if known else None
+
     def runtime(self) -> Runtime:
         """Open store and connectors, for commands that talk to vendors; closed when the command ends."""
         from hub.runtime import Runtime
@@ -150,7 +168,7 @@ class App:
         config = self.config
         self._use_key()
         store = Store.open(self.database_url() or None, self.folder)
-        runtime = Runtime(config, self.plugins, store, folder=self.folder, environ=self.environ)
+        runtime = Runtime(config, self.plugins, store, folder=self.folder, environ=self.environ, patient=True)
         click.get_current_context().call_on_close(runtime.close)
         return runtime
 

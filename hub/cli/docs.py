@@ -30,7 +30,7 @@ def docs(app: App, page: str | None) -> None:
     if sys.stdout.isatty():
         click.echo_via_pager(text)
     else:
-        click.echo(text)
+        output.echo(text)
 
 
 def pages(app: App) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,36 +12,48 @@ import click
 
 from hub.cli import output
 from hub.cli.context import App, WorldError, pass_app
-from hub.cli.output import bold, coloured, dim, short
+from hub.cli.output import bold, coloured, count, dim, short
+
+#: so many events are told in full where there are more
+FEW = 3
+#: and so many are looked at at all
+MOST = 200
 
 
 @click.command()
 @click.argument("what", metavar="ID|PHONE|NUMBER", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, metavar="N",
-              help="At most so many events, the newest.")  # fmt: skip
+@click.option("--all", "every", is_flag=True, help=f"Tell all events in full (the newest {MOST}).")
+@click.option("--limit", type=click.IntRange(1, MOST), default=None, metavar="N",
+              help=f"Tell so many of the newest in full (default: {FEW}; with --json all).")  # fmt: skip
 @output.json_option
 @pass_app
-def explain(app: App, what: tuple[str, ...], limit: int, as_json: bool) -> None:
+def explain(app: App, what: tuple[str, ...], every: bool, limit: int | None, as_json: bool) -> None:
     """Tell the life of a message: what came, which routes took it or why not, what was sent and what came of it.
 
     WHAT is an id of the hub (r12 receipt, e5 event, d7 delivery), a phone in any spelling, an e-mail, the number of a
-    deal or parcel, or a record (deal:55).
+    deal or parcel, or a record (deal:55). Where several events fit, a summary comes first: who, what became of it all,
+    and what waits for a person with the commands that go on.
     """
     from hub.explain import find, life, receipt_life
     from hub.store import reading
+    from hub.summary import summary
 
     asked = " ".join(what)
     with app.open_store().read() as db:
         names = list(app.config_if_fine.connections) if app.config_if_fine else []
-        found = find(db, asked, region=app.region, connections=names, limit=limit)
-        lives = [told for id in found.events if (told := life(db, id)) is not None]
+        found = find(db, asked, region=app.region, connections=names, limit=MOST)
+        full = MOST if every or (as_json and limit is None) else limit or FEW
+        lives = [told for id in found.events[-full:] if (told := life(db, id)) is not None]
+        overall = summary(db, found.events) if len(found.events) > 1 else None
         receipt = None
         if found.receipt is not None:
             receipt = receipt_life(db, found.receipt)
             if receipt is not None and not lives:
                 receipt["body"] = app.masker.mask(reading.receipt_body(db, found.receipt))
     if as_json:
-        output.print_json({"asked": asked, "found_by": found.by, "receipt": receipt, "events": lives})
+        output.print_json(
+            {"asked": asked, "found_by": found.by, "summary": overall, "receipt": receipt, "events": lives}
+        )
     if not lives and receipt is None:
         hint = "" if app.config_if_fine else ". hub.yaml can't be read: give phones with their country code, +380..."
         raise WorldError(
@@ -48,19 +61,44 @@ def explain(app: App, what: tuple[str, ...], limit: int, as_json: bool) -> None:
         )
     if as_json:
         return
-    lives, receipt = output.harmless(lives), output.harmless(receipt)
+    lives, receipt, overall = output.harmless(lives), output.harmless(receipt), output.harmless(overall)
     if receipt is not None and not lives:
         for line in _receipt(receipt, app.zone):
-            click.echo(app.masker.mask(line))
-        click.echo(f"   {dim('body')} {receipt['body']}")
+            output.echo(app.masker.mask(line))
+        output.echo(f"   {dim('body')} {receipt['body']}")
+    if overall is not None:
+        for line in _overall(output.harmless(found.by), overall, app.zone):
+            output.echo(app.masker.mask(line))
+        output.echo()
     shown: dict[str, str] = {}
     for number, told in enumerate(lives):
         if number:
-            click.echo()
+            output.echo()
         for line in story(told, app.zone, shown):
-            click.echo(app.masker.mask(line))
-    if len(lives) == limit and limit > 1:
-        click.echo(dim(f"there may be older ones: --limit {limit * 5}"), err=True)
+            output.echo(app.masker.mask(line))
+    if older := len(found.events) - len(lives):
+        output.echo(dim(f"{count(older, 'older event')}: hub explain {shlex.join(what)} --all"), err=True)
+
+
+def _overall(by: str, overall: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
+    """Yield the lines that sum many events up."""
+    since, last = output.local(overall["since"], zone), output.local(overall["last"], zone)
+    when = f"since {since}, the last {last}" if since != last else f"on {since}"
+    events = f"{count(overall['messages'], 'message')}, {count(overall['events'], 'event')} {when}"
+    yield f"{bold(by)}: {events}"
+    for person in overall["persons"]:
+        keys = ", ".join(person["keys"])
+        yield f"   {dim('person')} {person['id']} {person['name']}{' ' if person['name'] else ''}({keys})"
+    calls = [f"{number} {name}" for name, number in overall["calls"].items() if number]
+    silent = f"; {count(overall['silent'], 'event')} led to none" if overall["silent"] else ""
+    yield f"   {dim('calls')} {', '.join(calls) or 'none'}{silent}"
+    for one in overall["needed"]:
+        why = f": {one['reason']['text']}" if one["reason"] else ""
+        yield f" {coloured(one['state'], '!')} {one['id']} {bold(one['what'])} {coloured(one['state'])}{why}"
+        yield f"     {' or '.join(one['commands'])}"
+    for one in overall["waits"]:
+        until = f" until {output.local(one['until'], zone)}" if one["until"] else ""
+        yield f" {coloured('ready', '…')} {one['id']} {bold(one['what'])} waits ({one['kind']}){until}: {one['text']}"
 
 
 def story(life: dict[str, Any], zone: ZoneInfo, shown: dict[str, str] | None = None) -> Iterator[str]:
@@ -90,7 +128,7 @@ def story(life: dict[str, Any], zone: ZoneInfo, shown: dict[str, str] | None = N
     if life["was"]:
         yield f"   {dim('before')} {_record(life['was'])}"
     if life["person"]:
-        yield f"   {dim('person')} {life['person']['id']} ({', '.join(life['person']['keys'])})"
+        yield from _person(life["person"])
     if life["links"]:
         yield f"   {dim('linked to')} {', '.join(life['links'])}"
     for one in life["skipped"]:
@@ -100,6 +138,14 @@ def story(life: dict[str, Any], zone: ZoneInfo, shown: dict[str, str] | None = N
         yield from _delivery(delivery, zone)
     if life["brought_forth"]:
         yield f"   {dim('brought forth')} {', '.join(life['brought_forth'])}"
+
+
+def _person(person: dict[str, Any]) -> Iterator[str]:
+    if person["id"] is not None:
+        own = f", came as person {person['own']}" if "own" in person else ""
+        yield f"   {dim('person')} {person['id']} ({', '.join(person['keys'])}){own}"
+    if person["matched"]:
+        yield f"   {dim('found by' if person['id'] is not None else 'person')} {person['matched']['text']}"
 
 
 def _receipt(receipt: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
@@ -113,7 +159,7 @@ def _receipt(receipt: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
         yield f"   {receipt['reason']['text']}"
 
 
-_MARKS = {"done": "✓", "ready": "…", "skipped": "–", "parked": "!", "dropped": "x"}
+_MARKS = {"done": "✓", "ready": "…", "skipped": "–", "refused": "✗", "parked": "!", "dropped": "x"}
 
 
 def _delivery(delivery: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
@@ -124,6 +170,8 @@ def _delivery(delivery: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     )
     if delivery["reason"]:
         yield f"     {delivery['reason']['text']}"
+    if delivery["instead"]:
+        yield f"     {dim('so its steps under `refused` ran:')} {', '.join(delivery['instead'])}"
     if wait := delivery["wait"]:
         until = f" until {output.local(wait['until'], zone)}" if wait["until"] else ""
         yield f"     {dim('waits')} ({wait['kind']}){until}: {wait['text']}"
@@ -138,6 +186,11 @@ def _delivery(delivery: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     for change in delivery["written"]:
         before = "" if change["before"] in (None, "") else f" (was {short(change['before'], 60)})"
         yield f"     {dim('wrote')} {change['field']} = {short(change['after'], 60)}{before}"
+    for one in delivery["left_out"]:
+        yield (
+            f"     {dim('left out')} {one['field']} = {short(one['value'], 60)} ({one['place']}): "
+            f"{one['reason']['text']}; {one['state']}"
+        )
     if delivery["result"]:
         yield f"     {dim('result')} {_record(delivery['result'], 6 if delivery['written'] else 14)}"
 

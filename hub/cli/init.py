@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from hub.cli import output
 from hub.cli.context import InputError, WorldError
 
 _LINE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$", re.M)
@@ -20,7 +21,7 @@ hub:
   base_url: http://127.0.0.1:8080     # the address vendors reach it by; https in earnest
   timezone: Europe/Kyiv               # dates without a zone are meant there
   region: UA                          # how phones without a country code are read
-  unrouted: alert                     # alert | ignore: what to do when no route listens to an event
+  unrouted: alert                     # alert | ignore: what to do when a person asks and no route listens
 
 # Accounts at vendors: a name of your own -> plugin and settings. hub plugins list, hub plugins show NAME
 connections:
@@ -48,6 +49,13 @@ ENV = """\
 # A long random text of your own, the end of the address that forms are sent to
 SITE_SECRET=
 """
+#: what to do after that
+_NEXT = {
+    "hub check --show": "reads hub.yaml out, sentence by sentence",
+    "hub names CONNECTION": "prints the codes of your account, to be pasted in",
+    "hub check --live": "asks every vendor whether all is as configured",
+    "hub run": "runs it, until Ctrl+C",
+}
 IGNORE = """\
 .env
 data/
@@ -73,17 +81,16 @@ def init(folder: Path, recipe: str | None) -> None:
     made.append(_write(folder / ".env", env, 0o600))
     made.append(_write(folder / ".gitignore", IGNORE))
     for path, fresh in made:
-        click.echo(f"{'wrote' if fresh else 'left '} {path}")
+        output.echo(f"{'wrote' if fresh else 'left '} {path}")
     own = {name for name, value in _LINE.findall(env) if len(value) == 32}
     open_names = [name for name, value in _LINE.findall(env) if name not in own and value != "later"]
     where = "" if folder == Path() else f"cd {folder} && "
-    click.echo("\nnext:")
+    output.echo("\nnext:")
     if open_names:
-        click.echo(f"  fill in {folder / '.env'}: {', '.join(open_names)}")
-    click.echo(f"  {where}hub check --show     reads hub.yaml out, sentence by sentence")
-    click.echo(f"  {where}hub names CONNECTION  prints the codes of your account, to be pasted in")
-    click.echo(f"  {where}hub check --live     asks every vendor whether all is as configured")
-    click.echo(f"  {where}hub run")
+        output.echo(f"  fill in {folder / '.env'}: {', '.join(open_names)}")
+    width = len(where) + max(map(len, _NEXT))
+    for command, words in _NEXT.items():
+        output.echo(f"  {where + command:<{width}}  {words}")
 
 
 def recipe_files(name: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import click
 from hub.cli import output
 from hub.cli.context import App, pass_app
 from hub.cli.params import Id, Since
+from hub.cli.running import hint
 from hub.store.reading import DELIVERY_STATES, EVENT_STATES, RECEIPT_STATES, Page
 
 
@@ -51,7 +52,7 @@ def show(
         return
     output.table(columns, rows, empty)
     if len(items) == options["limit"] and items and "before" in options:
-        click.echo(output.dim(f"older ones: --before {items[-1]['id']}"), err=True)
+        output.echo(output.dim(f"older ones: --before {items[-1]['id']}"), err=True)
 
 
 # --- receipts ------------------------------------------------------------------------------------
@@ -244,3 +245,5 @@ def list_rejected(app: App, **options: Any) -> None:
     ]  # fmt: skip
     columns = ("id", "at", "connection", "status", "request", "from", "reason")
     show(app, options, items, columns, rows, "nothing was turned away")
+    if items:
+        hint(app)

@@ -40,13 +40,14 @@ def names(app: App, connection: str, as_json: bool) -> None:
              for kind, rows in found.items()}
         )  # fmt: skip
         return
-    click.echo(block(name, found, known))
+    output.echo(block(name, found, known))
 
 
 def block(name: str, found: Mapping[str, Mapping[str, tuple[str, str]]], known: Mapping[str, Mapping[str, str]]) -> str:
     """Return the YAML block: each word with its code, the account's own label as a comment."""
     lines: list[str] = []
     if any(found.get(kind) for kind in _KINDS):
+        lines.append(f"# For hub.yaml: the lines below `names:` go under connections: {name}: names:")
         lines += ["connections:", f"  {name}:", "    names:"]
     for kind in [kind for kind in found if kind not in _KINDS]:
         lines.append(f"# {kind} of this account, for the settings of {name}:")

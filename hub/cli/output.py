@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,10 +23,30 @@ COLOURS = {
     "closed": "bright_black",
 }  # fmt: skip
 
+#: what `click.style` writes for these colours, bold and the end of each; anything else that looks so came from outside
+_STYLE = re.compile(r"\x1b\[(?:0|1|3[1-6]|90)m")
+
 #: columns that may take several lines on a narrow terminal; the others stay whole
 _LONG = frozenset({"why", "route", "key", "request", "reason", "title", "about", "file", "wait", "subject", "what"})
 
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+def echo(message: str = "", nl: bool = True, err: bool = False) -> None:
+    """Print words for people; of what came from outside no letter moves the cursor or changes a colour."""
+    click.echo(
+        "".join(part if style else visible(part, keep="\n\t") for part, style in _parts(message)), nl=nl, err=err
+    )
+
+
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield (piece, whether it is one of our own colours)."""
+    place = 0
+    for found in _STYLE.finditer(text):
+        yield text[place : found.start()], False
+        yield found.group(), True
+        place = found.end()
+    yield text[place:], False
 
 
 def print_json(value: Any) -> None:
@@ -107,16 +128,16 @@ def _blocks(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Print each row as a few lines of its own, empty values left out."""
     for row in rows:
         first, *rest = [(name, str(row[name])) for name in columns if row.get(name) not in (None, "")]
-        click.echo(bold(first[1]))
+        echo(bold(first[1]))
         for name, value in rest:
-            click.echo(f"  {name:<11}{coloured(value) if name == 'state' else value}")
+            echo(f"  {name:<11}{coloured(value) if name == 'state' else value}")
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str) -> None:
     """Print rows under headings; a cell in a column called `state` has its colour. Says `empty` if there are none."""
     listed = [harmless(row) for row in rows]
     if not listed:
-        click.echo(empty)
+        echo(empty)
         return
     from rich.console import Console
     from rich.table import Table
@@ -143,4 +164,4 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str)
     with console.capture() as captured:
         console.print(shown)
     for line in captured.get().splitlines():
-        click.echo(line.rstrip())
+        echo(line.rstrip())

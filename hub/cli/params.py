@@ -14,12 +14,15 @@ _ID = re.compile(r"([a-z]?)(\d{1,18})$")
 
 
 class Id(click.ParamType[tuple[str, int]]):
-    """An id as the hub prints it (`r12`, `e5`, `d7`, `a3`), or a bare number of the kind that is meant."""
+    """An id as the hub prints it (`r12`, `e5`, `d7`, `a3`), or a bare number of the kind that is meant.
+
+    whole: no bare number, where another thing's number may be meant just as well.
+    """
 
     name = "id"
 
-    def __init__(self, kinds: str) -> None:
-        self.kinds = kinds
+    def __init__(self, kinds: str, whole: bool = False) -> None:
+        self.kinds, self.whole = kinds, whole
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Return how the help names it."""
@@ -30,7 +33,7 @@ class Id(click.ParamType[tuple[str, int]]):
         if isinstance(value, tuple):
             return value
         found = _ID.match(str(value).lower())
-        if found is None or found[1] not in ("", *self.kinds):
+        if found is None or found[1] not in (*([] if self.whole else [""]), *self.kinds):
             wanted = " or ".join(f"{kind}7" for kind in self.kinds)
             self.fail(f'"{value}" is no id; ids look like {wanted}', param, ctx)
         return found[1] or self.kinds[0], int(found[2])

@@ -73,25 +73,25 @@ def show(app: App, name: str, as_json: bool) -> None:
     if as_json:
         output.print_json(told)
         return
-    click.echo(f"{bold(name)} {told['title']}")
-    click.echo(f"   {told['docs']}")
-    click.echo(bold("settings"))
+    output.echo(f"{bold(name)} {told['title']}")
+    output.echo(f"   {told['docs']}")
+    output.echo(bold("settings"))
     _tell_settings(told["settings"], "   ")
-    click.echo(bold("events"))
+    output.echo(bold("events"))
     for event in told["events"]:
-        click.echo(f"   {event['name']}" + (f"  {dim(event['note'])}" if event["note"] else ""))
-    click.echo(bold("actions"))
+        output.echo(f"   {event['name']}" + (f"  {dim(event['note'])}" if event["note"] else ""))
+    output.echo(bold("actions"))
     for action in told["actions"]:
         needs = f" needs {', '.join(action['required'])}" if action["required"] else ""
-        click.echo(f"   {action['name']}{needs}" + (f"  {dim(action['note'])}" if action["note"] else ""))
+        output.echo(f"   {action['name']}{needs}" + (f"  {dim(action['note'])}" if action["note"] else ""))
         if more := [field for field in action["fields"] or () if field not in action["required"]]:
-            click.echo(dim(f"      {', '.join(more)}"))
+            output.echo(dim(f"      {', '.join(more)}"))
     if told["statuses"]:
-        click.echo(bold("statuses"))
+        output.echo(bold("statuses"))
         for code, status in told["statuses"].items():
-            click.echo(f"   {code} {status}")
+            output.echo(f"   {code} {status}")
     if told["readme"]:
-        click.echo(f"set-up, permissions, limits: {told['readme']}")
+        output.echo(f"set-up, permissions, limits: {told['readme']}")
 
 
 def _tell_settings(settings: list[dict[str, Any]], indent: str) -> None:
@@ -99,7 +99,7 @@ def _tell_settings(settings: list[dict[str, Any]], indent: str) -> None:
         marks = [mark for mark in ("required", "secret") if one[mark]]
         example = f" (as {one['example']})" if one["example"] not in (None, "") and not one["secret"] else ""
         must = f" {coloured('warning', ', '.join(marks))}" if marks else ""
-        click.echo(f"{indent}{one['name']}{must}: {one['help']}{example}")
+        output.echo(f"{indent}{one['name']}{must}: {one['help']}{example}")
         _tell_settings(one["fields"], indent + "   ")
 
 
@@ -190,7 +190,7 @@ def _check_name(app: App, name: str, folder: Path) -> None:
 def _tell_made(name: str, made: Made) -> None:
     guess = made.guess
     files, kept = len(made.files), output.count(len(made.expected), "sample")
-    click.echo(f"wrote {bold(str(made.folder))}: {files} files, tests with {kept}")
+    output.echo(f"wrote {bold(str(made.folder))}: {files} files, tests with {kept}")
     rows = {
         "what happened": guess.event_field or _outermost(guess) or f"not said: {guess.default_event}",
         "message id": guess.key or "none is sure: the whole message counts",
@@ -199,17 +199,17 @@ def _tell_made(name: str, made: Made) -> None:
         "state": guess.status,
         "time": guess.time,
     }
-    click.echo(bold("one invented message stands in; what it says" if made.invented else "guessed"))
+    output.echo(bold("one invented message stands in; what it says" if made.invented else "guessed"))
     for ours, theirs in rows.items():
-        click.echo(f"   {ours:<15} {theirs or dim('not found')}")
+        output.echo(f"   {ours:<15} {theirs or dim('not found')}")
     for file, types in made.expected.items():
-        click.echo(f"   {file}  {dim(', '.join(types))}")
+        output.echo(f"   {file}  {dim(', '.join(types))}")
     if made.left_out:
-        click.echo(bold("left out"))
+        output.echo(bold("left out"))
         for file, why in made.left_out.items():
-            click.echo(f"   {file}: {why}")
+            output.echo(f"   {file}: {why}")
     if made.delicate:
-        click.echo(f"{coloured('warning', 'look:')} samples hold what sounds secret: {', '.join(made.delicate)}")
+        output.echo(f"{coloured('warning', 'look:')} samples hold what sounds secret: {', '.join(made.delicate)}")
 
 
 def _outermost(guess: Guess) -> str:
@@ -223,23 +223,23 @@ def _enter(app: App, name: str, folder: Path, only_files: bool) -> None:
     settings = {"secret": f'"${{{variable}}}"'}
     if not only_files and entry.add(app.path, name, folder.parent, settings):
         fresh = entry.add_secret(app.path.parent / ".env", variable)
-        click.echo(f"{app.path}: connection {name}" + (f"; .env: {variable}" if fresh else ""))
+        output.echo(f"{app.path}: connection {name}" + (f"; .env: {variable}" if fresh else ""))
         return
     why = "" if app.path.is_file() else f" (there is no {app.path}: `hub init` makes one)"
-    click.echo(f"{bold('put into hub.yaml')}{why}")
-    click.echo(f"   hub: {{plugins_dir: {folder.parent}}}")
-    click.echo(f"   connections: {{{name}: {{plugin: {name}, secret: {settings['secret']}}}}}")
+    output.echo(f"{bold('put into hub.yaml')}{why}")
+    output.echo(f"   hub: {{plugins_dir: {folder.parent}}}")
+    output.echo(f"   connections: {{{name}: {{plugin: {name}, secret: {settings['secret']}}}}}")
     if (folder.parent / "__init__.py").is_file():
-        click.echo(f"or, for a plugin of the hub's own: a line `{name} = plugins.{name}` in setup.cfg, below `hub =`")
+        output.echo(f"or, for a plugin of the hub's own: a line `{name} = plugins.{name}` in setup.cfg, below `hub =`")
 
 
 def _tell_next(name: str, made: Made) -> None:
     sample = shlex.quote(str(made.folder / "tests" / "samples" / next(iter(made.expected))))
-    click.echo(bold("next"))
-    click.echo(f"   hub try {name} {sample} --unsigned")
-    click.echo(f"   python -m pytest -q {made.folder}")
-    click.echo(f"   edit {made.folder / 'codes.py'}: what the vendor's words and fields are called")
-    click.echo(f"   hub plugins quality {name}   what else is missing, rule by rule")
+    output.echo(bold("next"))
+    output.echo(f"   hub try {name} {sample} --unsigned")
+    output.echo(f"   python -m pytest -q {made.folder}")
+    output.echo(f"   edit {made.folder / 'codes.py'}: what the vendor's words and fields are called")
+    output.echo(f"   hub plugins quality {name}   what else is missing, rule by rule")
 
 
 @plugins.command("quality")
@@ -316,25 +316,25 @@ _MARK_COLOURS = {"done": "ok", "exempt": "skipped", "todo": "warning", "unanswer
 def _tell_quality(report: Report) -> None:
     from hub.quality import Tier
 
-    click.echo(f"{bold(report.plugin)} {report.tier.name}")
+    output.echo(f"{bold(report.plugin)} {report.tier.name}")
     for problem in report.problems:
-        click.echo(f" {coloured('problem', '!')} {problem}")
+        output.echo(f" {coloured('problem', '!')} {problem}")
     for tier in list(Tier)[1:]:
-        click.echo(bold(tier.name))
+        output.echo(bold(tier.name))
         for one in report.answers.values():
             if one.rule.tier != tier:
                 continue
             mark = coloured(_MARK_COLOURS[one.state], _MARKS[one.state])
-            click.echo(f" {mark} {one.rule.name:<15} {one.rule.words}")
+            output.echo(f" {mark} {one.rule.name:<15} {one.rule.words}")
             if one.words:
-                click.echo(f"   {'':<15} {one.state}: {one.words}")
+                output.echo(f"   {'':<15} {one.state}: {one.words}")
             if one.state == "done" and not one.seen:
-                click.echo(f"   {'':<15} {dim('taken at its word: nothing to try it with')}")
+                output.echo(f"   {'':<15} {dim('taken at its word: nothing to try it with')}")
             if one.state != "done":
                 for against in one.found:
-                    click.echo(f"   {'':<15} {dim('seen: ')}{against}")
+                    output.echo(f"   {'':<15} {dim('seen: ')}{against}")
             if one.state == "unanswered":
-                click.echo(f"   {'':<15} not answered in quality.yaml; why it is asked: {one.rule.why}")
+                output.echo(f"   {'':<15} not answered in quality.yaml; why it is asked: {one.rule.why}")
     if report.missing:
         names = ", ".join(one.rule.name for one in report.missing)
-        click.echo(f"for {Tier(report.tier + 1).name}: {names}")
+        output.echo(f"for {Tier(report.tier + 1).name}: {names}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hub.cli import output
 from hub.cli.context import App, WorldError, pass_app
 from hub.cli.output import count
 
@@ -47,7 +48,7 @@ def run(app: App, host: str, port: int, workers: int, threads: int, log_json: bo
             where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
             def ready() -> None:
-                click.echo(f"the hub is ready on {where} ({told}); Ctrl+C ends it")
+                output.echo(f"the hub is ready on {where} ({told}); Ctrl+C ends it")
 
             try:
                 Supervisor(plan, workers, redis).run(ready)
@@ -74,5 +75,5 @@ def local_redis(app: App) -> LocalRedis | None:
             redis.stop()
             raise
         redis.stop()
-    click.echo("no Redis here: workers look for work every second, each keeps to its share of a limit", err=True)
+    output.echo("no Redis here: workers look for work every second, each keeps to its share of a limit", err=True)
     return None

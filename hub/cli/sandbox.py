@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
+from hub.cli import output
 from hub.cli.context import App, InputError, WorldError, pass_app
 from hub.cli.output import bold, dim
 
@@ -41,7 +42,7 @@ def sandbox(app: App, vendors: tuple[str, ...], port: int, tls: bool) -> None:
         for number, (vendor, connector, made) in enumerate(classes):
             running.append(_start(made(), port + number if port else 0, tls))
             _print(vendor, connector, running[-1])
-        click.echo(dim("Ctrl+C ends it"))
+        output.echo(dim("Ctrl+C ends it"))
         ended.wait()
     finally:
         for one in running:
@@ -87,10 +88,10 @@ def _start(made: Sandbox, port: int, tls: bool) -> RunningSandbox:
 
 
 def _print(vendor: str, connector: type[Connector], running: RunningSandbox) -> None:
-    click.echo(f"{bold(vendor)} {running.url}")
+    output.echo(f"{bold(vendor)} {running.url}")
     if running.certificate:
-        click.echo(f"  trust its certificate: REQUESTS_CA_BUNDLE={running.certificate}")
-    click.echo(connection_block(vendor, connector, running.sandbox.credentials()))
+        output.echo(f"  trust its certificate: REQUESTS_CA_BUNDLE={running.certificate}")
+    output.echo(connection_block(vendor, connector, running.sandbox.credentials()))
 
 
 def connection_block(vendor: str, connector: type[Connector], credentials: Mapping[str, Any]) -> str:

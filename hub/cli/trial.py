@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -16,7 +16,9 @@ from hub.cli.params import Pair
 
 if TYPE_CHECKING:
     from hub.model import Event
-    from hub.trying import Bench, PlanRow, Trial
+    from hub.standing import Standing
+    from hub.trial import PlanRow, Trial
+    from hub.trying import Bench
 
 
 @click.command("try")
@@ -27,14 +29,18 @@ if TYPE_CHECKING:
 @click.option("--method", default="", metavar="M", help="The method (default: that of the file, else POST).")
 @click.option("--query", default="", metavar="Q", help="The query: a=1&b=2.")
 @click.option("--unsigned", is_flag=True, help="Leave out the check whether the request is genuine.")
+@click.option("--person", "who", default="", metavar="WHO", help="As if it were from them: id, phone, e-mail, handle.")
 @click.option("--route", "route", default="", metavar="NAME", help="Show only what this route does.")
 @output.json_option
 @pass_app
 def try_(
     app: App, connection: str, files: tuple[Path, ...], headers: tuple[tuple[str, str], ...], method: str, query: str,
-    unsigned: bool, route: str, as_json: bool,
+    unsigned: bool, who: str, route: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Show what would become of a request; send nothing, store nothing.
+
+    With --person it is taken for one of somebody this hub knows: what routes ask about `person` is answered, and not
+    left open.
 
     FILE is the raw body (.json, or .txt form-encoded, with the content type this vendor uses), or a whole HTTP
     request (.http, or any file that begins with a request line): headers, a blank line, the body.
@@ -44,7 +50,7 @@ def try_(
     name = app.connection(connection)
     if route:
         _known_route(app, route)
-    bench = make_bench(app)
+    bench = make_bench(app, who)
     types = bench.connector(name).content_types
     unreadable = False
     for number, file in enumerate(files):
@@ -60,18 +66,45 @@ def try_(
             output.print_json_line(trial.json())
             continue
         if number:
-            click.echo()
+            output.echo()
         for line in story(trial, name, route):
-            click.echo(line)
+            output.echo(line)
     if unreadable:
         raise WorldError("not every request could be understood")
 
 
-def make_bench(app: App) -> Bench:
-    """Return a bench whose connectors may look at stored credentials, where this hub has any."""
+def make_bench(app: App, who: str = "") -> Bench:
+    """Return a bench whose connectors may look at stored credentials, where this hub has any.
+
+    who: a known person whom every message is to be from.
+    """
     from hub.trying import Bench
 
-    return Bench(app.config, _StoredTokens(app).vault)
+    if not who:
+        return Bench(app.config, _StoredTokens(app).vault)
+    return Bench(app.config, _StoredTokens(app).vault, _standing_of(app, who))
+
+
+def _standing_of(app: App, who: str) -> Callable[[Event], Standing]:
+    """Return what tells how a known person stands, with a message as their newest. WorldError if nobody is found."""
+    from hub import people_acts
+    from hub.handwork import Pointless
+    from hub.standing import Standing
+    from hub.store import families, work
+
+    store = app.open_store()
+    with store.read() as db:
+        try:
+            person = people_acts.person(db, who, app.region)
+        except Pointless as why:
+            raise WorldError(str(why)) from None
+        family = families.family(db, person)
+        ends = [("hub", "person", str(one)) for one in family]
+        known = work.links(db, ends)
+    links = [one for end in ends for one in known.get(end, ())]
+    return lambda event: Standing(
+        app.config, event, person, links, open=store.read, known=True, family=family
+    )  # fmt: skip
 
 
 class _StoredTokens:
@@ -119,7 +152,7 @@ def story(trial: Trial, connection: str, route: str = "") -> Iterator[str]:
         return
     yield f" {coloured('ok', '✓')} genuine" if trial.verified else dim("   not checked whether it is genuine")
     if trial.acknowledge is not None:
-        from hub.trying import body_text
+        from hub.trial import body_text
 
         body = short(body_text(trial.acknowledge), 80)
         what = "the vendor's own test; " if trial.handshake else ""
@@ -167,6 +200,9 @@ def _row(row: PlanRow, new_route: bool) -> Iterator[str]:
     yield f"     {act}{coloured(row.outcome)}{because}"
     for condition in row.open:
         yield f"       {dim('if')} {condition}"
+    if row.refused and row.outcome == "would run":
+        yield f"       {dim('if it is refused')} {', then '.join(row.refused)}"
     for key, value in row.values.items():
         word = f"{row.words[key]} ({key})" if key in row.words else key
-        yield f"       {dim(word)} {short(value)}"
+        told = f"{row.said[key]} ({value})" if key in row.said else value
+        yield f"       {dim(word)} {short(told)}"

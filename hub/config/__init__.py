@@ -15,6 +15,7 @@ from hub.config.shapes import (
     Step,
     Trigger,
 )
+from hub.config.syncs import Sync, SyncField
 from hub.tables import LookUp, Table
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "Route",
     "StageRule",
     "Step",
+    "Sync",
+    "SyncField",
     "Table",
     "Trigger",
     "load",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from typing import Any
 
 import marshmallow as ma
 
-from hub.config.problems import guess, listed
+from hub.config.mentions import KINDS
+from hub.config.problems import guess, listed, nearest
 from hub.config.reader import Node
 from hub.config.shapes import ConnectionConfig, masked
 from hub.config.view import View
@@ -35,8 +38,23 @@ def read_connections(view: View, plugins: Plugins, world: World) -> None:
         connector = _connector(one, plugins) if one.mapping(what="a connection") else None
         if connector is None:
             world.broken.add(name)
+            plugin = one.get("plugin")
+            if plugin is not None and plugin.text.strip() in planned(plugins):
+                world.planned[name] = plugin.text.strip()
             continue
-        world.connections[name] = _Reader(name, one, connector).connection()
+        world.connections[name] = _Reader(name, one, connector).connection(world)
+
+
+@functools.cache
+def _planned() -> frozenset[str]:
+    lines = resources.files("hub.config").joinpath("planned.txt").read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+def planned(plugins: Plugins) -> frozenset[str]:
+    """Return the names of plugins that are planned and that nobody has brought yet."""
+    known = {*plugins.connectors, *plugins.off, *(one.name for one in plugins.broken)}
+    return _planned() - known
 
 
 def _connector(view: View, plugins: Plugins) -> type[Connector] | None:
@@ -52,9 +70,14 @@ def _connector(view: View, plugins: Plugins) -> type[Connector] | None:
         inner.say(f"plugin {name} can't be loaded: {broken.error}")
     elif name in plugins.off:
         inner.say(f"plugin {name} is switched off by HUB_PLUGINS_OFF")
+    elif name in planned(plugins):
+        inner.later(f"plugin {name}; the routes that use this connection stay off")
     else:
         known = sorted(plugins.connectors)
-        inner.say(f'no plugin "{name}" (there is: {listed(known, 40) or "none"}).{guess(name, known)}')
+        hint = guess(name, known)
+        if not hint and (near := nearest(name, planned(plugins), 0.8)):
+            hint = f' Did you mean "{near}"? It is not built yet.'
+        inner.say(f'no plugin "{name}" (there is: {listed(known, 40) or "none"}).{hint}')
     return None
 
 
@@ -68,7 +91,8 @@ class _Reader:
         self.open = self.schema.unknown != ma.RAISE
         self.declared = {field.data_key or key: field for key, field in self.schema.load_fields.items()}
 
-    def connection(self) -> ConnectionConfig:
+    def connection(self, world: World) -> ConnectionConfig:
+        """Return the connection; the codes it names are noted in the world."""
         view = self.view
         known = [*self.declared, *COMMON]
         for key, one in view.fields():
@@ -78,11 +102,12 @@ class _Reader:
                 )
         settings = self._load({key: node for key, node in view.node.items.items() if self._is_setting(key)})
         hidden = frozenset(self._hidden())
+        self._warn_of_secrets()
         within, late = view.get("reply_within"), view.get("reply_late")
         if within is not None or late is not None:
             view.later("reply_within and reply_late; senders get their answer at once")
         return ConnectionConfig(
-            self.name, self.connector.name, self._variant(settings), settings, self._names(), view.line,
+            self.name, self.connector.name, self._variant(settings), settings, self._names(world), view.line,
             price=self._price(), poll=self._poll(settings),
             reply_within=(within.seconds("reply_within") if within is not None else None) or 0,
             reply_late=late.node.plain() if late is not None else None,
@@ -146,13 +171,25 @@ class _Reader:
         """Yield the values that must never be seen."""
         for key, node in self.view.node.items.items():
             if key in self.declared:
-                yield from _secrets(self.declared[key], node)
+                yield from (one.text for one in _secrets(self.declared[key], node))
         for node in self.view.node.walk():
             for variable, value in node.variables:
                 if value and _SECRET_VARIABLE.search(variable):
                     yield value
 
-    def _names(self) -> dict[str, dict[str, str]]:
+    def _warn_of_secrets(self) -> None:
+        """Warn of secrets that stand in the file itself: who reads along, backs it up or shares it has them."""
+        for key, view in self.view.fields():
+            for node in _secrets(self.declared.get(key), view.node):
+                if not node.variables:
+                    name = f"{self.name}_{key}".upper()
+                    place = View(node, view.path, view.log, view.key_line if node is view.node else node.line)
+                    place.warn(
+                        "this secret stands in the file itself. "
+                        f'Put {name}=... into .env beside it, and "${{{name}}}" here'
+                    )
+
+    def _names(self, world: World) -> dict[str, dict[str, str]]:
         names: dict[str, dict[str, str]] = {name: {} for name in _NAMES}
         inner = self.view.get("names")
         if inner is None or not inner.mapping(_NAMES, "names"):
@@ -164,7 +201,10 @@ class _Reader:
             for word, one in words.fields():
                 code = one.word(f'the code of "{word}"')
                 if code is not None:
+                    if first := next((known for known, one_ in names[kind].items() if one_ == code), ""):
+                        one.warn(f'"{word}" and "{first}" name the same: {code}')
                     names[kind][word] = code
+                    world.mentions.name(self.name, KINDS[kind], code, one)
                 if "." in word or " " in word:
                     one.say(f'our word "{word}" should be one word without dots, so that {kind[:-1]} paths can say it')
         return names
@@ -186,13 +226,14 @@ class _Reader:
         return duration(inner.text) if "poll" in self.declared else inner.seconds("poll")
 
 
-def _secrets(field: Any, node: Node) -> Iterator[str]:
+def _secrets(field: Any, node: Node) -> Iterator[Node]:
+    """Yield the texts that a setting holds and that must never be seen."""
     if field is None:
         return
     if field.metadata.get("secret"):
         for one in node.walk():
             if one.kind == "text" and one.text and not one.unset:
-                yield one.text
+                yield one
         return
     if isinstance(field, ma.fields.Nested):
         inner = {one.data_key or key: one for key, one in field.schema.fields.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -14,11 +15,12 @@ import dotenv
 
 from hub.config.advice import advise
 from hub.config.connections import read_connections
-from hub.config.problems import Log, Problem
+from hub.config.problems import Log, Problem, nearest
 from hub.config.reader import Node, read
 from hub.config.routes import read_routes
 from hub.config.sections import Sections
 from hub.config.shapes import Config
+from hub.config.sync_reader import read_syncs
 from hub.config.view import View
 from hub.config.world import World
 from hub.errors import ConfigError
@@ -29,6 +31,7 @@ SECTIONS = ("hub", "include", "connections", "people", "calendars", "tables", "t
             "routes", "sync")  # fmt: skip
 _VARIABLE = re.compile(r"\$(\$?)\{([^}]*)\}")
 _VARIABLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_IN_A_ROUTE = re.compile(r"routes\[(\d+)\](?:\.steps\[(\d+)\])?((?:[.\[].*)?)$", re.S)
 _MOST_FILES = 200
 
 
@@ -42,8 +45,8 @@ def load(path: Path, plugins: Plugins, environ: Mapping[str, str] | None = None)
         _fill_in(root, variables(path, environ), log)
         config = _build(root, files, plugins, log, environ)
     if log.problems:
-        raise ConfigError(_ordered(log.found, files.order))
-    config.notes[:] = _ordered(log.notes, files.order)
+        raise ConfigError(_ordered(log.found, files.order, root))
+    config.notes[:] = _ordered(log.notes, files.order, root)
     return config
 
 
@@ -179,6 +182,7 @@ def _build(
 ) -> Config:  # fmt: skip
     view = View(root, "", log)
     view.unknown(SECTIONS)
+    _as_meant(root)
     world = World(transforms=plugins.transforms, templates=Templates(plugins.transforms))
     sections = Sections(view, world, files.folder, files.digest, os.environ if environ is None else environ)
     hub = sections.hub()
@@ -193,6 +197,8 @@ def _build(
     routes_view = view.get("routes")
     routes = read_routes(routes_view.each() if routes_view is not None else (), world)
     advise(routes, log)
+    taken = {route.name for route in routes}
+    syncs, unfolded = read_syncs(view.get("sync"), world, files.folder, hub.sync_breaker, team, taken)
     return Config(
         files.path,
         hub,
@@ -200,14 +206,54 @@ def _build(
         people,
         world.tables,
         team,
-        routes,
+        (*routes, *unfolded),
         version=files.digest.hexdigest()[:16],
-        mentions=world.mentions.by_connection(),
+        filled=tuple(sorted({pair for node in root.walk() for pair in node.variables})),
+        mentions=world.mentions.by_connection(partial(_place, root=root)),
+        named=world.mentions.named(),
+        syncs=syncs,
     )
 
 
-def _ordered(problems: list[Problem], files: list[str]) -> list[Problem]:
-    return sorted(problems, key=lambda one: (files.index(one.file) if one.file in files else len(files), one.line))
+def _as_meant(root: Node) -> None:
+    """Read a section whose name is misspelled, and reported, as the one that is meant: what is in it isn't missing."""
+    for key in [key for key in root.items if key not in SECTIONS]:
+        meant = nearest(key, SECTIONS, 0.6)
+        if meant is not None and meant not in root.items:
+            root.items[meant], root.key_lines[meant] = root.items.pop(key), root.key_lines[key]
+
+
+def _ordered(problems: list[Problem], files: list[str], root: Node | None) -> list[Problem]:
+    """Return the problems in the order of the file, each with its place as people say it."""
+    placed = [dataclasses.replace(one, place=_place(one.path, root)) for one in problems]
+    return sorted(placed, key=lambda one: (files.index(one.file) if one.file in files else len(files), one.line))
+
+
+def _place(path: str, root: Node | None) -> str:
+    """Return a path with the names of what it leads through: `routes[3] "parcel moves the deal" steps[1] (crm...)`."""
+    routes = root.items.get("routes") if root is not None else None
+    match = _IN_A_ROUTE.match(path)
+    route = _item(routes, match[1]) if match is not None else None
+    if match is None or route is None:
+        return path
+    words = [f"routes[{match[1]}]", *_called(route, "name", '"{}"')]
+    if match[2] is not None:
+        step = _item(route.items.get("steps"), match[2])
+        words += [f"steps[{match[2]}]", *(_called(step, "do", "({})") if step is not None else ())]
+    rest = match[3].lstrip(".")
+    return " ".join([*words, rest] if rest else words)
+
+
+def _item(node: Node | None, place: str) -> Node | None:
+    items = node.list if node is not None else []
+    return items[int(place)] if int(place) < len(items) else None
+
+
+def _called(node: Node, key: str, shape: str) -> list[str]:
+    """Return what a node says of itself under a key, short and on one line; nothing where it says nothing."""
+    name = node.items.get(key)
+    words = " ".join(name.text.split()) if name is not None else ""
+    return [shape.format(words if len(words) <= 60 else words[:59] + "…")] if words else []
 
 
 __all__: list[Any] = ["SECTIONS", "load", "plugins_dir", "variables"]

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from hub.config.shapes import ConnectionConfig
 from hub.config.view import View
 from hub.connector import Mention
+
+#: the words of `names` -> kind of mention
+KINDS: Mapping[str, str] = {"fields": "field", "stages": "stage", "users": "user"}
+
+
+def place_of(view: View) -> str:
+    """Return where a value stands, for people: `hub.yaml:41 routes[3].set.city`."""
+    return f"{view.node.file}:{view.line} {view.path}"
 
 
 class Mentions:
@@ -16,11 +26,22 @@ class Mentions:
     def __init__(self) -> None:
         self._found: dict[str, list[Mention]] = defaultdict(list)
         self._route: list[tuple[str, Mention]] = []
+        self._paths: dict[str, str] = {}
+        self._everywhere: dict[str, list[Mention]] = defaultdict(list)
 
     def add(self, connection: ConnectionConfig, kind: str, record: str, code: str, view: View) -> None:
         """Note a stage or a vendor field that stands in the present route."""
-        place = f"{view.node.file}:{view.line} {view.path}"
+        place = place_of(view)
+        self._paths[place] = view.path
         self._route.append((connection.name, Mention(kind, record, code, place)))
+        self.name(connection.name, kind, code, view, record)
+
+    def name(self, connection: str, kind: str, code: str, view: View, record: str = "") -> None:
+        """Note a code wherever it stands: in a route, by our word for it too, or (without a record) under `names`."""
+        said = hashlib.blake2s(repr(view.node.plain()).encode(), digest_size=6).hexdigest()
+        found = Mention(kind, record, code, place_of(view), said=said)
+        if found not in self._everywhere[connection]:
+            self._everywhere[connection].append(found)
 
     def end_route(self) -> None:
         """Close a route: each stage learns which others stand beside it."""
@@ -36,6 +57,14 @@ class Mentions:
                 self._found[connection].append(mention)
         self._route.clear()
 
-    def by_connection(self) -> dict[str, tuple[Mention, ...]]:
-        """Return connection -> what is mentioned of it."""
-        return {name: tuple(found) for name, found in self._found.items()}
+    def named(self) -> dict[str, tuple[Mention, ...]]:
+        """Return connection -> every place that names something of it: routes, syncs, `names`, `team`."""
+        return {name: tuple(found) for name, found in self._everywhere.items()}
+
+    def by_connection(self, named: Callable[[str], str]) -> dict[str, tuple[Mention, ...]]:
+        """Return connection -> what is mentioned of it; `named` puts the routes' names into a path."""
+        return {name: tuple(self._named(one, named) for one in found) for name, found in self._found.items()}
+
+    def _named(self, mention: Mention, named: Callable[[str], str]) -> Mention:
+        path = self._paths[mention.place]
+        return replace(mention, place=mention.place.removesuffix(path) + named(path))

@@ -15,6 +15,7 @@ import yaml
 from yaml import events
 
 from hub.config.problems import WARNING, Log
+from hub.config.stumbles import Braces, mend
 
 LARGEST_FILE = 300_000
 DEEPEST = 40
@@ -66,14 +67,6 @@ class _Stop(Exception):
     """The file can't be read any further."""
 
 
-class _Braces(yaml.YAMLError):
-    """A mapping stands where a key should: `{{ }}` without quotes. `line` counts from 0."""
-
-    def __init__(self, line: int) -> None:
-        super().__init__("a mapping can't be a key")
-        self.line = line
-
-
 def read(text: str, file: str, log: Log) -> Node | None:
     """Return the file as nodes, or None when it can't be read at all; remarks go into the log."""
     if len(text) > LARGEST_FILE:
@@ -84,7 +77,7 @@ def read(text: str, file: str, log: Log) -> Node | None:
         try:
             root = _Builder(text, file, found).build()
         except yaml.YAMLError as error:
-            mended = _mend(text, error, file, log)
+            mended = mend(text, error, file, log)
             if mended is None:
                 log.found += [one for one in found.found if one not in log.found]
                 return None
@@ -219,7 +212,7 @@ class _Builder:
         top.waiting, top.skip, top.key, top.key_line = True, False, None, line
         top.key_end = _end(event).index if event is not None else -1
         if node.kind == "map":
-            raise _Braces(line - 1)
+            raise Braces(line - 1)
         if node.kind == "list":
             top.skip = True
             self._say(line, "a list can't be a key; quote the text")
@@ -288,104 +281,3 @@ class _Open:
     key: str | None = None
     key_line: int = 0
     key_end: int = -1
-
-
-# --- mistakes that YAML itself stumbles over ---------------------------------------------------------------------
-
-_COMPARE = {">=": "at_least", "<=": "at_most", ">": "above", "<": "below"}
-_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'[^\']*\'')
-_TRAPS = (
-    ("template", re.compile(r"(?P<head>[:\-,\[{]\s+)(?P<bad>\{\{.*?\}\}(?:[^,{}\]\n]|\{\{.*?\}\})*)")),
-    ("star", re.compile(r"(?P<head>(?:[:\-,]\s+|\[\s*))(?P<bad>\*\.?[\w.*]*\.[\w.*]+)")),
-    ("variable", re.compile(r"(?P<head>[:\-,\[]\s+)(?P<bad>\$\{\w+\})")),
-    ("compare", re.compile(r"(?P<head>[:\-,\[]\s+)(?P<bad>(?P<sign>>=|<=|>|<)\s*(?P<than>[^\s,\]}]+))")),
-    ("comment", re.compile(r"(?P<head>\s)(?P<bad>#(?P<lost>\S[^}\]]*))")),
-    ("tag", re.compile(r"(?P<head>(?:[:\-,]\s+|\[\s*))(?P<bad>!(?P<word>[\w.]+))(?=[,}\]])")),
-    ("sign", re.compile(r"(?P<head>(?:[:\-,]\s+|\[\s*))(?P<bad>[@`%][^,\]}\n]*)")),
-)
-
-
-def _mend(text: str, error: yaml.YAMLError, file: str, log: Log) -> str | None:
-    """Report a syntax error in our words; return the text with that line mended, or None if nobody knows how."""
-    if isinstance(error, _Braces):
-        lines = text.split("\n")
-        found = _trap(lines[error.line])
-        if found is None:
-            log.add(
-                file, error.line + 1, "", 'a mapping can\'t be a key; text with {{ }} needs quotes: "{{ form.name }}"'
-            )
-            return None
-        log.add(file, error.line + 1, "", found[0])
-        lines[error.line] = found[1]
-        return "\n".join(lines)
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if mark is None:
-        position = getattr(error, "position", 0)
-        line = text.count("\n", 0, position if isinstance(position, int) else 0) + 1
-        log.add(file, line, "", "there is a character that can't stand in a text file; save it as plain UTF-8")
-        return None
-    lines = text.split("\n")
-    context = getattr(error, "context_mark", None)
-    places = [mark.line, mark.line - 1, *([context.line] if context else [])]
-    for place in dict.fromkeys(places):
-        if 0 <= place < len(lines) and (found := _trap(lines[place])) is not None:
-            message, lines[place] = found
-            log.add(file, place + 1, "", message)
-            return "\n".join(lines)
-    what = str(getattr(error, "problem", "") or error).split("\n")[0]
-    log.add(file, mark.line + 1, "", _in_words(what, lines[mark.line] if mark.line < len(lines) else ""))
-    return None
-
-
-def _trap(line: str) -> tuple[str, str] | None:
-    hidden = _QUOTED.sub(lambda match: "\0" * len(match.group()), line)
-    for kind, pattern in _TRAPS:
-        match = pattern.search(hidden)
-        if match is None:
-            continue
-        start, end = match.span("bad")
-        bad = line[start:end].rstrip()
-        mended = line[:start] + "'" + bad.replace("'", "''") + "'" + line[start + len(bad) :]
-        if kind == "template":
-            whole = re.match(r"(?P<key>\s*(?:- )?(?P<name>[\w.]+):\s+)(?P<value>[^\s\[{'\"][^#]*?)\s*$", line)
-            if whole is not None:  # the text begins before the braces: all of it needs the quotes
-                right = whole["value"].replace("'", "''")
-                return (
-                    f'text with {{{{ }}}} needs quotes: {whole["name"]}: "{whole["value"]}"',
-                    f"{whole['key']}'{right}'",
-                )
-            owner = re.search(r"([\w.]+):\s*$", line[:start])
-            return f'text with {{{{ }}}} needs quotes: {(owner[1] + ": ") if owner else ""}"{bad}"', mended
-        if kind == "star":
-            return f'quote "{bad}"', mended
-        if kind == "tag":
-            word = match["word"]
-            return f"tags (!{word}) mean nothing here; write {{not: {word}}}, or absent for !present", mended
-        if kind == "compare":
-            right = f"{_COMPARE[match['sign']]}: {match['than']}"
-            return f"use {right}", line[:start] + "{" + right + "}" + line[start + len(bad) :]
-        if kind == "comment":
-            lost = line[match.start("lost") : end].strip()
-            return f'everything after " #" is lost as a comment ("{lost}"). Quote the text.', line[:start] + " " + line[
-                start + 1 :
-            ]
-        return f'quote "{bad}"', mended
-    return None
-
-
-def _in_words(what: str, line: str) -> str:
-    if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in what:
-        return "indent with spaces, not with tabs"
-    if "mapping values are not allowed" in what:
-        return 'a second ": " in one line: quote the text after the first, or check the indentation'
-    if "could not find expected ':'" in what:
-        return 'a key without ": " (or a line indented less than the text it belongs to)'
-    if "expected <block end>" in what or "did not find expected" in what:
-        return f"the indentation doesn't fit the lines above, or a quote or bracket is missing ({what})"
-    if "expected ',' or" in what or "<stream end>" in what or "end of stream" in what:
-        return f"a bracket or quote isn't closed, or a text needs quotes ({what})"
-    if "undefined tag handle" in what:
-        return 'tags (!x) mean nothing here; write the value without "!", or quote it'
-    if "duplicate anchor" in what:
-        return f"{what}; give each & its own name"
-    return f"this isn't YAML: {what}"

@@ -60,6 +60,7 @@ class _Reader:
 
     def route(self) -> Route:
         view = self.view
+        said = len(view.log.found)
         view.unknown((*_ROUTE_KEYS, *STEP_KEYS, *LATER_KEYS))
         name_view = view.get("name")
         name = (name_view.word("name") or "") if name_view is not None else ""
@@ -80,6 +81,7 @@ class _Reader:
         if self.later:
             words = list(dict.fromkeys(self.later))
             off = "uses " + ", ".join(f'"{word}"' if " " not in word else word for word in words) + ", not built yet"
+            view.log.soften(said, (view.path, f"{view.path}.name"))
             view.later(f'route "{name}" uses ' + ", ".join(words) + "; it stays off")
         return Route(
             name, triggers, when, steps,
@@ -128,6 +130,8 @@ class _Reader:
                 view.say(f'no connection brings the event "{trigger.type}"')
             return
         connection = self.world.connection(trigger.connection, view)
+        if trigger.connection in self.world.planned:
+            self.later.append(f"plugin {self.world.planned[trigger.connection]}")
         if connection is None or _brings(connection, trigger.type):
             return
         names = _event_names(connection)

@@ -9,18 +9,19 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from hub.config.people import PeopleReader
 from hub.config.problems import nearest
 from hub.config.shapes import KEEP, HubSettings, People
+from hub.config.syncs import BREAKER
 from hub.config.view import View
 from hub.config.world import World
 from hub.tables import Table, TableError, from_rows, read_csv
 
-_HUB = ("base_url", "timezone", "region", "keep", "unrouted", "plugins_dir", "database_url", "redis_url")
-_PEOPLE = ("match", "fill", "several", "block", "client", "merge", "nobody")
-_KEYS = ("phone", "email", "handle")
-_FILL = ("empty_only", "newest")
+_HUB = ("base_url", "timezone", "region", "keep", "unrouted", "plugins_dir", "database_url", "redis_url",
+        "sync_breaker", "reconcile")  # fmt: skip
 #: section -> shape, for those that aren't built yet
-_LATER = {"calendars": "map", "messages": "map", "metrics": "map", "chats": "list", "sync": "list"}
+_LATER = {"calendars": "map", "messages": "map", "metrics": "map", "chats": "list"}
+_DAILY = re.compile(r"^every day at (\d{1,2}):(\d{2})$")
 _REGION = re.compile(r"^[A-Z]{2}$")
 
 
@@ -45,6 +46,10 @@ class Sections:
         for key, one in view.fields():
             if key == "keep":
                 given[key] = one.seconds("keep") or KEEP
+            elif key == "sync_breaker":
+                given[key] = one.integer("sync_breaker") or BREAKER
+            elif key == "reconcile":
+                given[key] = _daily(one)
             elif key == "unrouted":
                 given[key] = one.choice(("ignore", "alert"), "unrouted") or "alert"
             elif key in _HUB and (word := one.word(key)) is not None:
@@ -89,50 +94,9 @@ class Sections:
     def people(self) -> People:
         """Return the section `people`."""
         view = self.view.get("people")
-        if view is None or not view.mapping(_PEOPLE, "people"):
-            return People()
-        given: dict[str, Any] = {}
-        for key, one in view.fields():
-            if key == "match":
-                words = [item.choice(_KEYS, "match") for item in one.each()]
-                given[key] = tuple(word for word in words if word)
-            elif key == "fill":
-                given[key] = self._fill(one)
-            elif key == "several":
-                given[key] = one.choice(("oldest", "newest", "park"), "several") or "oldest"
-            elif key == "block":
-                given[key] = self._block(one)
-            elif key == "nobody":
-                given[key] = frozenset(item.text.strip() for item in one.words("nobody"))
-            elif key in ("client", "merge"):
-                given[key] = one.node.plain()
-                one.later(f"people.{key}")
-        return People(**given)
-
-    def _fill(self, view: View) -> str | tuple[str, ...]:
-        if not view.is_map:
-            return view.choice(_FILL, "fill") or "empty_only"
-        prefer = view.get("prefer")
-        view.unknown(("prefer",))
-        names = prefer.words("prefer") if prefer is not None else []
-        for one in names:
-            self.world.connection(one.text.strip(), one)
-        return ("prefer", *(one.text.strip() for one in names))
-
-    def _block(self, view: View) -> tuple[Table, tuple[str, ...]] | None:
-        if not view.mapping(("table", "by"), "block"):
-            return None
-        name, by = view.get("table"), view.get("by")
-        table = self.world.table(name.word("table") or "", name) if name is not None else None
-        keys = [one.choice(_KEYS, "by") for one in by.each()] if by is not None else ["phone"]
-        if name is None:
-            view.say("block needs a table")
-        if table is None:
-            return None
-        for key in keys:
-            if key and key not in table.columns:
-                view.say(f'no column "{key}" in table {table.name} ({", ".join(table.columns)})')
-        return table, tuple(key for key in keys if key)
+        people = PeopleReader(view, self.world).people() if view is not None else People()
+        self.world.has_clients = bool(people.client)
+        return people
 
     def team(self) -> dict[str, Any]:
         """Return the section `team`: name -> ids per connection, and `groups`."""
@@ -149,6 +113,10 @@ class Sections:
                                 f'nobody in team is called "{member.text}".'
                                 + (f' Did you mean "{near}"?' if near else "")
                             )
+            elif one.is_map:
+                for connection, code in one.fields():
+                    if connection in self.world.connections and code.is_text:
+                        self.world.mentions.name(connection, "user", code.text.strip(), code)
         plain: dict[str, Any] = view.node.plain()
         return plain
 
@@ -162,6 +130,17 @@ class Sections:
                 view.say(f'"{name}" should be a {"mapping" if shape == "map" else "list"}')
                 continue
             view.later(f'the section "{name}"; it is read and does nothing')
+
+
+def _daily(view: View) -> tuple[int, int] | None:
+    """Return hour and minute of `every day at 03:00`; None after reporting anything else."""
+    word = view.word("reconcile") or ""
+    match = _DAILY.match(word)
+    if match is None or int(match[1]) > 23 or int(match[2]) > 59:
+        if word:
+            view.say(f'reconcile should read "every day at 03:00", not "{word}"')
+        return None
+    return int(match[1]), int(match[2])
 
 
 def _is_zone(name: str) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hub.config.shapes import Attach, Route, StageRule, Step
+    from hub.config.shapes import Attach, Route, Step
 
 
 def sentence(route: Route) -> str:
     """Return what the route does, as one sentence."""
     on = " or ".join([*map(str, route.on), *([route.later["on"]] if "on" in route.later else [])])
-    words = f"When {on or 'nothing'}"
+    words = f"When {on or ('hub sync start hands it on' if route.sync else 'nothing')}"
     if route.later.get("for"):
         words += f", for {route.later['for']}"
     if route.when:
@@ -19,6 +19,8 @@ def sentence(route: Route) -> str:
     if route.otherwise:
         words += f', unless "{route.otherwise}" ran'
     acts = [act for step in route.steps if (act := _step(step))]
+    if route.sync:
+        acts = [f"{act} of its twin, field by field where they differ (sync {route.sync})" for act in acts]
     if "send" in route.later:
         acts.append(f"send {route.later['send']}" + (f" to {route.later['to']}" if "to" in route.later else ""))
     words += ": " + ", then ".join(acts or ["nothing"])
@@ -42,9 +44,9 @@ def _step(step: Step) -> str:
     if step.attach is not None:
         act += f" {_attach(step.attach)}"
     if step.stage is not None:
-        act += f" {_stage(step.stage)}"
+        act += f" {_stage(step)}"
     if step.only_from:
-        act += f" only from {', '.join(step.only_from)}"
+        act += f" only from {', '.join(map(step.stage_word, step.only_from))}"
     if step.set:
         act += f" with {', '.join(line.word or line.key for line in step.set)}"
     if step.as_:
@@ -63,7 +65,10 @@ def _attach(attach: Attach) -> str:
     return f"(joins an {targets}{span} as {attach.as_} instead, if there is one)"
 
 
-def _stage(stage: StageRule) -> str:
-    if not stage.table:
-        return f"to {stage.stage}"
-    return "by status: " + ", ".join(f"{status} to {code}" for status, code in stage.table.items())
+def _stage(step: Step) -> str:
+    """Return where the step moves to, in the words of `names`."""
+    assert step.stage is not None
+    if not step.stage.table:
+        return f"to {step.stage_word(step.stage.stage)}"
+    moves = (f"{status} to {step.stage_word(code)}" for status, code in step.stage.table.items())
+    return "by status: " + ", ".join(moves)

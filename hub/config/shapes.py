@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hub.conditions import ALWAYS, Condition, Verdict
 from hub.config.problems import Problem
+from hub.config.syncs import BREAKER, Sync
 from hub.connector import ActionKind, ConnectionInfo, Connector, Mention
 from hub.mapping import Values
 from hub.masking import MASK
@@ -33,6 +34,10 @@ class HubSettings:
     region: str = ""
     keep: int = KEEP
     unrouted: str = "alert"
+    #: hour and minute at which everything is reconciled each day
+    reconcile: tuple[int, int] | None = None
+    #: writes of one pair of a sync within a minute after which it is stopped as a circle
+    sync_breaker: int = BREAKER
     plugins_dir: File | None = None
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
@@ -89,16 +94,41 @@ class ConnectionConfig:
 
 
 @dataclass(frozen=True)
+class ClientRule:
+    """A person with such a record is a client: the record as it was last seen fits the condition."""
+
+    connection: str
+    record: str
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class MergeRule:
+    """`merge`: the kinds of keys that join by themselves, what goes along in the CRM, what becomes of the others."""
+
+    auto: tuple[str, ...] = ("phone", "email", "handle")
+    carry: tuple[str, ...] = ("deals", "notes", "tags", "tasks")
+    else_: str = "suspects"
+
+
+@dataclass(frozen=True)
 class People:
-    """How humans are recognised. `fill` is empty_only, newest or ("prefer", connections...)."""
+    """How humans are recognised. `fill` is empty_only, newest or ("prefer", connections...).
+
+    survive: field -> which of its values stands, where that isn't the rule of `fill`: a word of `golden.SURVIVES`, or
+    connections in order of trust. merge: None = persons are joined by the hub's own rules and no CRM is touched.
+    nobody_after: so many keys of one kind that came through one and the same key make that one nobody's.
+    """
 
     match: tuple[str, ...] = ("phone", "email", "handle")
     fill: str | tuple[str, ...] = "empty_only"
     several: str = "oldest"
     block: tuple[Table, tuple[str, ...]] | None = None
     nobody: frozenset[str] = frozenset()
-    client: Any = None
-    merge: Any = None
+    nobody_after: int = 30
+    client: tuple[ClientRule, ...] = ()
+    merge: MergeRule | None = None
+    survive: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -154,6 +184,8 @@ class StageRule:
 
     stage: str = ""
     table: Mapping[str, str] = field(default_factory=dict)
+    #: where it stands in the file
+    place: str = ""
 
     def target(self, status: str | None = None) -> str:
         """Return the stage to move to; `ignore` when a map has no answer."""
@@ -196,6 +228,12 @@ class Step:
     order: str | None = None
     line: int = 0
     priority: str | None = None
+    #: the stages of its connection: code -> our word
+    stage_words: Mapping[str, str] = field(default_factory=dict)
+
+    def stage_word(self, code: str) -> str:
+        """Return our word for the code of a stage, or the code itself."""
+        return self.stage_words.get(code, code)
 
     def paths(self) -> Iterable[Path]:
         """Yield every path the step looks at, those of its `refused` steps included."""
@@ -229,6 +267,9 @@ class Route:
     file: str = "hub.yaml"
     #: what the file says of parts that aren't built yet, for the sentence
     later: Mapping[str, str] = field(default_factory=dict)
+    #: the sync it belongs to, and which way it carries: `forward` or `back`
+    sync: str = ""
+    way: str = ""
 
     def check(self, scope: Scope) -> Verdict:
         """Return whether the route wants this event.
@@ -246,6 +287,26 @@ class Route:
             load=scope.load,
         )  # fmt: skip
         return self.when.check(seen)
+
+    def acts_at(self, connection: str) -> bool:
+        """Return whether a step of the route does something at a connection."""
+        steps = [one for step in self.steps for one in (step, *step.refused)]
+        return any(step.do is not None and step.do.connection == connection for step in steps)
+
+    def step(self, path: str) -> Step | None:
+        """Return the step at a path: `2`, or `2r0` for the first step of its `refused`."""
+        main, _, inner = path.partition("r")
+        if int(main) >= len(self.steps):
+            return None
+        step = self.steps[int(main)]
+        if not inner:
+            return step
+        return step.refused[int(inner)] if int(inner) < len(step.refused) else None
+
+    @cached_property
+    def asks_person(self) -> bool:
+        """Whether `when` looks at the person: then it is decided where the person is found, in one transaction."""
+        return any(path.root == "person" for path in self.when.paths())
 
     def paths(self) -> Iterable[Path]:
         """Yield every path the route looks at."""
@@ -279,8 +340,13 @@ class Config:
     routes: tuple[Route, ...] = ()
     notes: list[Problem] = field(default_factory=list)
     version: str = ""
+    #: the variables that the file names, and what they stood for when it was read
+    filled: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     #: connection -> codes of its vendor's that routes name
     mentions: Mapping[str, tuple[Mention, ...]] = field(default_factory=dict)
+    #: the same wherever it stands: in routes by our words too, in syncs, under `names` and `team` (without a record)
+    named: Mapping[str, tuple[Mention, ...]] = field(default_factory=dict)
+    syncs: tuple[Sync, ...] = ()
     _routes: dict[tuple[str, str], tuple[Route, ...]] = field(default_factory=dict, repr=False, compare=False)
     _needs: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -299,6 +365,14 @@ class Config:
     def route(self, name: str) -> Route | None:
         """Return the route of that name."""
         return next((route for route in self.routes if route.name == name), None)
+
+    def sync(self, name: str) -> Sync | None:
+        """Return the sync of that name."""
+        return next((one for one in self.syncs if one.name == name), None)
+
+    def names(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return connection -> our words for its codes, as `ConnectionConfig.names` holds them."""
+        return {name: one.names for name, one in self.connections.items()}
 
     def needs(self, connection: str, record: str) -> frozenset[str]:
         """Return the records and relations that routes started by such a record look at.
@@ -332,6 +406,8 @@ class Config:
         ]  # fmt: skip
 
     def _find_needs(self, connection: str, record: str) -> Iterable[str]:
+        if any((rule.connection, rule.record) == (connection, record) for rule in self.people.client):
+            yield "contact"  # whose record it is
         for route in self._starting(connection, record):
             results = {step.as_ for step in route.steps}
             for path in route.paths():

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from hub.conditions import ALWAYS, Condition
+from hub.config.mentions import place_of
 from hub.config.problems import guess, listed, nearest
 from hub.config.shapes import Attach, ConnectionConfig, Do, Find, StageRule, Step
 from hub.config.values import Target, allowed_keys
@@ -73,6 +74,8 @@ class StepReader:
         self._unbuilt(view, depth)
         given["refused"] = self._refused(view, index, depth)
         given["as_"] = self._as(view, do, connection)
+        if connection is not None:
+            given["stage_words"] = {code: word for word, code in reversed(connection.names["stages"].items())}
         return Step(index, view.path, do, line=view.line, **given)
 
     def _one_act(self, view: View) -> None:
@@ -107,6 +110,8 @@ class StepReader:
         connection = self.vocabulary.world.connection(name, inner)
         do = Do(name, action, method)
         if connection is None:
+            if name in self.vocabulary.world.planned:
+                self.later.append(f"plugin {self.vocabulary.world.planned[name]}")
             return do, None, None
         if action == "api":
             if not method:
@@ -168,6 +173,10 @@ class StepReader:
         if do is None or target.kind is None:
             return values
         allowed, open_ = allowed_keys(target, do.record)
+        if inner is not None and target.connection is not None:
+            record, mentions = target.kind.writes or target.kind.record, self.vocabulary.world.mentions
+            for line in values:
+                mentions.name(target.connection.name, "field", line.key, inner.get(line.word) or inner, record)
         if inner is not None and not open_:
             for line in values:
                 self._key(line, inner, target, allowed)
@@ -184,7 +193,8 @@ class StepReader:
         if re.fullmatch(connection.connector.vendor_field, line.key):
             if target.kind is not None:
                 record = target.kind.writes or target.kind.record
-                self.vocabulary.world.mentions.add(connection, "field", record, line.key, view)
+                place = view.get(line.word) or view
+                self.vocabulary.world.mentions.add(connection, "field", record, line.key, place)
             return
         place = view.get(line.word) or view
         near = nearest(line.word, allowed)
@@ -207,7 +217,9 @@ class StepReader:
             inner.say(f'"stage" belongs to set_stage; here write set: {{stage: {inner.text or "..."}}}')
         if not inner.is_map:
             word = inner.word("stage")
-            return StageRule(self._code(word, inner, connection, do)) if word is not None else None
+            if word is None:
+                return None
+            return StageRule(self._code(word, inner, connection, do), place=place_of(inner))
         table = {}
         parcels = any(one.type.startswith("parcel.") for one in self.vocabulary.triggers)
         for status, one in inner.fields():
@@ -216,7 +228,7 @@ class StepReader:
             word = one.word("a stage")
             if word is not None:
                 table[status] = word if word in ("ignore", "alert") else self._code(word, one, connection, do)
-        return StageRule("", table)
+        return StageRule("", table, place_of(inner))
 
     def _stages(self, view: View, connection: ConnectionConfig | None, do: Do | None) -> tuple[str, ...]:
         return tuple(self._code(one.text.strip(), one, connection, do) for one in view.words())

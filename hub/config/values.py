@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.conditions import COMPARISONS
+from hub.config.mentions import place_of
 from hub.config.problems import guess, listed, nearest
 from hub.config.shapes import ConnectionConfig
 from hub.config.view import View
@@ -88,7 +89,7 @@ class ValueReader:
             source = self.source(value, target, key=key, stage=stage)
             if stage is not None and target.connection is not None and not isinstance(source, Constant | Leave):
                 source = Staged(source, target.connection.names["stages"])
-            lines.append(Line(code, source, when, key))
+            lines.append(Line(code, source, when, key, place_of(value)))
         return Criteria(tuple(lines)) if target.bare else Values(tuple(lines))
 
     def source(

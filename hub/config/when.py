@@ -29,16 +29,25 @@ from hub.config.problems import guess, listed, nearest
 from hub.config.values import Target, ValueReader
 from hub.config.view import View
 from hub.config.world import Vocabulary
+from hub.counts import Within
 from hub.mapping import Constant, Source
 from hub.model import PARCEL_STATUSES
 from hub.records import FIELDS
 
+#: what is counted of a person, so that `within` makes sense
+COUNTED = ("person.requests", "person.orders")
 _TESTS = (*COMPARISONS, "contains", "like", "not", "changed", "is", "within")
 _SIGNS = {">=": "at_least", "<=": "at_most", ">": "above", "<": "below", "!=": "not", "=": "is", "==": "is"}
 _SIGN = re.compile(r"^(>=|<=|!=|==|>|<|=)\s*(.+)$")
 _OPERAND = Target()
 #: what `above` and its like compare with: a number, an amount with its currency, a date or a time
 _MEASURE = re.compile(r"^[-+]?\d[\d  .,:TZ+-]*( ?[A-Za-z]{1,4})?$")
+#: words of other languages for our tests
+_MEANT = {
+    **dict.fromkeys(("exists", "exist", "set", "filled", "given", "not empty", "not null", "is set"), "present"),
+    **dict.fromkeys(("empty", "missing", "none", "null", "nil", "unset", "blank", "not set", "not exists"), "absent"),
+}
+_OPPOSITE = re.compile(r"^not (?:in )?(\S{1,60})$", re.I)
 _LONGEST_PATTERN = 200
 #: characters that are searched, by the number of unbounded repeats in the pattern
 _SEARCHED = {0: 4000, 1: 2000, 2: 400, 3: 120}
@@ -96,7 +105,7 @@ class ConditionReader:
             self._statuses(view)
         kind = FIELDS.get(path.root, {}).get(path.field, "") if path.root not in vocabulary.results else ""
         self._record = path.root if path.field == "stage" else ""
-        return [FieldTest(path, test) for test in self._tests(view, kind, path.field == "stage")]
+        return [FieldTest(path, test) for test in self._tests(view, kind, path.field == "stage", path.text in COUNTED)]
 
     @staticmethod
     def _statuses(view: View) -> None:
@@ -107,7 +116,7 @@ class ConditionReader:
                 known = listed(PARCEL_STATUSES, 20)
                 one.say(f'no parcel status "{word}" ({known}).{guess(word, PARCEL_STATUSES)}')
 
-    def _tests(self, view: View, kind: str, stage: bool) -> list[Test]:
+    def _tests(self, view: View, kind: str, stage: bool, counted: bool = False) -> list[Test]:
         if view.is_text:
             return self._word(view, kind, stage)
         if view.is_list:
@@ -116,16 +125,34 @@ class ConditionReader:
             if not operands:
                 view.say("an empty list of values never holds")
                 return []
-            return [Equals(operands, tuple(one.text for one in shown), kind, stage)]
+            return [Equals(operands, tuple(self._said(one, stage) for one in shown), kind, stage)]
         tests: list[Test] = []
+        within = self._within(view, counted)
         for key, one in view.fields():
+            if key == "within":
+                continue
             if key not in _TESTS:
                 view.say(f'no test "{key}".{guess(key, _TESTS) or " Tests: " + ", ".join(_TESTS)}')
                 continue
-            tests += self._named(key, one, kind, stage)
+            made = self._named(key, one, kind, stage)
+            tests += [Within(t.how, t.operand, t.shown, *within) if within and type(t) is Compare else t for t in made]
         if not tests and view.is_map and not view.node.items:
             view.say("the test is empty")
         return tests
+
+    def _within(self, view: View, counted: bool) -> tuple[int, str] | None:
+        """Return the window of a count over time, in seconds and as written."""
+        one = view.get("within") if view.is_map else None
+        if one is None:
+            return None
+        if not counted:
+            one.say(f"within counts over time; it goes with {', '.join(COUNTED)}")
+            return None
+        if not any(key in view for key in COMPARISONS):
+            one.say("within needs a number beside it: {at_least: 2, within: 30d}")
+            return None
+        seconds = one.seconds("within")
+        return (seconds, one.text.strip()) if seconds is not None else None
 
     def _word(self, view: View, kind: str, stage: bool) -> list[Test]:
         text = view.text.strip()
@@ -142,9 +169,16 @@ class ConditionReader:
         if text.startswith("!"):
             view.say(f"use {{not: {text[1:].strip() or '...'}}} instead of {text}")
             return []
-        if meant := nearest(text, ("present", "absent", "valid"), 0.8):
+        if meant := _MEANT.get(text.casefold()) or nearest(text, ("present", "absent", "valid"), 0.8):
             view.warn(f'"{text}" is compared as a text. Did you mean {meant}?')
-        return [Equals((self._operand(view, stage),), (text,), kind, stage)]
+        elif opposite := _OPPOSITE.match(text):
+            view.warn(f'"{text}" is compared as a text. Did you mean {{not: {opposite[1]}}}?')
+        return [Equals((self._operand(view, stage),), (self._said(view, stage),), kind, stage)]
+
+    def _said(self, view: View, stage: bool) -> str:
+        """Return an operand as people read it: the code of a stage with our word for it, where `names` has one."""
+        text = view.text.strip()
+        return self.vocabulary.stage_in_words(text) if stage else text
 
     def _named(self, key: str, view: View, kind: str, stage: bool) -> list[Test]:
         if key in ("is", "not"):
@@ -155,9 +189,6 @@ class ConditionReader:
             if word not in YES | NO:
                 view.say(f'changed is yes or no, not "{word}"')
             return [Changed(word in YES)]
-        if key == "within":
-            self.vocabulary.later.append("counts over time (within)")
-            return []
         if view.word(key) is None:
             return []
         if key == "contains":

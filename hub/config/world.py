@@ -24,8 +24,8 @@ _WORD = re.compile(r"^[a-z][a-z_]*[a-z0-9_]*$")
 _BEHIND = frozenset({"stage", "pipeline", "responsible", "by", "contact", "company", "deal", "lead"})
 _LIST = ("rows", "count", "value", "sum")
 
-#: what the hub will know of a person once it counts and merges; until then a condition on it would never hold
-_PERSON_LATER = frozenset({"client", "blocked", "requests", "orders", "order_number", "responsible"})
+#: what the hub will know of a person once it keeps figures; until then a condition on it would never hold
+_PERSON_LATER = frozenset({"order_number"})
 
 
 @dataclass
@@ -35,18 +35,24 @@ class World:
     connections: dict[str, ConnectionConfig] = field(default_factory=dict)
     #: connections that are written but can't be used; nothing is said about what hangs on them
     broken: set[str] = field(default_factory=set)
+    #: those of them whose plugin is planned and not built yet: name -> plugin
+    planned: dict[str, str] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     broken_tables: set[str] = field(default_factory=set)
     transforms: Mapping[str, Any] = field(default_factory=dict)
     templates: Templates = field(default_factory=Templates)
     mentions: Mentions = field(default_factory=Mentions)
+    #: whether `people.client` says who is a client
+    has_clients: bool = False
 
     def connection(self, name: str, view: View, what: str = "connection") -> ConnectionConfig | None:
         """Return a connection, or None after reporting that there is none of that name."""
         found = self.connections.get(name)
         if found is None and name not in self.broken:
             known = [*self.connections, *self.broken]
-            view.say(f'no {what} "{name}" (there is: {listed(known) or "none"}).{guess(name, known)}')
+            same_plugin = [one.name for one in self.connections.values() if one.plugin == name]
+            hint = f' Did you mean "{same_plugin[0]}"?' if len(same_plugin) == 1 else guess(name, known)
+            view.say(f'no {what} "{name}" (there is: {listed(known) or "none"}).{hint}')
         return found
 
     def table(self, name: str, view: View) -> Table | None:
@@ -150,9 +156,9 @@ class Vocabulary:
         result = self.results[path.root]
         if result.fields is None or len(path.parts) < 2 or self.blind:
             return
-        name = path.parts[1]
-        known = result.fields | self._words
-        if name in known or self._is_vendor_field(name):
+        name, of_a_record = path.parts[1], result.connection is not None  # else the columns of a table
+        known = result.fields | (self._words if of_a_record else frozenset())
+        if name in known or (of_a_record and self._is_vendor_field(name)):
             return
         near = nearest(name, known, 0.75)
         if near or result.connection is None:
@@ -171,13 +177,18 @@ class Vocabulary:
         if root == "person" and name in _PERSON_LATER:
             self.later.append(f"person.{name}")
             return
+        if root == "person" and name == "client" and not self.world.has_clients:
+            view.say("person.client needs to know who is one; people: {client: {has: [crm.deal: {deal.stage: won}]}}")
+            return
         if root == "person" and name in (*self.world.connections, *self.world.broken):
             return
         known = known_fields(root) | self._words | (self._event_fields if root not in ("event", "person") else set())
         if root in ("event", "now"):
             known = frozenset(FIELDS[root])
         if name in known or f"{root}.{name}" in self._read or self._is_vendor_field(name):
-            if name not in known:
+            if name in self._words:
+                self._mention_word(root, name, view)
+            elif name not in known:
                 self._mention_field(root, name, view)
             self._deeper(root, name, rest, view)
             return
@@ -215,10 +226,15 @@ class Vocabulary:
     def _mention_field(self, record: str, name: str, view: View) -> None:
         owners = [
             one for one, pattern in zip(self.near, self._vendor, strict=True)
-            if pattern.fullmatch(name) and _knows(one, record)
+            if pattern.fullmatch(name) and knows(one, record)
         ]  # fmt: skip
         if len(owners) == 1:
             self.world.mentions.add(owners[0], "field", record, name, view)
+
+    def _mention_word(self, record: str, name: str, view: View) -> None:
+        for one in self.near:
+            if name in one.names["fields"] and knows(one, record):
+                self.world.mentions.name(one.name, "field", one.names["fields"][name], view, record)
 
     def _is_vendor_field(self, name: str) -> bool:
         return any(pattern.fullmatch(name) for pattern in self._vendor)
@@ -228,7 +244,7 @@ class Vocabulary:
     def stage(self, word: str, view: View, target: ConnectionConfig | None = None, record: str = "") -> str:
         """Return the vendor's code of a stage of `target`; report a word that is no name and looks like no code."""
         code = self._stage(word, view, target)
-        owners = [target] if target is not None else [one for one in self.near if _knows(one, record)]
+        owners = [target] if target is not None else [one for one in self.near if knows(one, record)]
         if record and len(owners) == 1 and word not in ("ignore", "alert"):
             self.world.mentions.add(owners[0], "stage", record, owners[0].stage_code(word), view)
         return code
@@ -252,6 +268,11 @@ class Vocabulary:
         view.say(f'no stage "{word}" in {where} ({listed(known)}).{guess(word, known)}')
         return word
 
+    def stage_in_words(self, code: str) -> str:
+        """Return a stage's code with our word for it (`won (C5:WON)`); anything else, or an ambiguous one, as it is."""
+        words = {word for one in self.near for word, known in one.names["stages"].items() if known == code}
+        return f"{words.pop()} ({code})" if len(words) == 1 and code not in words else code
+
     def result_of(self, connection: ConnectionConfig | None, action: str) -> Result:
         """Return what the result of an action may hold."""
         record, _, verb = action.partition(".")
@@ -262,7 +283,7 @@ class Vocabulary:
         return Result(known_fields(record) | set(_LIST), connection)
 
 
-def _knows(connection: ConnectionConfig, record: str) -> bool:
+def knows(connection: ConnectionConfig, record: str) -> bool:
     """Return whether a connection's plugin tells of such records or acts on them."""
     kinds = connection.connector.events, connection.connector.actions
     return any(kind.name.startswith(f"{record}.") for some in kinds for kind in some)

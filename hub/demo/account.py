@@ -153,9 +153,9 @@ class Account(Generic[W]):
         return ", ".join(became) or "done", why
 
     def in_words(self, text: str) -> str:
-        """Return a reason with our words for the CRM's stage codes."""
+        """Return a reason with our words in place of the CRM's stage codes, said once where both stand there."""
         for code, word in self.world.stages.items():
-            text = text.replace(code, word)
+            text = text.replace(f"{word} ({code})", word).replace(code, word)
         return text
 
     def _arrived(self, db: Db) -> dict[str, int]:

@@ -121,8 +121,11 @@ def _limit(out: Outcome) -> Verdict:
 
 def _told(out: Outcome, wanted: set[tuple[str, bool]]) -> Verdict:
     stands = {(alert["kind"], alert["open"]) for alert in out.alerts}
-    missing = [f"{kind} {'open' if stays else 'closed'}" for kind, stays in sorted(wanted - stands)]
-    return all_right(missing, f"{sum(alert['open'] for alert in out.alerts)} open alerts")
+    wrong = [f"{kind} {'open' if stays else 'closed'}" for kind, stays in sorted(wanted - stands)]
+    wrong += [
+        f"{kind}, which nobody needs" for kind in sorted({kind for kind, _ in stands} - {kind for kind, _ in wanted})
+    ]
+    return all_right(wrong, f"{sum(alert['open'] for alert in out.alerts)} open alerts")
 
 
 def _done(out: Outcome) -> Verdict:

@@ -23,7 +23,7 @@ HEADINGS = ("Set up", "Permissions", "Limits", "Known limitations", "Removal")
 PUBLIC = frozenset(
     {
         "hub", "hub.connector", "hub.errors", "hub.events", "hub.hookspecs", "hub.jsonbody", "hub.model", "hub.normal",
-        "hub.phpform", "hub.records", "hub.sandbox", "hub.sandbox_tls", "hub.session", "hub.tokens",
+        "hub.phpform", "hub.records", "hub.sandbox", "hub.sandbox_tls", "hub.session", "hub.settings", "hub.tokens",
     }
 )  # fmt: skip
 LONGEST_FILE = 450

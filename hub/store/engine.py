@@ -1,19 +1,18 @@
 """Opening the store, and transactions on it. SQLite and PostgreSQL speak the same SQL here.
 
-On SQLite writers queue on a side file's lock before `BEGIN IMMEDIATE`: SQLite's own busy timeout sleeps and is
-unfair under load. Every write is committed with fsync (`synchronous=FULL`).
+On SQLite writers take turns (`hub.store.turns`) before `BEGIN IMMEDIATE`. Every write is committed with fsync
+(`synchronous=FULL`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import os
 import shutil
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import sqlalchemy as sa
 from hub.errors import ConfigError, StoreFull
 from hub.keys import load_key
 from hub.sealing import Sealer
+from hub.store.turns import Turns
 
 #: below this much free disk the way in answers 503, so that workers can still record
 RESERVE = 64 * 1024 * 1024
@@ -30,9 +30,9 @@ _CHUNK = 400
 _PG = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
-def side_file(folder: Path, name: str) -> Path:
-    """Return the file whose lock writers queue on: `queue` among themselves, `lock` before the transaction itself."""
-    return folder / f"hub.db.{name}"
+def steady() -> float:
+    """Return the seconds of a clock that nobody sets, and that goes on while the machine sleeps (where it has one)."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Db:
@@ -49,6 +49,7 @@ class Db:
         self.sealer = store.sealer
         self.now = now
         self._raw: Any = connection.connection.driver_connection
+        self._counts: Counter[tuple[str, str, str]] = Counter()
 
     def _run(self, sql: str, params: Sequence[Any]) -> Any:
         if self.postgresql:
@@ -101,9 +102,38 @@ class Db:
                 self.run(sql, values)
         return out
 
+    def keyed(self, table: str, columns: Sequence[str], keys: Sequence[Sequence[Any]], wanted: str) -> list[Any]:
+        """Return `wanted` of the rows whose columns have one of these values, read by the index on them.
+
+        A join and not `(a, b) IN (VALUES ...)`: SQLite reads the whole table for that.
+        """
+        out: list[Any] = []
+        shape = "(" + ",".join("?" * len(columns)) + ")"
+        same = " AND ".join(f't."{name}" = w.column{place}' for place, name in enumerate(columns, 1))
+        for start in range(0, len(keys), _CHUNK // len(columns)):
+            chunk = keys[start : start + _CHUNK // len(columns)]
+            sql = f"SELECT {wanted} FROM (VALUES {','.join([shape] * len(chunk))}) AS w "  # noqa: S608
+            sql += f'CROSS JOIN "{table}" t WHERE {same}'
+            out.extend(self.rows(sql, [part for key in chunk for part in key]))
+        return out
+
     def marks(self, values: Sequence[Any]) -> str:
         """Return `?,?,?` for an IN list."""
         return ",".join("?" * len(values))
+
+    def count(self, day: str, counts: Mapping[tuple[str, str], int]) -> None:
+        """Add to a day's counters when the transaction ends: (connection, name) -> how many."""
+        for (connection, name), n in counts.items():
+            self._counts[day, connection, name] += n
+
+    def write_counts(self) -> None:
+        """Write the gathered counters, once and in one order: two transactions never wait for each other's rows."""
+        rows = [(*key, n) for key, n in sorted(self._counts.items()) if n]
+        self._counts.clear()
+        self.insert(
+            "counter", ("day", "connection", "name", "n"), rows,
+            "ON CONFLICT (day, connection, name) DO UPDATE SET n = counter.n + excluded.n",
+        )  # fmt: skip
 
     def lock(self, keys: Sequence[str]) -> None:
         """Hold these names for the transaction, in sorted order (SQLite has one writer anyway)."""
@@ -126,9 +156,7 @@ class Store:
         self.sealer = Sealer(key)
         self.folder = folder
         self.postgresql = url.startswith("postgresql")
-        self._lock = threading.Lock()
-        self._urgent_lock = threading.Lock()
-        self._files: dict[str, list[int]] = {}
+        self.turns = Turns(folder)
         self._clock_offset = 0.0
         self._clock_checked = 0.0
         self.engine = self._open()
@@ -157,6 +185,13 @@ class Store:
             store.close()
             raise
         return store
+
+    @classmethod
+    def look(cls, url: str | None, folder: Path, key: bytes = b"") -> Store | None:
+        """Open a store only to look at it: nothing is made, upgraded or checked. None where there is none yet."""
+        if url:
+            return cls(_with_driver(url), folder, key)
+        return cls(f"sqlite:///{folder / 'hub.db'}", folder, key) if (folder / "hub.db").is_file() else None
 
     def check_key(self) -> None:
         """Raise ConfigError unless this store was written with our key."""
@@ -203,9 +238,7 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
-        for files in self._files.values():
-            while files:
-                os.close(files.pop())
+        self.turns.close()
 
     # --- transactions ------------------------------------------------------------------------
 
@@ -218,14 +251,18 @@ class Store:
         """
         if self.postgresql:
             with self.engine.begin() as connection:
-                yield Db(connection, self, self.now(connection))
+                db = Db(connection, self, self.now(connection))
+                yield db
+                db.write_counts()
             return
-        with self._sqlite_turn(urgent), self.engine.connect() as connection:
+        with self.turns.turn(urgent), self.engine.connect() as connection:
             raw = connection.connection.driver_connection
             assert raw is not None
             raw.execute("BEGIN IMMEDIATE").close()
             try:
-                yield Db(connection, self, time.time())
+                db = Db(connection, self, time.time())
+                yield db
+                db.write_counts()
                 raw.execute("COMMIT").close()
             except BaseException:
                 if raw.in_transaction:
@@ -248,41 +285,26 @@ class Store:
                 if raw.in_transaction:
                     raw.execute("ROLLBACK").close()
 
-    @contextlib.contextmanager
-    def _sqlite_turn(self, urgent: bool = False) -> Iterator[None]:
-        with contextlib.ExitStack() as held:
-            if not urgent:
-                held.enter_context(self._lock)
-                held.enter_context(self._flocked("queue"))
-            else:
-                held.enter_context(self._urgent_lock)
-            held.enter_context(self._flocked("lock"))
-            yield
-
-    @contextlib.contextmanager
-    def _flocked(self, name: str) -> Iterator[None]:
-        """Hold a side file's lock. A descriptor per holder: locks of one descriptor don't exclude each other."""
-        files = self._files.setdefault(name, [])
-        try:
-            file = files.pop()
-        except IndexError:
-            file = os.open(side_file(self.folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
-            files.append(file)
-
     def now(self, connection: sa.Connection) -> float:
-        """Return the database's clock, asked once a minute: leases of many machines must agree on the time."""
+        """Return the database's clock, asked once a minute: leases of many machines must agree on the time.
+
+        In between a clock of this machine that nobody sets goes on from there: its time of day may be anything.
+        """
         if not self.postgresql:
             return time.time()
-        if time.monotonic() - self._clock_checked > 60 or not self._clock_checked:
+        if not self._clock_checked or steady() - self._clock_checked > 60:
             asked = connection.exec_driver_sql("SELECT extract(epoch from clock_timestamp())").scalar()
-            self._clock_offset = float(asked or 0) - time.time()
-            self._clock_checked = time.monotonic()
-        return time.time() + self._clock_offset
+            self._clock_checked = steady()
+            self._clock_offset = float(asked or 0) - self._clock_checked
+        return steady() + self._clock_offset
+
+    def clock(self) -> float:
+        """Return the store's clock without asking for it, for waits between two transactions."""
+        return steady() + self._clock_offset if self._clock_checked else time.time()
+
+    def ask_clock(self) -> None:
+        """Have the database asked for its clock by the next transaction."""
+        self._clock_checked = 0.0
 
     # --- upkeep ------------------------------------------------------------------------------
 
@@ -298,8 +320,14 @@ class Store:
             return
         log = Path(self.url.removeprefix("sqlite:///") + "-wal")
         if log.exists() and log.stat().st_size > longest:
-            with self._sqlite_turn(), self.engine.connect() as connection:
+            with self.alone() as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[sa.Connection]:
+        """A connection of SQLite without a transaction, while no other process writes."""
+        with self.turns.turn(), self.engine.connect() as connection:
+            yield connection
 
     def check_room(self) -> None:
         """Raise `StoreFull` when the disk is below its reserve."""

@@ -34,6 +34,8 @@ def receipt_row(
 
 def add_receipts(db: Db, rows: Sequence[tuple[Any, ...]]) -> set[tuple[str, str]]:
     """Store receipts; return (connection, key) of those that were not there before."""
+    if erased := erased_keys(db, "receipt", [(row[0], row[1]) for row in rows]):
+        rows = [row for row in rows if (row[0], row[1]) not in erased]
     if not rows:
         return set()
     conflict = "ON CONFLICT (connection, key) DO NOTHING"
@@ -41,15 +43,32 @@ def add_receipts(db: Db, rows: Sequence[tuple[Any, ...]]) -> set[tuple[str, str]
         fresh = db.insert("receipt", _RECEIPT, rows, conflict, 'connection, "key"')
         return {(row[0], row[1]) for row in fresh}
     # SQLite's driver gives the interpreter up for every row of RETURNING, and an acknowledging web has many threads
-    # that want it. So the rows are asked for only where some were there before; nobody else writes meanwhile.
-    known = db.one("SELECT max(id) FROM receipt")
+    # that want it. So the rows are asked for only where some were there before; nobody else writes meanwhile. How many
+    # went in is counted, not taken from the ids: a row that was there already uses one up (AUTOINCREMENT).
+    before, changes = db.one("SELECT coalesce(max(id), 0), total_changes() FROM receipt") or (0, 0)
     db.insert("receipt", _RECEIPT, rows, conflict)
-    last = db.one("SELECT max(id) FROM receipt")
-    before = (known and known[0]) or 0
-    if last is not None and (last[0] or 0) - before == len(rows):
+    if db.one("SELECT total_changes()") == (changes + len(rows),):
         return {(row[0], row[1]) for row in rows}
     found = db.rows("SELECT connection, key FROM receipt WHERE id > ?", (before,))
     return {(row[0], row[1]) for row in found}
+
+
+#: the fact that says some keys were erased, so that others pay nothing for the look
+ERASED_KEYS = "erased_keys"
+
+
+def erased_key(sealer: Sealer, connection: str, key: str) -> str:
+    """Return what stands in place of a key that named a person: a late copy is still known by it."""
+    return "erased:" + sealer.digest(f"{connection}\x1f{key}")
+
+
+def erased_keys(db: Db, table: str, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of the (connection, key) of receipts or events (`table`) that were erased, the key with them."""
+    if not keys or db.one("SELECT 1 FROM fact WHERE name = ?", (ERASED_KEYS,)) is None:
+        return set()
+    stands_for = {(where, erased_key(db.sealer, where, key)): (where, key) for where, key in keys}
+    rows = db.keyed(table, ("connection", "key"), sorted(stands_for), 't.connection, t."key"')
+    return {stands_for[(row[0], row[1])] for row in rows}
 
 
 def read_again(db: Db, keys: Iterable[tuple[str, str]]) -> None:
@@ -60,6 +79,12 @@ def read_again(db: Db, keys: Iterable[tuple[str, str]]) -> None:
 def has_new(db: Db, connection: str) -> bool:
     """Return whether a connection has receipts that nobody has read yet."""
     return db.one("SELECT 1 FROM receipt WHERE state = 'new' AND connection = ? LIMIT 1", (connection,)) is not None
+
+
+def last_arrival(db: Db) -> float:
+    """Return when the newest receipt came in (epoch seconds); 0 where there is none."""
+    row = db.one("SELECT at FROM receipt ORDER BY id DESC LIMIT 1")
+    return float(row[0]) if row else 0.0
 
 
 _COLUMNS = "id, connection, key, method, path, query, headers, body, remote, at, state, reason"
@@ -90,7 +115,8 @@ def receipt_of(row: Any, sealer: Sealer) -> Receipt:
     )  # fmt: skip
     reason = (loads(row[11]) if row[11] else None) or {}
     again = str(reason["params"]["mark"]) if reason.get("code") == AGAIN else ""
-    return Receipt(row[0], row[1], row[2], request, at, row[10], again, reason.get("code") == REPLAYED)
+    batch = str((reason.get("params") or {}).get("batch") or "")
+    return Receipt(row[0], row[1], row[2], request, at, row[10], again, reason.get("code") == REPLAYED, batch)
 
 
 def _tail(path: str) -> str:
@@ -116,6 +142,8 @@ def event_line(event: Event) -> str:
 
 def add_events(db: Db, events: Sequence[Event], cause: int | None = None) -> list[Event]:
     """Store events; return those that were not there before, with their ids, in the given order."""
+    if erased := erased_keys(db, "event", [(event.connection, event.key) for event in events]):
+        events = [event for event in events if (event.connection, event.key) not in erased]
     if not events:
         return []
     rows = [
@@ -171,6 +199,7 @@ def content_of(event: Event) -> str:
         {
             "record": event.record, "text": event.text, "title": event.title, "channel": event.channel,
             "by": event.by, "was": event.was, **({"again": event.again} if event.again else {}),
+            **({"batch": event.batch} if event.batch else {}),
         }
     )  # fmt: skip
 
@@ -186,6 +215,7 @@ def event_of(row: Any) -> Event:
         text=content["text"], title=content["title"], channel=content["channel"], by=content["by"],
         was=content.get("was") or {}, incomplete=row[9] == "waiting", id=row[0], connection=row[2],
         receipt=row[1], hop=row[8], at=row[10], again=content.get("again") or "",
+        batch=content.get("batch") or "",
     )  # fmt: skip
 
 
@@ -210,11 +240,28 @@ def update_events(db: Db, rows: Iterable[tuple[Event, str, Any]]) -> None:
     )  # fmt: skip
 
 
-def set_event_notes(db: Db, rows: Iterable[tuple[int, int | None, Any]]) -> None:
-    """Write (event id, person, plan notes: why routes were skipped)."""
+def set_event_notes(db: Db, rows: Iterable[tuple[int, int | None, Any, Any]]) -> None:
+    """Write (event id, person, plan notes: why routes were skipped, how the person was found; None = as noted)."""
     db.many(
-        "UPDATE event SET person = ?, reason = ? WHERE id = ?",
-        [(person, dumps(reason) if reason else None, id) for id, person, reason in rows],
+        "UPDATE event SET person = ?, reason = ?, matched = coalesce(?, matched) WHERE id = ?",
+        [
+            (person, dumps(reason) if reason else None, dumps(matched) if matched else None, id)
+            for id, person, reason, matched in rows
+        ],
+    )
+
+
+def events_of_persons(db: Db, persons: Sequence[int]) -> list[tuple[Event, int, Any]]:
+    """Return (event, person, how they were found) of all events of some persons, oldest first."""
+    sql = f"SELECT {EVENT_COLUMNS}, person, matched FROM event WHERE person IN ({db.marks(persons)}) ORDER BY at, id"  # noqa: S608
+    return [(event_of(row), row[-2], loads(row[-1]) if row[-1] else None) for row in db.rows(sql, persons)]
+
+
+def set_persons(db: Db, rows: Iterable[tuple[int, int | None, Any]]) -> None:
+    """Write (event id, person, how they were found) of events that were matched anew."""
+    db.many(
+        "UPDATE event SET person = ?, matched = ? WHERE id = ?",
+        [(person, dumps(matched) if matched else None, id) for id, person, matched in rows],
     )
 
 

@@ -1,51 +1,446 @@
-"""Persons and their keys: the least of identity. Two parallel messages of one human find one person."""
+"""Finding the person of a message, or making them: one human is one person, however many messages come at once.
+
+On PostgreSQL UNIQUE alone lets two transactions make two persons of one human, so the keys are locked first and then
+the persons they name, each in sorted order; SQLite has one writer anyway. Everything happens in the transaction that
+plans the event, so what is counted of a person counts the messages before this one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from hub import golden
+from hub.identity import HINT, Asked, Key, Rules, conflicts, read, same_name, short
+from hub.reasons import stored
+from hub.store import families, intake, merging, nobody, suspects
 from hub.store.engine import Db
+from hub.store.json import dumps, loads
 
-Key = tuple[str, str]
+Reason = dict[str, Any]
 
 
-def persons(db: Db, wanted: Sequence[Sequence[Key]]) -> list[int | None]:
-    """Return the person for each list of (kind, value) keys, making those that are new; None where no key is given.
+@dataclass
+class Match:
+    """Who an event is from. `own` is whom its keys name, `root` who stands for them since they were merged.
 
-    On PostgreSQL UNIQUE alone lets two transactions make two persons, so the keys are locked first, in order. When
-    keys name two persons the older one is taken; joining them is left to the rules of merging.
+    why: a reason, with `also` (further ones) and the rules' version. family: everybody who is one with them, the root
+    first. joined: the merges this event brought about. second: connections at which they have several contacts now.
     """
-    keys = sorted({key for some in wanted for key in some})
-    if not keys:
-        return [None] * len(wanted)
-    db.lock([f"person:{kind}:{value}" for kind, value in keys])
-    known: dict[Key, int] = {}
-    for start in range(0, len(keys), 300):
-        chunk = keys[start : start + 300]
-        places = ",".join("(?,?)" for _ in chunk)
-        rows = db.rows(
-            f"SELECT kind, value, person FROM person_key WHERE (kind, value) IN (VALUES {places})",  # noqa: S608
-            [part for key in chunk for part in key],
-        )
-        known.update({(row[0], row[1]): row[2] for row in rows})
-    out: list[int | None] = []
-    fresh: list[tuple[str, str, int, float]] = []
-    for some in wanted:
-        if not some:
-            out.append(None)
-            continue
-        found = sorted({known[key] for key in some if key in known})
-        person = found[0] if found else int(db.insert("person", ("created_at",), [(db.now,)], "", "id")[0][0])
-        for key in some:
-            if key not in known:
-                known[key] = person
-                fresh.append((*key, person, db.now))
-        out.append(person)
-    if fresh:
-        db.insert("person_key", ("kind", "value", "person", "at"), fresh, "ON CONFLICT DO NOTHING")
+
+    own: int | None = None
+    root: int | None = None
+    made: bool = False
+    why: Reason | None = None
+    family: tuple[int, ...] = ()
+    joined: list[merging.Merge] = field(default_factory=list)
+    second: list[tuple[str, list[str]]] = field(default_factory=list)
+    #: the key by which they were found
+    by: Key | None = None
+
+
+def match(db: Db, asked: Sequence[Asked], rules: Rules, connections: Sequence[str] = ()) -> list[Match]:
+    """Return whom each event is from, in their order; those who are new are made.
+
+    connections: those at which something may wait for a person (their lines are joined when persons are).
+    """
+    asked = nobody.without(db, asked)
+    if not any(asked):
+        return [Match(why=_why("match_none", rules, _left(one))) for one in asked]
+    batch = _Batch(db, rules, connections)
+    batch.lock(asked)
+    if db.postgresql:  # a key may have been found to name nobody while its lock was waited for
+        asked = nobody.without(db, asked)
+    batch.load(asked)
+    out = [batch.one(each) for each in asked]
+    batch.write()
+    for one in out:  # a later event of the batch may have merged the person of an earlier one
+        if one.own is not None:
+            one.root = batch.root[one.own]
+            one.family = (one.root, *sorted(batch.family[one.root] - {one.root}))
+    if not batch.overused:
+        return out
+    gone = set(batch.overused)
+    for key, count in batch.overused.items():
+        nobody.declare(db, key, "use", stored("nobody_use", count=count))
+        met = [(one, found) for one, found in zip(asked, out, strict=True) if found.by not in gone - {key}]
+        gone |= _release(db, key, rules, connections, met)[0]
+    again = [place for place, one in enumerate(out) if one.by in gone]
+    for place, one in zip(again, match(db, [asked[place] for place in again], rules, connections), strict=True):
+        out[place] = one  # matched anew, without the key that names nobody
     return out
 
 
-def keys_of(db: Db, person: int) -> list[Key]:
-    """Return all keys of a person."""
-    return [(row[0], row[1]) for row in db.rows("SELECT kind, value FROM person_key WHERE person = ?", (person,))]
+def persons(db: Db, wanted: Sequence[Sequence[Key]]) -> list[int | None]:
+    """Return the person for each list of keys, making those that are new; None where no key is given."""
+    return [one.root for one in match(db, [Asked(keys=list(some)) for some in wanted], Rules())]
+
+
+class _Batch:
+    """What is known of the persons whom some events name, kept up to date from event to event."""
+
+    def __init__(self, db: Db, rules: Rules, connections: Sequence[str]) -> None:
+        self.db, self.rules, self.connections = db, rules, connections
+        self.owner: dict[Key, int] = {}
+        self.root: dict[int, int] = {}
+        self.family: dict[int, set[int]] = {}
+        self.records: dict[int, golden.Golden] = {}
+        #: keys of whole families, read only where a key comes to a known person: root -> key -> via
+        self.keys: dict[int, dict[Key, str | None]] = {}
+        self.fresh: dict[Key, tuple[int, str | None]] = {}
+        self.changed: set[int] = set()
+        self.overused: dict[Key, int] = {}
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def lock(self, asked: Sequence[Asked]) -> None:
+        """Hold these events' keys for the transaction."""
+        self.db.lock([nobody.lock_of(key) for one in asked for key in one.keys])
+
+    def load(self, asked: Sequence[Asked]) -> None:
+        """Read what these events' keys lead to, and hold those persons."""
+        keys = sorted({key for one in asked for key in (*one.keys, *one.hints)})
+        linked = {one.linked for one in asked if one.linked is not None}
+        locked: set[int] = set()
+        while True:  # ends as soon as nobody merged them while we waited for their locks
+            self._read_keys(keys)
+            named = {*self.owner.values(), *linked}
+            self.root = families.roots(self.db, named)
+            wanted = set(self.root.values()) - locked
+            if not wanted or not self.db.postgresql:
+                break
+            families.lock(self.db, wanted)
+            locked |= wanted
+        for root, members in families.families(self.db, self.root.values()).items():
+            self.family[root] = set(members)
+            self.root.update(dict.fromkeys(members, root))
+        self._read_records(self.root)
+        needy = {
+            self.root[person]
+            for one in asked
+            if any(key not in self.owner for key in one.keys)
+            or len({self.root[self.owner[key]] for key in one.keys if key in self.owner}) > 1
+            or one.linked is not None
+            for person in (*(self.owner[key] for key in one.keys if key in self.owner), one.linked)
+            if person in self.root
+        }
+        self._read_families_keys(needy)
+
+    def _read_keys(self, keys: Sequence[Key]) -> None:
+        rows = self.db.keyed("person_key", ("kind", "value"), keys, "t.kind, t.value, t.person")
+        self.owner = {(row[0], row[1]): row[2] for row in rows}
+
+    def _read_records(self, persons: Iterable[int]) -> None:
+        wanted = sorted(persons)
+        for start in range(0, len(wanted), 400):
+            chunk = wanted[start : start + 400]
+            rows = self.db.rows(f"SELECT id, record FROM person WHERE id IN ({self.db.marks(chunk)})", chunk)  # noqa: S608
+            self.records.update({row[0]: loads(row[1]) or {} if row[1] else {} for row in rows})
+
+    def _read_families_keys(self, roots: Iterable[int]) -> None:
+        members = sorted({person for root in roots if root not in self.keys for person in self.family[root]})
+        for root in roots:
+            self.keys.setdefault(root, {})
+        for start in range(0, len(members), 400):
+            chunk = members[start : start + 400]
+            sql = f"SELECT kind, value, person, via FROM person_key WHERE person IN ({self.db.marks(chunk)})"  # noqa: S608
+            for kind, value, person, via in self.db.rows(sql, chunk):
+                self.keys[self.root[person]][(kind, value)] = via
+
+    # --- one event --------------------------------------------------------------------------------
+
+    def one(self, asked: Asked) -> Match:
+        """Find or make the person of one event."""
+        also = _left(asked)
+        if not asked:
+            return Match(why=_why("match_none", self.rules, also))
+        found = [(key, self.owner[key]) for key in asked.keys if key in self.owner and key not in self.overused]
+        if asked.linked in self.root:
+            place = (f"{asked.connection}.contact", short(str(asked.contact.get("id") or "")))
+            if all(key != place for key, _ in found):
+                found.append((place, asked.linked))
+        if not found:
+            return self._new(asked, also)
+        match = Match()
+        by, own = found[0]
+        match.by, match.own = by, own
+        self._join_all(match, found, also)
+        root = self.root[own]
+        code = "match_linked" if own == asked.linked and by not in self.owner else "match_key"
+        said, known = asked.contact.get("name"), self._best(root, "name")
+        if not same_name(said, known):
+            also.append(stored("match_name", said=said, known=known))
+        self._add_keys(match, asked, by, own)
+        self._hints(match, asked, own, also)
+        self._say(own, asked)
+        match.why = _why(code, self.rules, also, kind=by[0], value=by[1], person=root)
+        return match
+
+    def _new(self, asked: Asked, also: list[Reason]) -> Match:
+        usable = [key for key in asked.keys if key not in self.overused]
+        if not usable:
+            return Match(why=_why("match_none", self.rules, also))
+        record = golden.add({}, asked.contact, asked.connection, asked.at or self.db.now)
+        [row] = self.db.insert(
+            "person", ("created_at", "changed_at", "record"),
+            [(self.db.now, self.db.now, dumps(record) if record else None)], "", "id",
+        )  # fmt: skip
+        person = int(row[0])
+        self.root[person], self.family[person], self.keys[person] = person, {person}, {}
+        self.records[person] = record or {}
+        match = Match(own=person, made=True)
+        self._add_keys(match, asked, None, person)
+        self._hints(match, asked, person, also)
+        by = ", ".join(kind for kind in dict.fromkeys(kind for kind, _ in usable))
+        match.why = _why("match_new", self.rules, also, kinds=by, person=person)
+        return match
+
+    def _join_all(self, match: Match, found: Sequence[tuple[Key, int]], also: list[Reason]) -> None:
+        """Make one of all persons whom an event's keys name, where the rules allow that."""
+        first_of: dict[int, tuple[Key, int]] = {}
+        for key, person in found:
+            first_of.setdefault(self.root[person], (key, person))
+        if len(first_of) < 2:
+            return
+        self._read_families_keys(first_of)
+        main, *others = sorted(first_of)
+        for other in others:
+            one, two = self.root[main], other
+            (key, own), (their_key, their_own) = first_of[main], first_of[other]
+            kinds = [kind for kind in (key[0], their_key[0]) if kind in self.rules.auto]
+            said = {"kind": key[0], "other_kind": their_key[0], "person": one, "other": two}
+            differ = conflicts(telling(self.keys[one]), telling(self.keys[two]))
+            if differ:
+                why = stored("match_conflict", **said, differ=", ".join(differ))
+            elif not kinds:
+                why = stored("match_not_auto", **said)
+            elif suspects.kept_apart(self.db, sorted(self.family[one]), sorted(self.family[two])):
+                also.append(stored("match_never", **said))
+                continue
+            else:
+                reason = stored("match_joined", **said)
+                merge = merging.join(self.db, own, their_own, "rule", reason, self.connections)
+                if merge is not None:
+                    match.joined.append(merge)
+                    self._unite(merge.survivor, merge.merged)
+                    also.append(reason)
+                continue
+            suspects.suspect(self.db, own, their_own, why)
+            also.append(why)
+
+    def _unite(self, survivor: int, merged: int) -> None:
+        members = self.family.pop(merged)
+        self.family[survivor] |= members
+        self.root.update(dict.fromkeys(members, survivor))
+        self.keys.setdefault(survivor, {}).update(self.keys.pop(merged, {}))
+
+    def _add_keys(self, match: Match, asked: Asked, by: Key | None, own: int) -> None:
+        """Give keys that nobody had to the person; one through whom dozens came is found out here."""
+        root = self.root[own]
+        via = by
+        for key in asked.keys:
+            if key in self.owner or key in self.overused:
+                continue
+            self.owner[key] = own
+            through = _through(via) if via is not None else None
+            self.fresh[key] = (own, through)
+            mine = self.keys.setdefault(root, {})
+            contacts = [value for kind, value in mine if kind == key[0]] if key[0].endswith(".contact") else []
+            mine[key] = through
+            if contacts:
+                match.second.append((key[0].removesuffix(".contact"), [*contacts, key[1]]))
+            if via is not None and via[0] in ("phone", "email", "handle"):
+                count = sum(1 for other, how in mine.items() if how == through and other[0] == key[0])
+                if count >= self.rules.nobody_after and key[0] in ("phone", "email", "handle"):
+                    self.overused[via] = count
+            if via is None:
+                via = key
+            self.changed.add(own)
+
+    def _hints(self, match: Match, asked: Asked, own: int, also: list[Reason]) -> None:
+        """Remember weak keys, and tell of a likely connection to somebody else; they join nobody."""
+        for key in asked.hints:
+            other = self.owner.get(key)
+            if other is None:
+                self.owner[key] = own
+                self.fresh[key] = (own, None)
+            elif self.root.get(other, other) != self.root[own]:
+                also.append(stored("match_likely", kind=key[0].removeprefix(HINT), person=self.root.get(other, other)))
+
+    def _say(self, own: int, asked: Asked) -> None:
+        """Put what the event says of the person into their golden record."""
+        said = golden.add(self.records.get(own), asked.contact, asked.connection, asked.at or self.db.now)
+        if said is not None:
+            self.records[own] = said
+            self.changed.add(own)
+
+    def _best(self, root: int, name: str) -> Any:
+        return golden.best(golden.together(self.records.get(one) for one in sorted(self.family[root])), name)
+
+    # --- writing ------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Write keys and records."""
+        if self.fresh:
+            self.db.insert(
+                "person_key", ("kind", "value", "person", "at", "via"),
+                [(*key, person, self.db.now, via) for key, (person, via) in sorted(self.fresh.items())],
+                "ON CONFLICT DO NOTHING",
+            )  # fmt: skip
+        self.db.many(
+            "UPDATE person SET record = ?, changed_at = ?, compared = ? WHERE id = ?",
+            [
+                (dumps(self.records[one]) if self.records.get(one) else None, self.db.now, False, one)
+                for one in sorted(self.changed)
+            ],
+        )
+
+
+#: `via` of a contact that the hub itself made for somebody, or found by their phone: it tells nothing of who they are
+OWN = "hub"
+
+
+def telling(keys: dict[Key, str | None]) -> list[Key]:
+    """Return those of the keys that tell who somebody is."""
+    return [key for key, via in keys.items() if via != OWN]
+
+
+def _why(code: str, rules: Rules, also: list[Reason], **params: Any) -> Reason:
+    why: Reason = {**stored(code, **params), "rules": rules.version}
+    return {**why, "also": also} if also else why
+
+
+def _left(asked: Asked) -> list[Reason]:
+    return [stored("match_left", kind=kind, value=value, why=why) for kind, value, why in asked.left]
+
+
+# --- a key that turned out to name nobody ---------------------------------------------------------
+
+
+def release(db: Db, key: Key, rules: Rules, connections: Sequence[str]) -> int:
+    """Take a key from its person and match anew, without it, what came by it; return how many events that were."""
+    return _release(db, key, rules, connections, ())[1]
+
+
+def _release(
+    db: Db, key: Key, rules: Rules, connections: Sequence[str], met: Sequence[tuple[Asked, Match]]
+) -> tuple[set[Key], int]:
+    """Do it; return (the key with all that came by it, how many events were matched anew).
+
+    met: events of this transaction that are not in the store as somebody's yet; the caller matches them anew.
+    """
+    row = db.one("SELECT person, at FROM person_key WHERE kind = ? AND value = ?", key)
+    if row is None:
+        return {key}, 0
+    everybody = families.family(db, row[0])
+    gone = _take(db, key, everybody)
+    events = [
+        (event, person, why, read(event, rules)) for event, person, why in intake.events_of_persons(db, everybody)
+    ]
+    moved = [(event, person, asked) for event, person, why, asked in events if _by(why) in gone]
+    first = [(asked, person) for _, person, why, asked in events if (why or {}).get("code") == "match_new"]
+    first += [(asked, match.own) for asked, match in met if match.made and match.own is not None]
+    if row[0] not in {person for _, person in first}:  # that event is kept no longer; what came along with the key is
+        own = [one for one, (at, via) in gone.items() if at == row[1] and via == _through(key)]
+        first.append((Asked(keys=own), row[0]))
+    _give_back(db, key, gone, first)
+    kept = [(asked, person) for _, person, why, asked in events if _by(why) not in gone]
+    kept += [(asked, match.own) for asked, match in met if match.own is not None and match.by not in gone]
+    touched = {person for _, person, _ in moved} | {match.own for _, match in met if match.by in gone}
+    for person in sorted(one for one in touched if one is not None):
+        _rebuild(db, person, [asked for asked, own in kept if own == person])
+    found = match(db, [asked for *_, asked in moved], rules, connections)
+    intake.set_persons(db, [(event.id, one.own, one.why) for (event, *_), one in zip(moved, found, strict=True)])
+    for (event, *_), one in zip(moved, found, strict=True):
+        if one.root is not None:
+            merging.follow(db, event.id, everybody, one.root, connections)
+    return set(gone), len(moved)
+
+
+def _take(db: Db, key: Key, everybody: Sequence[int]) -> dict[Key, tuple[float, str | None]]:
+    """Delete a key, what came by it, and what came by that; return each with when it came and by which."""
+    sql = f"SELECT kind, value, at, via FROM person_key WHERE person IN ({db.marks(everybody)})"  # noqa: S608
+    known = {(kind, value): (at, via) for kind, value, at, via in db.rows(sql, everybody)}
+    gone, ahead = {key}, {_through(key)}
+    while ahead:
+        new = {one for one, (_, via) in known.items() if via in ahead} - gone
+        gone |= new
+        ahead = {_through(one) for one in new}
+    db.many("DELETE FROM person_key WHERE kind = ? AND value = ?", sorted(gone))
+    return {one: known[one] for one in gone}
+
+
+def _give_back(db: Db, key: Key, gone: Iterable[Key], first: Sequence[tuple[Asked, int]]) -> None:
+    """Let those whom an event made keep what that event itself said of them, but for the key that names nobody."""
+    rows: list[tuple[str, str, int, float, str | None]] = []
+    for (_, person), asked in zip(first, nobody.without(db, [asked for asked, _ in first]), strict=True):
+        own = [one for one in asked.keys if one != key and one in gone]
+        rows += [(*one, person, db.now, _through(own[0]) if one != own[0] else None) for one in own]
+    if rows:
+        db.insert("person_key", ("kind", "value", "person", "at", "via"), rows, "ON CONFLICT DO NOTHING")
+
+
+def _through(key: Key) -> str:
+    return f"{key[0]}:{key[1]}"
+
+
+def _by(why: Any) -> Key | None:
+    params = (why or {}).get("params") or {}
+    return (params["kind"], params["value"]) if (why or {}).get("code") == "match_key" else None
+
+
+def _rebuild(db: Db, person: int, kept: Sequence[Asked]) -> None:
+    """Make a golden record anew out of the events that are left to the person."""
+    record: golden.Golden = {}
+    for one in kept:
+        record = golden.add(record, one.contact, one.connection, one.at or db.now) or record
+    db.run(
+        "UPDATE person SET record = ?, changed_at = ?, compared = ? WHERE id = ?",
+        (dumps(record) if record else None, db.now, False, person),
+    )
+
+
+def own_contacts(db: Db, rows: Iterable[tuple[str, str, int]]) -> None:
+    """Note (connection, contact, person) of contacts that the hub has made or chosen for somebody."""
+    values = [(f"{connection}.contact", short(contact), person, db.now, OWN) for connection, contact, person in rows]
+    if values:
+        db.insert(
+            "person_key", ("kind", "value", "person", "at", "via"), sorted(set(values)),
+            "ON CONFLICT (kind, value) DO UPDATE SET via = excluded.via WHERE person_key.person = excluded.person",
+        )  # fmt: skip
+
+
+def own_of(db: Db, event: int) -> int | None:
+    """Return whom an event's own keys name, not who stands for them."""
+    row = db.one("SELECT person FROM event WHERE id = ?", (event,))
+    return row[0] if row else None
+
+
+# --- looking up -------------------------------------------------------------------------------------
+
+
+def keys_of(db: Db, person: int, telling: bool = False) -> list[Key]:
+    """Return all keys of a person and of those who are one with them; hints last.
+
+    telling: only those that tell who they are, without contacts the hub itself made for them.
+    """
+    everybody = families.family(db, person)
+    rows = db.rows(
+        f"SELECT kind, value, via FROM person_key WHERE person IN ({db.marks(everybody)}) ORDER BY at, kind, value",  # noqa: S608
+        everybody,
+    )
+    found = [(row[0], row[1]) for row in rows if not telling or row[2] != OWN]
+    return sorted(found, key=lambda key: key[0].startswith(HINT))
+
+
+def of_key(db: Db, kind: str, value: str) -> int | None:
+    """Return who is named by a key (the survivor), or None."""
+    row = db.one("SELECT person FROM person_key WHERE kind = ? AND value = ?", (kind, value))
+    return families.roots(db, [row[0]])[row[0]] if row else None
+
+
+def record_of(db: Db, persons: Sequence[int]) -> golden.Golden:
+    """Return the golden records of persons that are one, read as one."""
+    rows = db.rows(f"SELECT record FROM person WHERE id IN ({db.marks(persons)}) ORDER BY id", persons)  # noqa: S608
+    return golden.together(loads(row[0]) for row in rows if row[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from hub.identity import HINT, HISTORY
 from hub.store import work
 from hub.store.engine import Store
 
@@ -15,30 +16,55 @@ _BATCH = 500
 PASSING = ("form", "call", "message", "comment", "email", "note", "payment")
 
 
+#: a record that is part of somebody's history stays: who is a client is known by what they have (`people.client`)
+_OF_NOBODY = " AND ".join(
+    f"NOT (subject LIKE '{kind}:%' AND EXISTS (SELECT 1 FROM link l WHERE l.connection = seen.connection "  # noqa: S608
+    f"AND l.kind = '{kind}' AND l.ref = substr(seen.subject, {len(kind) + 2}) "
+    "AND l.to_connection = 'hub' AND l.to_kind = 'customer'))"
+    for kind in sorted(HISTORY)
+)
+
+
 def _prune_state(store: Store, keep: float) -> None:
-    """Forget records not seen for long (their next look counts as the first), closed alerts, old counters."""
+    """Forget records not seen for long (their next look counts as the first), closed alerts, old counters, and
+    traces of requests turned away: people's data may stand in them.
+    """
     with store.read() as db:
         old = db.now - keep
         day = dt.datetime.fromtimestamp(db.now - 400 * 86400, dt.UTC).date().isoformat()
         due = db.one(
-            "SELECT EXISTS (SELECT 1 FROM seen WHERE at < ?) OR EXISTS (SELECT 1 FROM alert WHERE closed_at < ?) "
-            "OR EXISTS (SELECT 1 FROM counter WHERE day < ?)",
-            (old, old, day),
+            f"SELECT EXISTS (SELECT 1 FROM seen WHERE at < ? AND {_OF_NOBODY}) "  # noqa: S608
+            "OR EXISTS (SELECT 1 FROM alert WHERE closed_at < ?) OR EXISTS (SELECT 1 FROM counter WHERE day < ?) "
+            "OR EXISTS (SELECT 1 FROM fingerprint WHERE gone_at < ?) OR EXISTS (SELECT 1 FROM rejected WHERE at < ?) "
+            "OR EXISTS (SELECT 1 FROM reconciliation WHERE finished_at < ?)",
+            (old, old, day, old, old, old),
         )
     if due is None or not due[0]:
         return
     with store.write() as db:
         db.run(
-            "DELETE FROM seen WHERE (connection, subject) IN "
-            "(SELECT connection, subject FROM seen WHERE at < ? LIMIT ?)",
+            "DELETE FROM seen WHERE (connection, subject) IN "  # noqa: S608
+            f"(SELECT connection, subject FROM seen WHERE at < ? AND {_OF_NOBODY} LIMIT ?)",
             (old, _BATCH),
         )
         db.run("DELETE FROM alert WHERE closed_at < ?", (old,))
+        db.run("DELETE FROM difference WHERE run IN (SELECT id FROM reconciliation WHERE finished_at < ?)", (old,))
+        db.run("DELETE FROM reconciliation WHERE finished_at < ?", (old,))
+        db.run("DELETE FROM fingerprint WHERE gone_at < ?", (old,))
+        db.run("DELETE FROM backlog WHERE state = 'fed' AND at < ?", (old,))
         db.run("DELETE FROM counter WHERE day < ?", (day,))
+        db.run("DELETE FROM rejected WHERE at < ?", (old,))
+
+
+#: kinds of keys from, to: hints at a human (a session, a click), one for nearly every visit
+_HINTS = (HINT, HINT[:-1] + chr(ord(HINT[-1]) + 1))
 
 
 def prune_links(store: Store, keep: float) -> None:
-    """Forget the links of what happened once and is forgotten itself. Reads the whole table: not for every minute."""
+    """Forget the links of what happened once and is forgotten itself, and old hints at humans.
+
+    Reads whole tables: not for every minute.
+    """
     keep = max(keep, MEMORY)
     with store.read() as db:
         rows = db.rows(
@@ -47,10 +73,17 @@ def prune_links(store: Store, keep: float) -> None:
             "AND e.subject = l.kind || ':' || l.ref) LIMIT ?",
             (db.now - keep, *PASSING, _BATCH),
         )
-    if rows:
+        old = "SELECT 1 FROM person_key WHERE kind >= ? AND kind < ? AND at < ? LIMIT 1"
+        hints = db.one(old, (*_HINTS, db.now - keep))
+    if rows or hints:
         with store.write() as db:
             for connection, kind, ref in {tuple(row) for row in rows}:
                 work.drop_links(db, connection, kind, ref)
+            db.run(
+                "DELETE FROM person_key WHERE (kind, value) IN "
+                "(SELECT kind, value FROM person_key WHERE kind >= ? AND kind < ? AND at < ? LIMIT ?)",
+                (*_HINTS, db.now - keep, 10 * _BATCH),
+            )
 
 
 def prune(store: Store, keep: float, most: int = 20) -> int:
@@ -87,6 +120,7 @@ def prune(store: Store, keep: float, most: int = 20) -> int:
                     f"DELETE FROM attempt WHERE delivery IN (SELECT id FROM delivery WHERE event IN ({marks}))",  # noqa: S608
                     events,
                 )
+                db.run(f"DELETE FROM part WHERE event IN ({marks})", events)  # noqa: S608
                 db.run(f"DELETE FROM delivery WHERE event IN ({marks})", events)  # noqa: S608
                 db.run(f"DELETE FROM search WHERE event IN ({marks})", events)  # noqa: S608
                 db.run(f"DELETE FROM event WHERE id IN ({marks})", events)  # noqa: S608

@@ -16,9 +16,9 @@ from hub.store.json import loads
 
 Row = dict[str, Any]
 
-RECEIPT_STATES = ("new", "done", "skipped", "unreadable", "dropped")
-EVENT_STATES = ("waiting", "planned", "joined", "echo", "gone", "unreadable", "dropped")
-DELIVERY_STATES = ("ready", "done", "skipped", "parked", "dropped")
+RECEIPT_STATES = ("new", "done", "skipped", "unreadable", "dropped", "erased")
+EVENT_STATES = ("waiting", "planned", "joined", "echo", "gone", "unreadable", "dropped", "erased")
+DELIVERY_STATES = ("ready", "done", "skipped", "refused", "parked", "dropped")
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,24 @@ class Page:
 _SEAL = 29
 _RECEIPT = f"id, connection, key, method, path, remote, at, state, reason, length(body) - {_SEAL}"
 _RECEIPT_NAMES = ("id", "connection", "key", "method", "path", "remote", "at", "state", "reason", "bytes")
-_EVENT = "id, receipt, connection, key, type, subject, occurred_at, at, content, state, reason, person, hop, cause"
+_EVENT = (
+    "id, receipt, connection, key, type, subject, occurred_at, at, content, state, reason, person, hop, cause, matched"
+)
 _EVENT_NAMES = tuple(_EVENT.split(", "))
 _DELIVERY = (
     "d.id, d.event, d.route, d.step, d.connection, d.action, d.line, d.state, d.tries, d.marker, d.created_at, "
-    "d.started_at, d.finished_at, d.reason, d.wait, d.result, d.written, l.due, l.lease, e.type, e.subject, "
-    "e.connection"
+    "d.started_at, d.finished_at, d.reason, d.wait, d.result, d.written, d.batch, d.given, l.due, l.lease, "
+    "e.type, e.subject, e.connection"
 )
 _DELIVERY_NAMES = (
     "id", "event", "route", "step", "connection", "action", "line", "state", "tries", "marker", "created_at",
-    "started_at", "finished_at", "reason", "wait", "result", "written", "due", "lease", "event_type", "subject",
-    "source",
+    "started_at", "finished_at", "reason", "wait", "result", "written", "batch", "given", "due", "lease",
+    "event_type", "subject", "source",
 )  # fmt: skip
 _DELIVERY_FROM = "FROM delivery d LEFT JOIN line l ON l.key = d.line LEFT JOIN event e ON e.id = d.event"
-_JSON = frozenset({"reason", "content", "result", "written", "exchanges", "params", "request", "data"})
+_JSON = frozenset(
+    {"reason", "content", "result", "written", "exchanges", "params", "request", "data", "given", "matched"}
+)  # fmt: skip
 
 
 def _row(names: Sequence[str], values: Sequence[Any]) -> Row:
@@ -206,6 +210,30 @@ def deliveries_of(db: Db, event: int) -> list[Row]:
     """Return the deliveries of an event in the order in which they were planned."""
     rows = db.rows(f"SELECT {_DELIVERY} {_DELIVERY_FROM} WHERE d.event = ? ORDER BY d.id", (event,))
     return [_row(_DELIVERY_NAMES, row) for row in rows]
+
+
+#: so many ids stand in one statement
+_CHUNK = 400
+
+
+def events_of(db: Db, ids: Sequence[int]) -> list[Row]:
+    """Return these events, oldest first."""
+    found: list[Row] = []
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        sql = f"SELECT {_EVENT} FROM event WHERE id IN ({db.marks(chunk)})"  # noqa: S608
+        found += [_row(_EVENT_NAMES, row) for row in db.rows(sql, chunk)]
+    return sorted(found, key=lambda row: row["id"])
+
+
+def deliveries_of_events(db: Db, events: Sequence[int]) -> list[Row]:
+    """Return all deliveries of these events in the order in which they were planned."""
+    found: list[Row] = []
+    for start in range(0, len(events), _CHUNK):
+        chunk = events[start : start + _CHUNK]
+        sql = f"SELECT {_DELIVERY} {_DELIVERY_FROM} WHERE d.event IN ({db.marks(chunk)})"
+        found += [_row(_DELIVERY_NAMES, row) for row in db.rows(sql, chunk)]
+    return sorted(found, key=lambda row: row["id"])
 
 
 def first_on_line(db: Db, line: str) -> int | None:

@@ -79,6 +79,44 @@ def set_health(db: Db, connection: str, **changes: Any) -> None:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Failing:
+    """A connection of which every call has failed since an instant, and what the last one said."""
+
+    since: float
+    why: str
+
+
+def note_failure(db: Db, connection: str, why: str, first: bool) -> None:
+    """Remember since when a connection has been failing: `first` is the first failure after a success."""
+    name = f"failing:{connection}"
+    before = None if first else loads(fact(db, name))
+    set_fact(db, name, dumps({"since": before["since"] if before else db.now, "why": why}))
+
+
+def failing(db: Db) -> dict[str, Failing]:
+    """Return the connections that have been failing without one success."""
+    rows = db.rows("SELECT name, value FROM fact WHERE name LIKE 'failing:%'")
+    known = healths(db)
+    noted = {name.partition(":")[2]: loads(value) for name, value in rows}
+    return {name: Failing(**one) for name, one in noted.items() if name in known and known[name].fails}
+
+
+def lift(db: Db, connection: str, **changes: Any) -> None:
+    """Forget a connection's hold and breaker, close their alerts, and make due what waited because of them."""
+    set_health(db, connection, held=None, fails=0, open_until=None, probe_at=None, settings=None, **changes)
+    for cause in ("auth", "breaker"):
+        close_alerts(db, f"{cause}:{connection}")
+    waiting = (
+        "SELECT line FROM delivery WHERE state = 'ready' AND connection = ? AND wait IN ('hold', 'retry') "
+        "UNION SELECT line FROM event WHERE state = 'waiting' AND connection = ?"
+    )
+    db.run(
+        f"UPDATE line SET due = ? WHERE lease IS NULL AND due > ? AND (key IN ({waiting}) OR key LIKE ?)",  # noqa: S608
+        (db.now, db.now, connection, connection, f"poll:{connection}:%"),
+    )
+
+
 # --- alerts --------------------------------------------------------------------------------------
 
 
@@ -187,13 +225,8 @@ def forget_seen(db: Db, connection: str, subject: str) -> None:
 
 
 def count(db: Db, counts: Mapping[tuple[str, str], int]) -> None:
-    """Add to today's counters: (connection, name) -> how many."""
-    day = dt.datetime.fromtimestamp(db.now, dt.UTC).date().isoformat()
-    db.insert(
-        "counter", ("day", "connection", "name", "n"),
-        [(day, connection, name, n) for (connection, name), n in sorted(counts.items()) if n],
-        "ON CONFLICT (day, connection, name) DO UPDATE SET n = counter.n + excluded.n",
-    ) if any(counts.values()) else None  # fmt: skip
+    """Add to today's counters when the transaction ends: (connection, name) -> how many."""
+    db.count(dt.datetime.fromtimestamp(db.now, dt.UTC).date().isoformat(), counts)
 
 
 def add_search(db: Db, words: Iterable[tuple[str, int]]) -> None:

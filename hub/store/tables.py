@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-metadata = sa.MetaData()
-_id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-_time = sa.Double
+from hub.store import drift_tables, people_tables
+from hub.store.columns import ID as _id
+from hub.store.columns import TIME as _time
+from hub.store.columns import metadata
 
 # A raw request, as it came. UNIQUE(connection, key) decides what is a duplicate.
 receipt = sa.Table(
@@ -26,7 +27,7 @@ receipt = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("remote", sa.Text, nullable=False),
     sa.Column("at", _time, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # new | done | skipped | unreadable | dropped
+    sa.Column("state", sa.Text, nullable=False),  # new | done | skipped | unreadable | dropped | erased
     sa.Column("reason", sa.Text),
     sa.UniqueConstraint("connection", "key", name="receipt_key"),
     sqlite_autoincrement=True,
@@ -59,12 +60,15 @@ event = sa.Table(
     sa.Column("occurred_at", _time),
     sa.Column("at", _time, nullable=False),
     sa.Column("content", sa.Text, nullable=False),  # record, text, title, channel, by, was
-    sa.Column("state", sa.Text, nullable=False),  # waiting | planned | joined | echo | gone | unreadable | dropped
+    sa.Column(
+        "state", sa.Text, nullable=False
+    ),  # waiting | planned | joined | echo | gone | unreadable | dropped | erased
     sa.Column("reason", sa.Text),
     sa.Column("line", sa.Text),
-    sa.Column("person", _id),
+    sa.Column("person", _id),  # as its own keys name them; the survivor of a merge is found by person.into
     sa.Column("hop", sa.Integer, nullable=False),
     sa.Column("cause", _id),
+    sa.Column("matched", sa.Text),  # how its person was found: a reason with parameters
     sa.UniqueConstraint("connection", "key", name="event_key"),
     sqlite_autoincrement=True,
 )
@@ -85,6 +89,7 @@ sa.Index(
 )
 sa.Index("event_at", event.c.at)
 sa.Index("event_subject", event.c.connection, event.c.subject)
+sa.Index("event_person", event.c.person, event.c.at)
 
 # One planned outward call: a step of a route for an event.
 delivery = sa.Table(
@@ -97,7 +102,7 @@ delivery = sa.Table(
     sa.Column("connection", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("line", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # ready | done | skipped | parked | dropped
+    sa.Column("state", sa.Text, nullable=False),  # ready | done | skipped | refused | parked | dropped
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("marker", sa.Text, nullable=False),
     sa.Column("created_at", _time, nullable=False),
@@ -106,7 +111,9 @@ delivery = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("wait", sa.Text),  # kind of the present wait: retry | limit | settle | hold | human
     sa.Column("result", sa.Text),
-    sa.Column("written", sa.Text),  # what was written, and the values before
+    sa.Column("written", sa.Text),  # what was written, the values before, whether the record was made by it
+    sa.Column("batch", sa.Text),  # what one command or one run wrote: `hub undo --batch` takes it back
+    sa.Column("given", sa.Text),  # the act itself, where no route of hub.yaml says it (hub.undoing)
     sa.UniqueConstraint("event", "route", "step", name="delivery_step"),
     sqlite_autoincrement=True,
 )
@@ -124,7 +131,20 @@ sa.Index(
     sqlite_where=delivery.c.state == "parked",
     postgresql_where=delivery.c.state == "parked",
 )
+sa.Index(
+    "delivery_marker",
+    delivery.c.marker,
+    sqlite_where=delivery.c.state == "ready",
+    postgresql_where=delivery.c.state == "ready",
+)
 sa.Index("delivery_created", delivery.c.created_at)
+sa.Index(
+    "delivery_batch",
+    delivery.c.batch,
+    delivery.c.id,
+    sqlite_where=delivery.c.batch.is_not(None),
+    postgresql_where=delivery.c.batch.is_not(None),
+)
 
 # What must go in order: only busy subjects have a row. A lease is a random token; a crashed one becomes due by itself.
 line = sa.Table(
@@ -166,26 +186,6 @@ link = sa.Table(
     sa.Column("at", _time, nullable=False),
     sa.PrimaryKeyConstraint("connection", "kind", "ref", "to_connection", "to_kind", "to_ref", name="link_pk"),
 )
-
-# A human, and the keys that name them. `into` points to the survivor of a merge.
-person = sa.Table(
-    "person",
-    metadata,
-    sa.Column("id", _id, primary_key=True, autoincrement=True),
-    sa.Column("into", _id),
-    sa.Column("created_at", _time, nullable=False),
-    sqlite_autoincrement=True,
-)
-person_key = sa.Table(
-    "person_key",
-    metadata,
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("value", sa.Text, nullable=False),
-    sa.Column("person", _id, nullable=False),
-    sa.Column("at", _time, nullable=False),
-    sa.PrimaryKeyConstraint("kind", "value", name="person_key_pk"),
-)
-sa.Index("person_key_person", person_key.c.person)
 
 # The last seen state of a vendor's record; the difference makes stage_changed and the like.
 seen = sa.Table(
@@ -309,6 +309,19 @@ search = sa.Table(
 )
 sa.Index("search_event", search.c.event)
 
+# What was erased at a person's wish: the number they had, how many rows of each kind, never who they were.
+erasure = sa.Table(
+    "erasure",
+    metadata,
+    sa.Column("id", _id, primary_key=True, autoincrement=True),
+    sa.Column("persons", sa.Text, nullable=False),  # their numbers here
+    sa.Column("began_at", _time, nullable=False),
+    sa.Column("finished_at", _time),  # none: it was cut short, and has to be run again
+    sa.Column("counts", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 # Facts about this installation: instance id, ...
 fact = sa.Table(
     "fact",
@@ -316,3 +329,69 @@ fact = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+
+# How a sync stands: new (never begun) | reading | first (its backlog is being carried) | on | paused | done.
+sync = sa.Table(
+    "sync",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("started_at", _time, nullable=False),
+    sa.Column("paused_at", _time),
+    sa.Column("finished_at", _time),
+    sa.Column("fed_at", _time),  # until when the backlog was handed out at the pace of `cap`
+)
+
+# This record at `from` is that record at `to`, and what they agreed upon last, field by field.
+twin = sa.Table(
+    "twin",
+    metadata,
+    sa.Column("id", _id, primary_key=True, autoincrement=True),
+    sa.Column("sync", sa.Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("one", sa.Text, nullable=False),
+    sa.Column("other", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # kept | stopped | gone | making
+    sa.Column("agreed", sa.Text, nullable=False),  # word -> [value at one, value at other]
+    sa.Column("told", sa.Text, nullable=False),  # one|other -> word -> [when its new value was changed, that value]
+    sa.Column("writes", sa.Text, nullable=False),  # when the hub wrote into either, lately
+    sa.Column("intent", sa.Text),  # what is about to be written: word -> [agreement, place, value]
+    sa.Column("busy", _id),  # the delivery that looks at both sides just now
+    sa.Column("busy_at", _time),
+    sa.Column("reason", sa.Text),
+    sa.Column("at", _time, nullable=False),
+    sa.UniqueConstraint("sync", "record", "one", name="twin_one"),
+    sa.UniqueConstraint("sync", "record", "other", name="twin_other"),
+    sqlite_autoincrement=True,
+)
+
+# A record that a sync has still to look at: its first sync, and what changed while it was paused.
+backlog = sa.Table(
+    "backlog",
+    metadata,
+    sa.Column("id", _id, primary_key=True, autoincrement=True),
+    sa.Column("sync", sa.Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("connection", sa.Text, nullable=False),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),  # create | update | same | merge | skip
+    sa.Column("reason", sa.Text),
+    sa.Column("content", sa.Text),  # the record as it was read; forgotten once it is handed on
+    sa.Column("state", sa.Text, nullable=False),  # waiting | fed
+    sa.Column("event", _id),
+    sa.Column("at", _time, nullable=False),
+    sa.UniqueConstraint("sync", "record", "connection", "ref", name="backlog_record"),
+    sqlite_autoincrement=True,
+)
+sa.Index(
+    "backlog_waiting",
+    backlog.c.sync,
+    backlog.c.record,
+    backlog.c.connection,
+    backlog.c.id,
+    sqlite_where=backlog.c.state == "waiting",
+    postgresql_where=backlog.c.state == "waiting",
+)
+sa.Index("backlog_event", backlog.c.event)
+
+__all__ = ["drift_tables", "metadata", "people_tables"]

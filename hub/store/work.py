@@ -6,11 +6,14 @@ taking over is the ordinary claim. Waiting (retry, limit) holds no worker and bl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import datetime as dt
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hub.model import Event
+from hub.store import families
 from hub.store.engine import Db
 from hub.store.intake import event_of
 from hub.store.json import dumps, loads
@@ -25,7 +28,10 @@ LEASE = 18.0
 class NewDelivery:
     """A delivery about to be stored. Steps that needed no call come with their state already final.
 
-    `former` are the lines that earlier deliveries of its subject may still wait on (see `_behind_the_earlier`).
+    `batch` is the command or run that brought it about, so that all it wrote can be taken back; the later steps of its
+    run inherit it. `given` is the act itself where no route says it (`hub.restore`). `former` are the lines that
+    earlier deliveries of its subject may still wait on, `family` those of persons that are one with its own by now (see
+    `_behind_the_earlier`).
     """
 
     event: int
@@ -40,11 +46,15 @@ class NewDelivery:
     reason: Any = None
     result: Any = None
     former: tuple[str, ...] = ()
+    batch: str = ""
+    given: Any = None
+    family: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Claimed:
-    """A delivery under lease, with the event that caused it."""
+    """A delivery under lease, with the event that caused it. `person` is who stands for the event's person by now,
+    `family` everybody who is one with them."""
 
     id: int
     event: Event
@@ -61,14 +71,23 @@ class Claimed:
     person: int | None
     lease: str
     newest: int | None = None
+    batch: str = ""
+    given: dict[str, Any] | None = None
     results: dict[str, Any] = field(default_factory=dict)
     links: list[tuple[str, str, str]] = field(default_factory=list)
+    family: tuple[int, ...] = ()
 
 
 _DELIVERY = (
     "event", "route", "step", "connection", "action", "line", "state", "tries", "marker", "created_at",
-    "finished_at", "reason", "result",
+    "finished_at", "reason", "result", "batch", "given",
 )  # fmt: skip
+
+
+def new_batch(db: Db, what: str) -> str:
+    """Return a name for what one command or run is about to write: `replay-20260501-143005-3fa1` (UTC)."""
+    moment = dt.datetime.fromtimestamp(db.now, dt.UTC)
+    return f"{what}-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def add_deliveries(db: Db, rows: Sequence[NewDelivery]) -> int:
@@ -83,7 +102,8 @@ def add_deliveries(db: Db, rows: Sequence[NewDelivery]) -> int:
             (
                 row.event, row.route, row.step, row.connection, row.action, row.line, row.state, 0, row.marker, db.now,
                 None if row.state == "ready" else db.now, dumps(row.reason) if row.reason else None,
-                dumps(row.result) if row.result is not None else None,
+                dumps(row.result) if row.result is not None else None, row.batch or None,
+                dumps(row.given) if row.given is not None else None,
             )
             for row in rows
         ],
@@ -98,9 +118,13 @@ def _behind_the_earlier(db: Db, rows: Sequence[NewDelivery]) -> None:
     """Put each delivery onto a former line of its subject as long as something waits there.
 
     A subject's line gets another name once its record is known (`crm>lead:101` for `crm>site/form:7`). What was
-    planned before stays where it is, and must not be overtaken.
+    planned before stays where it is, and must not be overtaken. Where persons were merged, what waits goes on in one
+    line, and that may be the one of the merged person (`merging.join`): others go there, unless their own is busy too.
     """
-    asked = sorted({line for row in rows if row.state == "ready" for line in row.former if line != row.line})
+    asked = sorted(
+        {line for row in rows if row.state == "ready" for line in row.former if line != row.line}
+        | {line for row in rows if row.state == "ready" and row.family for line in (row.line, *row.family)}
+    )
     busy: set[str] = set()
     for start in range(0, len(asked), 300):
         chunk = asked[start : start + 300]
@@ -108,7 +132,8 @@ def _behind_the_earlier(db: Db, rows: Sequence[NewDelivery]) -> None:
         busy |= {row[0] for row in db.rows(sql, chunk)}
     for row in rows:
         if row.state == "ready":
-            row.line = next((line for line in row.former if line in busy), row.line)
+            own = next((line for line in row.former if line in busy and line != row.line), row.line)
+            row.line = own if own in busy else next((line for line in row.family if line in busy), own)
 
 
 def ensure_lines(db: Db, lines: dict[str, str]) -> None:
@@ -144,6 +169,11 @@ def claim_one(db: Db, key: str, lease: str) -> bool:
     )
 
 
+def leased(db: Db, key: str) -> bool:
+    """Return whether somebody works on a line right now: no lock is needed to leave it to them."""
+    return db.one("SELECT 1 FROM line WHERE key = ? AND lease IS NOT NULL AND due > ?", (key, db.now)) is not None
+
+
 def due_lanes(db: Db, lanes: Sequence[str]) -> list[str]:
     """Return those of the lanes that have a due line."""
     return [
@@ -169,15 +199,18 @@ def poll_now(db: Db, connection: str) -> int:
     return db.run("UPDATE line SET due = ? WHERE key LIKE ? AND lease IS NULL", (db.now, f"poll:{connection}:%"))
 
 
-def renew(db: Db, leases: Sequence[str]) -> set[str]:
-    """Push the end of these leases out again; return the keys of the lines that are still held by them."""
-    if not leases:
-        return set()
-    rows = db.rows(
-        f"UPDATE line SET due = ? WHERE lease IN ({db.marks(leases)}) RETURNING key",  # noqa: S608
-        (db.now + LEASE, *leases),
-    )
-    return {row[0] for row in rows}
+def renew(db: Db, held: Collection[tuple[str, str]]) -> set[str]:
+    """Push the end of leases out again: (line, lease); return the keys of the lines that are still held by them."""
+    pairs = sorted(set(held))
+    found: set[str] = set()
+    for start in range(0, len(pairs), 200):
+        keys, leases = zip(*pairs[start : start + 200], strict=True)
+        sql = (
+            f"UPDATE line SET due = ? WHERE key IN ({db.marks(keys)}) "  # noqa: S608
+            f"AND lease IN ({db.marks(leases)}) RETURNING key"
+        )
+        found |= {row[0] for row in db.rows(sql, (db.now + LEASE, *keys, *leases))}
+    return found
 
 
 def free_worker(db: Db, worker: str) -> int:
@@ -192,15 +225,17 @@ def release(db: Db, key: str, lease: str, due: float) -> None:
 
 _CLAIMED = """
 SELECT d.id, d.route, d.step, d.connection, d.action, d.line, l.lane, d.marker, d.tries, d.created_at, d.started_at,
-       e.person, l.lease,
+       coalesce(p."into", e.person), l.lease,
        e.id, e.receipt, e.connection, e.key, e.type, e.subject, e.occurred_at, e.content, e.hop, e.state,
        e.at, CASE WHEN d.tries > 0 OR d.created_at < ? THEN
            (SELECT max(y.id) FROM delivery y WHERE y.state = 'ready' AND y.line = d.line AND y.action = d.action
-            AND y.route = d.route AND y.step = d.step) END
+            AND y.route = d.route AND y.step = d.step) END,
+       d.batch, d.given
 FROM line l
 JOIN delivery d ON d.id =
     (SELECT x.id FROM delivery x WHERE x.state = 'ready' AND x.line = l.key ORDER BY x.id LIMIT 1)
 JOIN event e ON e.id = d.event
+LEFT JOIN person p ON p.id = e.person
 WHERE l.key IN ({marks})
 """
 
@@ -213,8 +248,10 @@ def claimed(db: Db, keys: Sequence[str]) -> list[Claimed]:
     out = [
         Claimed(
             id=row[0], route=row[1], step=row[2], connection=row[3], action=row[4], line=row[5], lane=row[6],
-            marker=row[7], tries=row[8], created_at=row[9], started_at=row[10], person=row[11], lease=row[12],
-            event=event_of(row[13:24]), newest=row[24],
+            marker=row[7], tries=row[8], created_at=row[9],
+            started_at=min(row[10], db.now) if row[10] is not None else None,  # later than now: the clock was set back
+            person=row[11], lease=row[12],
+            event=event_of(row[13:24]), newest=row[24], batch=row[25] or "", given=loads(row[26]),
         )
         for row in rows
     ]  # fmt: skip
@@ -226,6 +263,14 @@ def claimed(db: Db, keys: Sequence[str]) -> list[Claimed]:
     _add_results(db, [c for c in out if c.step != "0"])
     _add_links(db, out)
     return out
+
+
+def unsend(db: Db, item: Claimed) -> None:
+    """Take "maybe sent" back from a delivery that was claimed and never begun."""
+    db.run(
+        "UPDATE delivery SET started_at = ? WHERE id = ? AND EXISTS (SELECT 1 FROM line WHERE key = ? AND lease = ?)",
+        (item.started_at, item.id, item.line, item.lease),
+    )
 
 
 def _add_results(db: Db, deliveries: Sequence[Claimed]) -> None:
@@ -242,8 +287,11 @@ def results_of(db: Db, event: int, route: str) -> dict[str, Any]:
 
 
 def _add_links(db: Db, deliveries: Sequence[Claimed]) -> None:
-    """Bring what is linked to each event's subject and to its person."""
-    ends = {item.id: link_ends(item.event, item.person) for item in deliveries}
+    """Bring what is linked to each event's subject and to its person, with those who are one with them."""
+    known = families.families(db, {item.person for item in deliveries if item.person is not None})
+    for item in deliveries:
+        item.family = tuple(known[item.person]) if item.person is not None else ()
+    ends = {item.id: link_ends(item.event, item.family) for item in deliveries}
     found = links(db, {end for some in ends.values() for end in some})
     for item in deliveries:
         item.links = [one for end in ends[item.id] for one in found.get(end, ())]
@@ -252,29 +300,19 @@ def _add_links(db: Db, deliveries: Sequence[Claimed]) -> None:
 Ref = tuple[str, str, str]
 
 
-def link_ends(event: Event, person: int | None) -> list[Ref]:
-    """Return what an event can be linked by: its subject, then its person."""
+def link_ends(event: Event, persons: Sequence[int] = ()) -> list[Ref]:
+    """Return what an event can be linked by: its subject, then its person and those who are one with them."""
     kind, _, ref = event.subject.partition(":")
-    ends = [(event.connection, kind, ref)]
-    if person is not None:
-        ends.append(("hub", "person", str(person)))
-    return ends
+    return [(event.connection, kind, ref), *(("hub", "person", str(person)) for person in persons)]
 
 
 def links(db: Db, ends: Iterable[Ref]) -> dict[Ref, list[Ref]]:
     """Return (connection, kind, ref) -> what it is linked to, oldest link first."""
-    wanted = sorted(set(ends))
+    columns = "t.connection, t.kind, t.ref, t.to_connection, t.to_kind, t.to_ref, t.at"
+    rows = db.keyed("link", ("connection", "kind", "ref"), sorted(set(ends)), columns)
     out: dict[Ref, list[Ref]] = {}
-    for start in range(0, len(wanted), 200):
-        chunk = wanted[start : start + 200]
-        places = ",".join("(?,?,?)" for _ in chunk)
-        rows = db.rows(
-            "SELECT connection, kind, ref, to_connection, to_kind, to_ref FROM link "  # noqa: S608
-            f"WHERE (connection, kind, ref) IN (VALUES {places}) ORDER BY at",
-            [part for end in chunk for part in end],
-        )
-        for row in rows:
-            out.setdefault((row[0], row[1], row[2]), []).append((row[3], row[4], row[5]))
+    for row in sorted(rows, key=lambda row: row[6]):
+        out.setdefault((row[0], row[1], row[2]), []).append((row[3], row[4], row[5]))
     return out
 
 
@@ -298,6 +336,14 @@ def drop_links(db: Db, connection: str, kind: str, ref: str) -> None:
         "AND to_connection = ? AND to_kind = ? AND to_ref = ?",
         [(*other, *end) for other in away],
     )
+
+
+def move_links(db: Db, connection: str, kind: str, ref: str, to: str) -> None:
+    """Let what a record was linked to be linked to one that took its place; not its person, who has that one too."""
+    end, other = (connection, kind, ref), (connection, kind, to)
+    away = db.rows("SELECT to_connection, to_kind, to_ref FROM link WHERE connection = ? AND kind = ? AND ref = ?", end)
+    add_links(db, [(other, (row[0], row[1], row[2])) for row in away if (row[0], row[1]) != ("hub", "person")])
+    drop_links(db, connection, kind, ref)
 
 
 def held_leases(db: Db, pairs: Sequence[tuple[str, str]]) -> set[str]:
@@ -331,6 +377,18 @@ def pass_on_all(db: Db, lines: Mapping[str, float | None]) -> None:
             chunk,
         )
         db.run(f"UPDATE line SET due = ?, lease = NULL WHERE key IN ({marks})", (db.now, *chunk))  # noqa: S608
+
+
+def has_failed(db: Db, connection: str) -> bool:
+    """Return whether something of a connection waits for another try because the last one failed."""
+    return any(
+        db.one(sql, (connection,)) is not None
+        for sql in (
+            "SELECT 1 FROM delivery WHERE state = 'ready' AND wait IN ('retry', 'settle') AND connection = ? LIMIT 1",
+            "SELECT 1 FROM cursor WHERE fails > 0 AND connection = ? LIMIT 1",
+            "SELECT 1 FROM event WHERE state = 'waiting' AND connection = ? LIMIT 1",
+        )
+    )
 
 
 def has_orphans(db: Db) -> bool:

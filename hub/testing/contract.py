@@ -71,6 +71,10 @@ def no_network() -> Iterator[None]:
         yield
 
 
+#: (file, plugin) -> its report: made once, since nothing of a plugin changes while its tests run
+_REPORTS: dict[tuple[str, str], Report] = {}
+
+
 class ConnectorContract:
     """What holds for every connector, whether it takes messages or not."""
 
@@ -147,7 +151,10 @@ class ConnectorContract:
         """Return what quality.yaml says of the plugin, and what came of trying it."""
         here = Path(inspect.getfile(type(self))).parent
         bundled = (self.folder().parent / "__init__.py").is_file()
-        return judge_connector(self.connector_class, None if bundled else here)
+        key = (inspect.getfile(self.connector_class), self.connector_class.name)
+        if key not in _REPORTS:
+            _REPORTS[key] = judge_connector(self.connector_class, None if bundled else here)
+        return _REPORTS[key]
 
     def test_quality_list_is_complete(self) -> None:
         report = self.quality()

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.errors import Gone, Refused
-from hub.model import Action, Done
+from hub.model import Action, Done, Record
 from plugins.amocrm import codes, outgoing, records, values
 from plugins.amocrm.chats import Chats
 from plugins.amocrm.client import Client, embedded
 from plugins.amocrm.crm import Crm, target
 from plugins.amocrm.directory import Directory
 from plugins.amocrm.leads import Leads
+from plugins.amocrm.merging import Note
 from plugins.amocrm.notes import SLACK, Notes
 from plugins.amocrm.reading import Reading
 from plugins.amocrm.search import Search
@@ -34,7 +35,12 @@ class Acting:
         self._chats, self._region, self._user = chats, region, user
         self._notes = Notes(client, search, reading, user, home, lambda action: self._leads.create_call(action))
         self._crm = Crm(client, directory, search, reading, base_url, region, user, self._notes.add_note)
-        self._leads = Leads(client, directory, reading, self._crm, self._notes.add_note, region, user)
+        self._leads = Leads(client, directory, search, reading, self._crm, region, user)
+
+    @property
+    def note(self) -> Note:
+        """How a note is written beside a record; see `notes.Notes.add_note`."""
+        return self._notes.add_note
 
     def perform(self, action: Action) -> Done:
         """Do it. The core has turned `upsert` into `create` or `update`."""
@@ -68,6 +74,12 @@ class Acting:
         if action.record in ("message", "chat"):
             return self._chats.perform(action)
         raise Refused(f"plugin amocrm has no action {action.name}")
+
+    def found(self, action: Action, record: Record) -> Done:
+        """Finish what an earlier try of a create began: the record is there, what hangs on it may not be."""
+        if action.record == "lead":
+            return self._leads.found(action, record)
+        return self._crm.found(action, record)
 
     def _aim(self, action: Action) -> None:
         """Give an action the record that its `find` describes; `Gone` (the step's `missing`) where there is none."""

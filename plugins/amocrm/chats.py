@@ -76,7 +76,7 @@ class Chats:
     def _channel(self) -> Mapping[str, Any]:
         if not self._settings["chats"]:
             raise Refused("this needs a chat channel: amoCRM's support registers one, then set `chats` in hub.yaml")
-        return self._settings["chats"]  # type: ignore[no-any-return]
+        return self._settings["chats"]
 
     @property
     def scope(self) -> str:
@@ -288,7 +288,7 @@ def refused(status: int, raw: bytes, what: str, changes: bool, retry_after: floa
     said = words_of(body) or f"HTTP {status}"
     reason = f"{what}: {said}"
     if is_block(status, body) and raw.lstrip()[:1] == b"<":
-        return AuthFailed(codes.BLOCKED)
+        return AuthFailed(codes.BLOCKED, "support")
     if status in (401, 403):
         return AuthFailed(f"{reason}: the signature isn't accepted. Is chats.secret right, and this machine's clock?")
     if status == 404:

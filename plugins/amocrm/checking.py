@@ -10,7 +10,7 @@ from typing import Any
 from hub.connector import ConnectionInfo, Mention
 from hub.errors import AuthFailed, HubError, Refused
 from hub.model import Finding
-from plugins.amocrm import codes
+from plugins.amocrm import codes, records
 from plugins.amocrm.chats import Chats
 from plugins.amocrm.client import Client, embedded
 from plugins.amocrm.directory import Directory
@@ -23,6 +23,14 @@ _CYRILLIC = {
     "э": "e", "ю": "iu", "я": "ia", "ь": "", "ъ": "",
 }  # fmt: skip
 _KINDS = ("deal", "contact", "company")
+#: what to do where nothing lets us in, by `AuthFailed.remedy`
+_REMEDIES: Mapping[str, str] = {
+    "credentials": "README, part Set up: a new token, or consent once more",
+    "right": "let an administrator make the token, of a user who is switched on",
+    "support": "write to amoCRM's support: no token and no setting lifts it; the hub goes on by itself then",
+    "payment": "pay for the account: what waits goes on by itself",
+    "address": "Settings > Security in the account: let this server's address in",
+}
 #: a custom field, by its id or code
 _CUSTOM = re.compile(r"\d{3,12}|[A-Z_][A-Z0-9_]+")
 
@@ -45,9 +53,7 @@ class Checking:
         try:
             found = self._account()
         except AuthFailed as error:
-            remedy = "README, part Set up: a new token, or consent once more"
-            blocked = error.reason == codes.BLOCKED
-            return [Finding("problem", error.reason, "amoCRM's support alone can help" if blocked else remedy)]
+            return [Finding("problem", error.reason, _REMEDIES[error.remedy])]
         for ask in (self._user, self._fields, self._stages, self._routes, self._marker, self._hooks, self._channel):
             try:
                 found += ask()
@@ -76,7 +82,7 @@ class Checking:
             row = self._directory.users().get(me) or {}
         except Refused:
             row = {}
-        rights = row.get("rights") if isinstance(row.get("rights"), Mapping) else {}
+        rights = records.inner(row.get("rights"))
         who = f"acts as {row.get('name') or 'user'} (id {me})"
         if rights.get("is_admin"):
             return [Finding("ok", f"{who}, an administrator")]

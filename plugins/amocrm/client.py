@@ -81,7 +81,11 @@ class Client:
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """Return the body of a GET; None for 204 (an empty list, a record that isn't there)."""
-        return self.call("GET", path, params=params, changes=False)
+        known = self._http().known
+        key = (path, *flat(params or {}))
+        if key not in known:
+            known[key] = self.call("GET", path, params=params, changes=False)
+        return known[key]
 
     def post(self, path: str, body: Any, changes: bool = True) -> Any:
         """Return the body of a POST."""

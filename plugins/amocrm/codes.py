@@ -209,6 +209,8 @@ ADVICE: Mapping[int, str] = {
     422: "amoCRM understood the call and can't do it, for instance move a stage that holds deals",
     429: "too many calls",
 }
+#: said where 402 or 403 answers a call about customers: the rest of the account is well (customers-api)
+CUSTOMERS_OFF = "customers are switched off in the account or not in its plan: Settings > General, or leave them out"
 #: code in a body of 401 or 403 (amocrm.com/developers/content/api/errors)
 LEGACY: Mapping[str, str] = {
     "101": "there is no such account: is base_url right?",
@@ -219,8 +221,9 @@ LEGACY: Mapping[str, str] = {
 }
 #: said where the web server in front of amoCRM answers 403 in HTML (amocrm-api-php issues 434 and 563)
 BLOCKED = (
-    "amoCRM has blocked this server's calls after too many of them (403 from its web server). Trying again doesn't "
-    "help, and no other token or setting lifts it: write to amoCRM's support with the address of the account and of "
-    "this server, and ask them to lift the block. The hub tries one call every ten minutes and goes on by itself once "
-    "it is lifted. Look what made so many calls: other integrations on this server count too"
+    "amoCRM has blocked this server's calls after too many of them (403 from its web server): amoCRM's support alone "
+    "lifts it. Write to them with the address of the account and of this server. Look meanwhile what made so many "
+    "calls: other integrations on this server count too"
 )
+#: what a person has to do about a code of LEGACY; a new token for all others
+REMEDIES: Mapping[str, str] = {"112": "right", "113": "address"}

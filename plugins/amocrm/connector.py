@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import marshmallow as ma
 
-from hub.connector import ActionKind, Connector, EventKind, Limits
+from hub.connector import ActionKind, Connector, EventKind, Limits, Named
 from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request, Watch
 from plugins.amocrm import codes, incoming, outgoing
 from plugins.amocrm.acting import Acting
@@ -19,6 +19,9 @@ from plugins.amocrm.chats import Chats, chat_url
 from plugins.amocrm.checking import Checking
 from plugins.amocrm.client import Client
 from plugins.amocrm.directory import Directory
+from plugins.amocrm.inventory import inventory
+from plugins.amocrm.listing import Listing
+from plugins.amocrm.merging import Merging
 from plugins.amocrm.oauth import OAuth
 from plugins.amocrm.offers import ACTIONS, EVENTS
 from plugins.amocrm.reading import Reading, zone_of
@@ -77,6 +80,10 @@ class AmoCrm(Connector):
         return Search(self._client, self._directory, self._reading, self.connection.region)
 
     @cached_property
+    def _listing(self) -> Listing:
+        return Listing(self._client, self._reading)
+
+    @cached_property
     def _chats(self) -> Chats:
         return Chats(self.settings, lambda: self.http, self._client, self._directory)
 
@@ -86,6 +93,10 @@ class AmoCrm(Connector):
             self._client, self._directory, self._search, self._reading, self._chats, self.settings["base_url"],
             self.connection.region, self.settings["user"], self.connection.name,
         )  # fmt: skip
+
+    @property
+    def _merging(self) -> Merging:
+        return Merging(self._client, self._acting.note)
 
     @cached_property
     def _watching(self) -> Watching:
@@ -103,6 +114,11 @@ class AmoCrm(Connector):
         return Checking(client, directory, watching, chats, self.settings, self.connection)
 
     # --- declared per connection ---------------------------------------------------------------------
+
+    @classmethod
+    def address_word(cls, settings: Mapping[str, Any]) -> str:
+        """Return `hook_secret`: amoCRM signs nothing."""
+        return str(settings["hook_secret"])
 
     def limits(self) -> Limits:
         """Return the limit and whose it is: the integration's (amoCRM), the address's (Kommo), or the account's."""
@@ -161,15 +177,36 @@ class AmoCrm(Connector):
         """Read one record."""
         return self._reading.get(record, id)
 
+    def pages(self, record: str, since: dt.datetime | None = None, cursor: Any = None) -> tuple[list[Record], Any]:
+        """Return a page of whole deals, contacts or companies, and the cursor of the next."""
+        return self._listing.pages(record, since, cursor)
+
     # --- acting --------------------------------------------------------------------------------------
 
     def perform(self, action: Action) -> Done:
         """Do it; see `acting.Acting`."""
         return self._acting.perform(action)
 
+    def found(self, action: Action, record: Record) -> Done:
+        """Take a record that an earlier try made for made, and write its note where that isn't there."""
+        return self._acting.found(action, record)
+
     def attach(self, record: str, id: str, how: str, text: str, marker: str, since: dt.datetime | None = None) -> Done:
         """Join a text to a record. `since`: an earlier try may have done it after this time, so look first."""
         return self._acting.attach(record, id, how, text, since)
+
+    def merge(
+        self, record: str, into: str, ids: Sequence[str], carry: Sequence[str], marker: str,
+        since: dt.datetime | None = None,
+    ) -> Done:  # fmt: skip
+        """Carry deals, tags, tasks and notes over: there is no merge here. See `merging.Merging`."""
+        return self._merging.merge(record, into, ids, carry, since)
+
+    def unmerge(
+        self, record: str, into: str, kept: Sequence[Record], marker: str, since: dt.datetime | None = None
+    ) -> Done:
+        """Lead deals, tags and tasks back."""
+        return self._merging.unmerge(record, into, kept, since)
 
     def contact_values(self, contact: Record) -> dict[str, Any]:
         """Return the fields that make a contact."""
@@ -190,6 +227,10 @@ class AmoCrm(Connector):
     def names(self) -> dict[str, dict[str, tuple[str, str]]]:
         """Return the account's own fields, stages, users and catalogs."""
         return self._checking.names()
+
+    def inventory(self) -> list[Named]:
+        """Return the account's custom fields, stages, pipelines and users as they are now, asked for anew."""
+        return inventory(Directory(self._client))
 
     def connect(self, callback_url: str) -> list[Finding]:
         """Register the webhook, make the marker's field, connect the chat channel."""

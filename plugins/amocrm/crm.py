@@ -7,11 +7,12 @@ left is looked for among the newest records: same name, same contact.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hub.errors import Gone, Refused
-from hub.model import Action, Done
+from hub.errors import Gone, HubError, Refused, Uncertain
+from hub.model import Action, Done, Record
 from plugins.amocrm import codes, outgoing, records
 from plugins.amocrm.client import Client, embedded
 from plugins.amocrm.directory import Directory
@@ -42,18 +43,45 @@ class Crm:
         """Make a record; after a doubtful try that left no marker, look for its trace first."""
         kind = action.record
         wanted = self.creation(action)
-        if (
-            action.in_doubt_since is not None
-            and not self._directory.marked(kind)
-            and (left := self._trace(kind, wanted, action))
-        ):
-            return self._made(kind, str(left["id"]), wanted, left)
+        if (left := self._left(kind, wanted, action)) is not None:
+            return left
         body = wanted.body() | self._attached(kind, action, wanted)
         number = self._add(codes.ENTITIES[kind].path, body)
-        done = self._made(kind, number, wanted, body)
-        if text := str(wanted.beside.get("note") or ""):
-            self._note(kind, number, {"note_type": "common", "params": {"text": text}}, action.in_doubt_since)
-        return done
+        self.note_of_new(kind, number, wanted.beside.get("note"), action)
+        return self._made(kind, number, wanted, body)
+
+    def found(self, action: Action, record: Record) -> Done:
+        """Return a record found by its marker as made, and write its note if that isn't there.
+
+        People may have changed it meanwhile: written is what still stands there as the hub sent it.
+        """
+        kind, number = action.record, str(record["id"])
+        wanted = self.creation(action)
+        self.note(kind, number, wanted.beside.get("note"), action.in_doubt_since)
+        stands = record.get("extra") or {}
+        sent = wanted.written(self._reading.zone)
+        written = {name: value for name, value in sent.items() if name in stands and stands[name] == value}
+        links = [(one, str(record[one])) for one in ("contact", "company") if record.get(one)]
+        return Done(record, number, links=[(kind, number), *links], written=written)
+
+    def note(self, kind: str, number: str, text: Any, since: dt.datetime | None) -> None:
+        """Write the note that goes beside a record, if there is one to write."""
+        if said := str(text or ""):
+            self._note(kind, number, {"note_type": "common", "params": {"text": said}}, since)
+
+    def note_of_new(self, kind: str, number: str, text: Any, action: Action) -> None:
+        """Write the note of a record that was made just now. Whatever goes wrong, the record isn't made again for it.
+
+        A refusal (a text amoCRM doesn't take) is told once the record has been found: a person who has mended the
+        cause lets it go out again, and finds one record.
+        """
+        try:
+            self.note(kind, number, text, action.in_doubt_since)
+        except Refused as error:
+            raise Uncertain(f"{kind} {number} is made, its note isn't: {error.reason}") from error
+        except HubError as error:
+            error.begun = True
+            raise
 
     def creation(self, action: Action) -> Fields:
         """Return the fields of a record to be made: the person behind a contact, our marker, who is responsible."""
@@ -81,13 +109,22 @@ class Crm:
             held["companies"] = [{"id": outgoing.integer("company", company)}]
         return {"_embedded": held} if held else {}
 
-    def _trace(self, kind: str, wanted: Fields, action: Action) -> Mapping[str, Any] | None:
+    def _left(self, kind: str, wanted: Fields, action: Action) -> Done | None:
+        """Return what an earlier try of this create has left where no field could hold its marker, or None."""
+        if action.in_doubt_since is None or self._directory.marked(kind):
+            return None
+        row = self._trace(kind, wanted, action, action.in_doubt_since)
+        if row is None:
+            return None
+        self.note(kind, str(row["id"]), wanted.beside.get("note"), action.in_doubt_since)
+        return self._made(kind, str(row["id"]), wanted, row)
+
+    def _trace(self, kind: str, wanted: Fields, action: Action, since: dt.datetime) -> Mapping[str, Any] | None:
         """Return the record that an earlier try of this action seems to have made, or None."""
-        assert action.in_doubt_since is not None
         name = str(wanted.own.get("name") or "").strip()
         first, last = (str(wanted.own.get(key) or "").strip() for key in ("first_name", "last_name"))
         contact = str(wanted.beside.get("contact") or action.contact or "")
-        for row in self._search.newest(kind, action.in_doubt_since.timestamp() - 300):
+        for row in self._search.newest(kind, since.timestamp() - 300):
             said = str(row.get("name") or "").strip()
             if said != name and (name or said != f"{first} {last}".strip()):
                 continue
@@ -129,8 +166,9 @@ class Crm:
         number = target(action)
         current = self._reading.raw(kind, number)
         wanted = outgoing.changes(
-            self.fields(kind, action.values), current, self._extra(current), self._region, self._reading.zone
-        )
+            self.fields(kind, action.values), current, self._extra(current), self._region, self._reading.zone,
+            exact=action.exact,
+        )  # fmt: skip
         if kind == "contact" and action.person:
             own = {
                 key: value for key, value in outgoing.contact_values(action.person).items() if key not in action.values
@@ -160,7 +198,10 @@ class Crm:
                 raise
         extra, wrote = self._extra(current), wanted.written(zone)
         before = {name: extra.get(name) for name in wrote if name not in ("stage", "responsible")}
-        if tags := {key: body[key] for key in ("tags_to_add", "tags_to_delete") if key in body}:
+        tags: dict[str, list[dict[str, str]]] = {
+            key: body[key] for key in ("tags_to_add", "tags_to_delete") if key in body
+        }
+        if tags:
             wrote["tags"] = _tags_after(extra.get("tags") or [], tags)
         result = self._reading.neutral(kind, {**current, **wanted.own})
         result["extra"] |= {name: value for name, value in wrote.items() if name not in ("stage", "responsible")}
@@ -179,8 +220,7 @@ class Crm:
                 links.append({"to_entity_id": outgoing.integer(name, other), "to_entity_type": path})
         if links:
             self._client.post(f"{codes.ENTITIES[kind].path}/{number}/link", links)
-        if text := str(wanted.beside.get("note") or ""):
-            self._note(kind, number, {"note_type": "common", "params": {"text": text}}, action.in_doubt_since)
+        self.note(kind, number, wanted.beside.get("note"), action.in_doubt_since)
 
     # --- more ------------------------------------------------------------------------------------
 
@@ -215,8 +255,13 @@ class Crm:
         return self.write(kind, current, Fields(beside=beside))
 
     def link(self, action: Action, how: str) -> Done:
-        """Link a record to others, or take a link away: `to: contact`, `id: 55`, or by name: `contact: 55`."""
+        """Link a record to others, or take links away: `contact: 55`, `company: [7, 8]`, `element` with its catalog.
+
+        A link that is there already is no second one; amoCRM links no record to one of its own kind.
+        """
         kind, number = action.record, target(action)
+        if _listed(action.values.get(kind)):
+            raise Refused(f"{action.name}: amoCRM links no {kind} to a {kind}", {kind: "of the same kind"})
         rows: list[dict[str, Any]] = []
         for name in ("contact", "company", "deal", "customer"):
             for other in _listed(action.values.get(name)):
@@ -256,12 +301,8 @@ class Crm:
         https://developers.kommo.com/reference/complex-leads: a bare list; some pages show an object, both are read.
         """
         deal = self.creation(action)
-        if (
-            action.in_doubt_since is not None
-            and not self._directory.marked("deal")
-            and (left := self._trace("deal", deal, action))
-        ):
-            return self._made("deal", str(left["id"]), deal, left)
+        if (left := self._left("deal", deal, action)) is not None:
+            return left
         body = deal.body()
         held: dict[str, Any] = {}
         if contact := str(deal.beside.get("contact") or ""):
@@ -277,6 +318,7 @@ class Crm:
         if not rows or not records.id_of(rows[0].get("id")):
             raise Refused(f"the answer names no deal: {str(answer)[:100]!r}")
         row = rows[0]
+        self.note_of_new("deal", records.id_of(row["id"]), deal.beside.get("note"), action)
         done = self._made("deal", records.id_of(row["id"]), deal, body)
         done.result |= {"contact": records.id_of(row.get("contact_id")), "merged": bool(row.get("merged"))}
         done.links += [

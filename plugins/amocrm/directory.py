@@ -73,7 +73,7 @@ class Directory:
             found = [described(row) for row in self._client.rows(path, limit=5000)]
             return {name: one for one in found for name in one.spellings}
 
-        return self._ask(f"fields:{path}", fetch)  # type: ignore[no-any-return]
+        return self._ask(f"fields:{path}", fetch)
 
     def field(self, kind: str, name: str, catalog: str = "") -> Field:
         """Return one field; raises `Refused` with the nearest guess where there is none."""
@@ -105,7 +105,7 @@ class Directory:
                     found.append(_stage(pipeline, row))
             return {one.code: one for one in sorted(found, key=lambda one: (one.pipeline, one.sort))}
 
-        return self._ask("stages", fetch)  # type: ignore[no-any-return]
+        return self._ask("stages", fetch)
 
     def stage(self, code: str) -> Stage:
         """Return a stage by its pair, or by its id alone where one pipeline alone has it; `Refused` otherwise."""
@@ -136,7 +136,7 @@ class Directory:
             rows = self._client.rows("users", {"with": "amojo_id,group,role"}, limit=5000)
             return {str(row[key]): row for row in rows for key in ("amojo_id", "id") if row.get(key)}
 
-        return self._ask("users", fetch)  # type: ignore[no-any-return]
+        return self._ask("users", fetch)
 
     def account(self) -> Mapping[str, Any]:
         """Return the account, with its id in the Chats API."""

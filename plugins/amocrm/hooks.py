@@ -16,7 +16,7 @@ import orjson
 from hub import normal
 from hub.model import Event
 from plugins.amocrm import codes, records
-from plugins.amocrm.records import id_of, text_of
+from plugins.amocrm.records import id_of, inner, text_of
 from plugins.amocrm.talking import at, message, word
 
 Told = Iterable[Event]
@@ -264,8 +264,8 @@ def _fed_note(
     raw: Mapping[str, Any], owner: str, key: str, when: dt.datetime | None, by: str
 ) -> list[Event]:  # fmt: skip
     after = raw.get("value_after")
-    first = after[0] if isinstance(after, list) and after and isinstance(after[0], Mapping) else {}
-    note = first.get("note") if isinstance(first.get("note"), Mapping) else {}
+    first = inner(after[0]) if isinstance(after, list) and after else {}
+    note = inner(first.get("note"))
     number, kind = id_of(note.get("id")), codes.BY_WORD.get(text_of(raw.get("entity_type")), "")
     if not number or not kind:
         return [

@@ -10,23 +10,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.errors import Gone, Refused
-from hub.model import Action, Done
+from hub.model import Action, Done, Record
 from plugins.amocrm import codes, outgoing, records
 from plugins.amocrm.client import Client, embedded
 from plugins.amocrm.crm import Crm, target
 from plugins.amocrm.directory import Directory
 from plugins.amocrm.reading import Reading
+from plugins.amocrm.search import Search
 
 
 class Leads:
-    """What the hub does to incoming leads; `note` writes a note to a record."""
+    """What the hub does to incoming leads."""
 
     def __init__(
-        self, client: Client, directory: Directory, reading: Reading, crm: Crm, note: Callable[..., Done], region: str,
-        user: str,
+        self, client: Client, directory: Directory, search: Search, reading: Reading, crm: Crm, region: str, user: str
     ) -> None:  # fmt: skip
-        self._client, self._directory, self._reading = client, directory, reading
-        self._crm, self._note, self._region, self._user = crm, note, region, user
+        self._client, self._directory, self._search, self._reading = client, directory, search, reading
+        self._crm, self._region, self._user = crm, region, user
 
     def create(self, action: Action) -> Done:
         """Make an incoming lead, as a form on a site does: it waits in the account until somebody accepts it.
@@ -46,12 +46,35 @@ class Leads:
         elif action.person and (person := outgoing.contact_values(action.person)):
             contact = self._crm.fields("contact", person).body()
         if action.marker and self._directory.marked("deal"):
+            if action.in_doubt_since is not None and (accepted := self._accepted(action)):
+                return accepted
             deal.custom |= self._crm.fields("deal", {codes.MARKER: action.marker}).custom
         body = outgoing.form_lead(action, deal.body(), contact)
         done = self._incoming("leads/unsorted/forms", body)
-        if (text := str(action.values.get("note") or "")) and (number := str(done.result.get("deal") or "")):
-            self._note("deal", number, {"note_type": "common", "params": {"text": text}}, action.in_doubt_since)
+        if number := str(done.result.get("deal") or ""):
+            self._crm.note_of_new("deal", number, action.values.get("note"), action)
         return done
+
+    def _accepted(self, action: Action) -> Done | None:
+        """Return what an earlier try has made if it was accepted meanwhile: no lead any more, its deal has the marker.
+
+        A route that accepts at once is quicker than the look after a lost answer.
+        """
+        found = self._search.find("deal", {"marker": action.marker, "since": action.in_doubt_since}, 1)
+        if not found:
+            return None
+        deal = found[0]
+        self._crm.note("deal", str(deal["id"]), action.values.get("note"), action.in_doubt_since)
+        links = [("deal", str(deal["id"]))] + ([("contact", str(deal["contact"]))] if deal.get("contact") else [])
+        return Done({"stage": "accepted", **dict(links)}, links=links)
+
+    def found(self, action: Action, record: Record) -> Done:
+        """Return an incoming lead found by its marker as made; its note goes to the deal inside, if it isn't there."""
+        if number := str(record.get("deal") or ""):
+            self._crm.note("deal", number, action.values.get("note"), action.in_doubt_since)
+        uid = str(record["id"])
+        links = [("lead", uid)] + ([("contact", str(record["contact"]))] if record.get("contact") else [])
+        return Done(record, uid, links=links, written={"uid": uid})
 
     def create_call(self, action: Action) -> Done:
         """Make an incoming lead out of a call (unsorted/sip), for a phone that no contact has."""

@@ -52,7 +52,7 @@ class Notes:
 
         A note has no field for a marker, so a repetition is told by its record, its text and its time.
         """
-        params = body.get("params") if isinstance(body.get("params"), Mapping) else {}
+        params = records.inner(body.get("params"))
         text = str(params.get("text") or "")
         if body.get("note_type", "common") == "common" and not text.strip():
             raise Refused("a note needs `text`", {"text": "empty"})
@@ -85,7 +85,7 @@ class Notes:
         body = outgoing.call(action.values, action.marker)
         if not body["phone"]:
             raise Refused("call.create needs a phone", {"phone": "empty"})
-        if action.in_doubt_since is not None and (left := self._call_of(body)):
+        if action.in_doubt_since is not None and (left := self._call_of(body) or self._lead_of(action)):
             return left
         try:
             answer = self._client.post("calls", [{**body, "request_id": "0"}])
@@ -115,6 +115,13 @@ class Notes:
                 if str(params.get("uniq") or "") == body["uniq"]:
                     return Done({"id": note["id"], "uniq": body["uniq"], "contact": contact["id"]}, str(note["id"]))
         return None
+
+    def _lead_of(self, action: Action) -> Done | None:
+        """Return the incoming lead that an earlier try has made of a stranger's call: its source_uid is our marker."""
+        if str(action.values.get("unknown") or "") != "lead" or not action.marker:
+            return None
+        found = self._search.find("lead", {"marker": action.marker}, 1)
+        return Done(found[0], str(found[0]["id"]), links=[("lead", str(found[0]["id"]))]) if found else None
 
     def create_task(self, action: Action) -> Done:
         """Make a task on the record that the step names, or on the event's own."""

@@ -162,12 +162,13 @@ def contact_values(contact: Record) -> dict[str, Any]:
 
 def changes(
     wanted: Fields, current: Mapping[str, Any], extra: Mapping[str, Any], region: str, at: dt.tzinfo,
-    empties_only: bool = False,
+    empties_only: bool = False, exact: bool = False,
 ) -> Fields:  # fmt: skip
     """Return what of `wanted` differs from the record as read.
 
     Phones and e-mails are added when they are missing in any spelling, never repeated or removed: a field is replaced
-    whole, so what is there goes along. `empties_only` leaves what the record already says alone.
+    whole, so what is there goes along, unless just these are wanted (`exact`). `empties_only` leaves what the record
+    already says alone.
     """
     out = Fields(beside=dict(wanted.beside))
     for name, value in wanted.own.items():
@@ -184,7 +185,18 @@ def changes(
         out.own["status_id"] = wanted.own["status_id"]
     for number, (known, rows) in wanted.custom.items():
         has = extra.get(number)
-        if known.type == "multitext" and rows:
+        if known.type == "multitext" and exact:
+            there = _rows_of(current, number)
+            wish = _spellings(known, rows, region)
+            kept = [
+                row
+                for row in there
+                if _spelling(known.code, row.get("value"), region) in wish or not _valid(known.code, row, region)
+            ]
+            joined = _joined(known, rows or [], kept, region)
+            if joined or len(kept) < len(there):
+                out.custom[number] = (known, joined or _plain_rows(kept) or None)
+        elif known.type == "multitext" and rows:
             if joined := _joined(known, rows, _rows_of(current, number), region):
                 out.custom[number] = (known, joined)
         elif empties_only and has not in (None, "", [], {}):
@@ -226,8 +238,23 @@ def _joined(
         if spelling not in have:
             have.add(spelling)
             more.append(row)
-    kept = [{key: row[key] for key in ("value", "enum_id", "enum_code") if row.get(key) is not None} for row in there]
-    return [*kept, *more] if more else None
+    return [*_plain_rows(there), *more] if more else None
+
+
+def _plain_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: row[key] for key in ("value", "enum_id", "enum_code") if row.get(key) is not None} for row in rows]
+
+
+def _valid(code: str, row: Mapping[str, Any], region: str) -> bool:
+    """Return whether a value is a phone or an e-mail; what is none stays, nobody who names the wanted ones sees it."""
+    text = str(row.get("value") or "")
+    return (
+        normal.phone(text, region) if code == "PHONE" else normal.email(text) if code == "EMAIL" else text
+    ) is not None
+
+
+def _spellings(known: values.Field, rows: list[dict[str, Any]] | None, region: str) -> set[str]:
+    return {_spelling(known.code, row.get("value"), region) for row in rows or []}
 
 
 def _spelling(code: str, value: Any, region: str) -> str:

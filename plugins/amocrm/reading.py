@@ -55,11 +55,15 @@ class Reading:
         """Return a record in neutral words."""
         return records.neutral(kind, raw, self._base_url, self._region, self.zone)
 
+    def whole(self, kind: str, raw: Mapping[str, Any]) -> Record:
+        """Return a record in neutral words, a deal with the words for its stage and its people."""
+        found = self.neutral(kind, raw)
+        return self._named(found) if kind == "deal" else found
+
     def get(self, record: str, number: str) -> Record:
         """Return one record in neutral words, or raise `Gone`."""
         if record in codes.ENTITIES:
-            found = self.neutral(record, self.raw(record, number))
-            return self._named(found) if record == "deal" else found
+            return self.whole(record, self.raw(record, number))
         match record:
             case "lead":
                 return records.lead(self.raw_lead(number), self._region)
@@ -207,7 +211,7 @@ class Reading:
             except Gone:
                 return []
             if str(raw.get("note_type")) in ("call_in", "call_out"):
-                params = raw.get("params") if isinstance(raw.get("params"), Mapping) else {}
+                params = records.inner(raw.get("params"))
                 hangs = {owner: str(told[owner])}
                 by, when = str(raw.get("created_by") or ""), hooks.at(raw.get("created_at"))
                 call = hooks.call(str(told["id"]), str(raw["note_type"]), params, hangs, self._region, by, when, raw)
@@ -233,7 +237,7 @@ class Reading:
     def _goods(self, raw: Mapping[str, Any]) -> list[Record]:
         found = []
         for link in records.embedded(raw, "catalog_elements")[:_GOODS]:
-            told = link.get("metadata") if isinstance(link.get("metadata"), Mapping) else {}
+            told = records.inner(link.get("metadata"))
             catalog, number = records.id_of(told.get("catalog_id")), records.id_of(link.get("id"))
             row = self._client.get(f"catalogs/{catalog}/elements/{number}") if catalog and number else None
             if isinstance(row, dict):

@@ -58,6 +58,11 @@ def id_of(value: Any) -> str:
     return "" if found == "0" else found
 
 
+def inner(value: Any) -> Mapping[str, Any]:
+    """Return a nested part of a record; an empty one for what isn't there or isn't nested."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def embedded(raw: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Return the rows that came along with a record: its contacts, tags, catalog elements."""
     held = raw.get("_embedded")
@@ -132,6 +137,7 @@ def _deal(raw: Mapping[str, Any]) -> dict[str, Any]:
         "pipeline": pipeline,
         "amount": money(raw.get("price")),
         "closed": stage in codes.CLOSED if stage else None,
+        "won": stage == codes.WON if stage else None,
         "contact": id_of(main.get("id")),
         "contacts": [id_of(row.get("id")) for row in people],
         "loss_reason": text_of(reasons[0].get("name")) if reasons else "",
@@ -187,12 +193,11 @@ def lead(raw: Mapping[str, Any], region: str, stage: str = "unsorted") -> Record
 
     Numbers and texts vary: a phone may come as a number, a time as text.
     """
-    told = raw.get("metadata") or raw.get("source_data")
-    told = told if isinstance(told, Mapping) else {}
-    client = told.get("client") if isinstance(told.get("client"), Mapping) else {}
-    sender = told.get("from")
-    sender = sender if isinstance(sender, Mapping) else {"name": sender}
-    within = raw.get("data") if isinstance(raw.get("data"), Mapping) else {}
+    told = inner(raw.get("metadata") or raw.get("source_data"))
+    client = inner(told.get("client"))
+    named = told.get("from")
+    sender: Mapping[str, Any] = named if isinstance(named, Mapping) else {"name": named}
+    within = inner(raw.get("data"))
     people, deals = _within(raw, within, "contacts"), _within(raw, within, "leads")
     said = [html.unescape(text_of(row.get("text"))) for row in _rows(told.get("data"))]
     phone = text_of(told.get("phone")) or text_of(client.get("phone"))
@@ -253,7 +258,7 @@ def _rows(value: Any) -> list[Mapping[str, Any]]:
 
 def note(raw: Mapping[str, Any], kind: str = "") -> Record:
     """Return a note from the API; `kind`: the record it hangs on."""
-    params = raw.get("params") if isinstance(raw.get("params"), Mapping) else {}
+    params = inner(raw.get("params"))
     kind = kind or codes.BY_WORD.get(text_of(raw.get("entity_type")), "")
     record = {
         "id": id_of(raw.get("id")),
@@ -304,7 +309,7 @@ def goods(rows: list[tuple[Mapping[str, Any], Record]]) -> list[Record]:
     """Return the elements linked to a deal as goods: id, name, price, quantity, sum, sku."""
     found = []
     for link, known in rows:
-        told = link.get("metadata") if isinstance(link.get("metadata"), Mapping) else {}
+        told = inner(link.get("metadata"))
         extra = known.get("extra") or {}
         price, quantity = money(extra.get("PRICE")), money(told.get("quantity")) or "1"
         found.append(

@@ -5,6 +5,7 @@ https://developers.kommo.com/docs/http-codes, https://www.amocrm.ru/developers/c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ import orjson
 
 from hub.errors import AuthFailed, Gone, HubError, RateLimited, Refused, Retry, Uncertain
 from plugins.amocrm import codes
+
+#: calls about customers: POST customers, GET customers/55/links
+_CUSTOMERS = re.compile(r"[A-Z]+ customers(/|$)")
 
 
 class Expired(HubError):
@@ -64,17 +68,20 @@ def refusal(
     """
     body = body_of(raw)
     if is_block(status, body):
-        return AuthFailed(codes.BLOCKED)
+        return AuthFailed(codes.BLOCKED, "support")
     legacy = codes.LEGACY.get(_legacy_code(body), "")
+    remedy = codes.REMEDIES.get(_legacy_code(body), "credentials")
     advice = legacy or codes.ADVICE.get(status, "")
     said = words_of(body) or f"HTTP {status}"
     reason = f"{what}: {said}" + (f" ({advice})" if advice else "")
     if status == 429:
         return RateLimited(reason, retry_after if retry_after is not None else pause)
     if status == 401:
-        return AuthFailed(reason) if legacy and _legacy_code(body) != "110" else Expired(reason)
+        return AuthFailed(reason, remedy) if legacy and _legacy_code(body) != "110" else Expired(reason)
+    if status in (402, 403) and not legacy and _CUSTOMERS.search(what):
+        return Refused(f"{what}: {said} ({codes.CUSTOMERS_OFF})", vendor_code=str(status))
     if status == 402 or (status == 403 and legacy):
-        return AuthFailed(reason)
+        return AuthFailed(reason, "payment" if status == 402 else remedy)
     if status == 404:
         return Gone(f"{what}: there is no such record", vendor_code="404")
     if 300 <= status < 400:
@@ -107,8 +114,14 @@ def objections(body: Any) -> Iterator[tuple[str, str, str, str]]:
         errors = row.get("errors")
         for error in errors if isinstance(errors, list) else []:
             if isinstance(error, Mapping):
-                texts = (row.get("request_id"), error.get("path"), error.get("code"), error.get("detail"))
-                yield tuple("" if text is None else str(text) for text in texts)  # type: ignore[misc]
+                yield (
+                    _text(row.get("request_id")), _text(error.get("path")), _text(error.get("code")),
+                    _text(error.get("detail")),
+                )  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def fields_of(body: Any, sent: Any) -> dict[str, str]:

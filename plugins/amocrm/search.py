@@ -313,7 +313,7 @@ class Search:
         if not kind:
             raise Refused("finding a note needs its record: deal, contact or company")
         path = f"{codes.ENTITIES[kind].path}/{_many(by[kind])[0]}/notes"
-        rows = self._client.rows(path, {"order": {"id": "desc"}}, limit=codes.PAGE)
+        rows = self._client.rows(path, {"order": {"id": "desc"}}, limit=max(codes.PAGE, limit))
         found = [records.note(row, kind) for row in rows]
         text = squeezed(by["text"]) if "text" in by else None
         begin = moment(by["since"]).isoformat() if "since" in by else ""

@@ -14,7 +14,7 @@ from typing import Any
 from hub import normal
 from hub.model import Event
 from plugins.amocrm import codes, records
-from plugins.amocrm.records import id_of, text_of
+from plugins.amocrm.records import id_of, inner, text_of
 
 
 def at(value: Any) -> dt.datetime | None:
@@ -39,7 +39,7 @@ def message(entity: str, item: dict[str, Any], region: str, origin: str) -> list
     came_from = text_of(item.get("origin")).strip()
     if entity == "message" and origin and came_from == origin:
         return []  # the hub itself brought it in
-    author = item.get("author") if isinstance(item.get("author"), Mapping) else {}
+    author = inner(item.get("author"))
     text = html.unescape(text_of(item.get("text")))
     kind = codes.BY_WORD.get(text_of(item.get("entity_type"))) or codes.BY_NUMBER.get(text_of(item.get("element_type")))
     owner = id_of(item.get("entity_id")) or id_of(item.get("element_id"))
@@ -85,18 +85,18 @@ def _file(attached: Mapping[str, Any]) -> dict[str, str]:
 
 def chat(message: Mapping[str, Any], region: str) -> list[Event]:
     """Return what the Chats API tells of the hub's own channel: an answer of a colleague, typing, a reaction."""
-    inner = message.get("message")
-    if isinstance(inner, Mapping) and isinstance(inner.get("message"), Mapping):
-        return [_answer(message, inner, inner["message"], region)]
+    held = message.get("message")
+    if isinstance(held, Mapping) and isinstance(held.get("message"), Mapping):
+        return [_answer(message, held, held["message"], region)]
     action = message.get("action")
     told_ = action if isinstance(action, Mapping) else message
     reaction = told_.get("reaction")
     when = at(message.get("time"))
     if isinstance(reaction, Mapping):
-        target = reaction.get("message") if isinstance(reaction.get("message"), Mapping) else reaction
-        number = text_of(target.get("id") or reaction.get("msgid"))[:100]
-        record = {"id": number or "-", "text": text_of(reaction.get("emoji")), "extra": dict(message)}
-        return [Event("message.reaction", f"message:{number or '-'}", "", {"message": record}, when, record["text"])]
+        target = inner(reaction.get("message")) or reaction
+        number, emoji = text_of(target.get("id") or reaction.get("msgid"))[:100], text_of(reaction.get("emoji"))
+        record = {"id": number or "-", "text": emoji, "extra": dict(message)}
+        return [Event("message.reaction", f"message:{number or '-'}", "", {"message": record}, when, emoji)]
     name = next((str(key) for key in told_), "message")
     return [Event(f"vendor.chat_{word(name)}", f"chat:{word(name)}", "", {"vendor": {"extra": dict(message)}}, when)]
 
@@ -110,8 +110,7 @@ def _answer(
     conversation. Each knows what the other doesn't, so that neither may stand for the other: the keys differ.
     """
     receiver, sender, talk, source = (
-        held[name] if isinstance(held.get(name), Mapping) else {}
-        for name in ("receiver", "sender", "conversation", "source")
+        inner(held.get(name)) for name in ("receiver", "sender", "conversation", "source")
     )
     number = text_of(said.get("id"))[:100]
     text = text_of(said.get("text"))

@@ -58,11 +58,11 @@ class Acting:
 
     def _create(self, action: Action) -> Done:
         fields = outgoing.creation(action, self._user, self._region)
-        number = self._add(action.record, fields)
+        number = self._add(action.record, fields, action.quiet)
         return outgoing.made(action.record, number, fields, self._portal, self._region)
 
-    def _add(self, kind: str, fields: Mapping[str, Any]) -> str:
-        return outgoing.new_id(self._client.call(f"crm.{kind}.add", {"fields": fields}))
+    def _add(self, kind: str, fields: Mapping[str, Any], quiet: bool = False) -> str:
+        return outgoing.new_id(self._client.call(f"crm.{kind}.add", {"fields": fields, **_params(quiet)}))
 
     def _update(self, action: Action) -> Done:
         """Read, then write only what differs. What the person said of themselves fills what `people.fill` allows.
@@ -84,13 +84,14 @@ class Acting:
         willed = {name: given for name, given in wanted.items() if name not in said}
         only_empties = action.fill != "newest"
         wrote = outgoing.changes(kind, said, current, self._region, only_empties)
-        return self._write(kind, current, wrote | outgoing.changes(kind, willed, current, self._region))
+        wrote |= outgoing.changes(kind, willed, current, self._region, exact=action.exact)
+        return self._write(kind, current, wrote, action.quiet)
 
-    def _write(self, kind: str, current: Mapping[str, Any], wrote: Mapping[str, Any]) -> Done:
+    def _write(self, kind: str, current: Mapping[str, Any], wrote: Mapping[str, Any], quiet: bool = False) -> Done:
         number = str(current["ID"])
         if wrote:
             try:
-                self._client.call(f"crm.{kind}.update", {"ID": number, "fields": wrote})
+                self._client.call(f"crm.{kind}.update", {"ID": number, "fields": wrote, **_params(quiet)})
             except Refused as error:
                 raise self._reading.gone_or(error, kind, number) from None
         done = outgoing.changed(kind, current, wrote, self._portal, self._region)
@@ -326,3 +327,11 @@ class Acting:
     def _since(action: Action) -> dt.datetime:
         """Return since when an earlier try of this action may have written."""
         return (action.in_doubt_since or dt.datetime.now(dt.UTC) - dt.timedelta(days=4)) - _SLACK
+
+
+def _params(quiet: bool) -> dict[str, Any]:
+    """Return what keeps a write out of the activity stream and its notifications.
+
+    https://apidocs.bitrix24.ru/api-reference/crm/deals/crm-deal-add.html, `params`
+    """
+    return {"params": {"REGISTER_SONET_EVENT": "N"}} if quiet else {}

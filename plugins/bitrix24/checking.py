@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from hub.connector import ConnectionInfo
+from hub import normal
+from hub.connector import ConnectionInfo, Named
 from hub.errors import AuthFailed, HubError, Refused
 from hub.model import Finding
-from plugins.bitrix24 import codes
+from plugins.bitrix24 import codes, inventory
 from plugins.bitrix24.chat_checking import ChatChecking
 from plugins.bitrix24.client import Client
 from plugins.bitrix24.mentioned import Mentioned, guess
-
-_CYRILLIC = {
-    "а": "a", "б": "b", "в": "v", "г": "g", "ґ": "g", "д": "d", "е": "e", "є": "ie", "ё": "e", "ж": "zh", "з": "z",
-    "и": "i", "і": "i", "ї": "i", "й": "i", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r",
-    "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ы": "y",
-    "э": "e", "ю": "iu", "я": "ia", "ь": "", "ъ": "",
-}  # fmt: skip
 
 _OF_ITEM = re.compile(r"ufCrm|parentId")
 #: where the boards of smart processes stand among the others
@@ -136,8 +130,8 @@ class Checking:
             words = "application_token isn't set: every event is turned away"
             found.append(Finding("problem", words, "copy the token of the outgoing webhook into hub.yaml"))
         elif self._settings["webhook_url"] and not self._settings["client_id"]:
-            words = f"an outgoing webhook must point at {address} (the portal doesn't let a webhook look that up)"
-            found.append(Finding("ok", words))
+            words = f"an outgoing webhook must point at {address}; the portal doesn't let a webhook look that up"
+            found.append(Finding("note", words, "see that it does: Applications > Developer resources > Other"))
         return found
 
     # --- hub names -------------------------------------------------------------------------------
@@ -159,7 +153,15 @@ class Checking:
             for row in self._client.call("user.get", {"FILTER": {"ACTIVE": True}}) or []
             if isinstance(row, Mapping) and row.get("ID")
         ]
-        return {"fields": _worded(fields), "stages": _worded(stages), "users": _worded(users)}
+        return {
+            kind: normal.worded((code, label, label) for code, label in rows)
+            for kind, rows in (("fields", fields), ("stages", stages), ("users", users))
+        }
+
+    def inventory(self) -> list[Named]:
+        """Return fields with their types, stages with their pipelines, pipelines and employees."""
+        known = inventory.fields(self.fields | self._item_fields)
+        return [*known, *inventory.stages(self._stage_rows(), self._pipelines()), *inventory.users(self._client)]
 
     @cached_property
     def fields(self) -> dict[str, dict[str, Any]]:
@@ -259,25 +261,3 @@ def _board(row: Mapping[str, Any]) -> int:
 def _label(code: str, row: Any) -> str:
     row = row if isinstance(row, Mapping) else {}
     return str(row.get("formLabel") or row.get("listLabel") or row.get("title") or code)
-
-
-def word_of(label: str) -> str:
-    """Return a label as a word for hub.yaml: `Магазин: До відправки` -> `magazin_do_vidpravki`."""
-    latin = "".join(_CYRILLIC.get(letter, letter) for letter in label.lower())
-    return re.sub(r"[^a-z0-9]+", "_", latin).strip("_")[:40].strip("_")
-
-
-def _worded(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Give each code one word; a word taken twice gets a number."""
-    out: dict[str, tuple[str, str]] = {}
-    codes_seen: set[str] = set()
-    for code, label in pairs:
-        if code in codes_seen:
-            continue
-        codes_seen.add(code)
-        word = base = word_of(label) or word_of(code) or "x"
-        number = 2
-        while word in out:
-            word, number = f"{base}_{number}", number + 1
-        out[word] = (code, label)
-    return out

@@ -11,15 +11,16 @@ from urllib.parse import urlsplit
 
 import marshmallow as ma
 
-from hub.connector import ActionKind, Connector, EventKind, Limits
+from hub.connector import ActionKind, Connector, EventKind, Limits, Named
 from hub.model import Action, Done, Event, Finding, Poll, Receipt, Record, Reply, Request, Watch
-from plugins.bitrix24 import chat_incoming, chat_outgoing, codes, incoming, items, outgoing, records
+from plugins.bitrix24 import chat_incoming, chat_outgoing, codes, incoming, items, multifield, outgoing, records
 from plugins.bitrix24.acting import Acting
 from plugins.bitrix24.chat_acting import ChatActing
 from plugins.bitrix24.checking import Checking
 from plugins.bitrix24.client import Client
 from plugins.bitrix24.installing import Installing
 from plugins.bitrix24.items import Items
+from plugins.bitrix24.merging import Merging
 from plugins.bitrix24.oauth import OAuth
 from plugins.bitrix24.reading import POLLED_KINDS, Reading
 from plugins.bitrix24.schemas import Bitrix24Settings
@@ -233,6 +234,10 @@ class Bitrix24(Connector):
         return Acting(self._client, self._search, self._reading, self.portal, region, user)
 
     @property
+    def _merging(self) -> Merging:
+        return Merging(self._client, self._search, self._reading, self.portal, self.connection.region)
+
+    @property
     def _chats(self) -> ChatActing:
         return ChatActing(self._client, self.settings, self.connection.name, lambda: self.http)
 
@@ -326,6 +331,10 @@ class Bitrix24(Connector):
         """Read one record."""
         return self._reading.get(record, id)
 
+    def pages(self, record: str, since: dt.datetime | None = None, cursor: Any = None) -> tuple[list[Record], Any]:
+        """List leads, deals, contacts or companies, fifty at a time."""
+        return self._search.page(record, since, cursor)
+
     # --- acting --------------------------------------------------------------------------------------
 
     def perform(self, action: Action) -> Done:
@@ -334,9 +343,35 @@ class Bitrix24(Connector):
             return self._chats.perform(action)
         return self._acting.perform(action)
 
+    def holds(self, record: str, name: str, wrote: Any, stands: Any) -> bool:
+        """Return whether a field still says what was written: phones and e-mails by their values, the rest as read."""
+        if name in codes.MULTIFIELDS:
+            return multifield.holds(wrote, stands)
+        return outgoing.same(name, wrote, stands)
+
+    def restored(self, record: str, before: Mapping[str, Any], now: Record) -> dict[str, Any]:
+        """Return what makes fields say again what they said: a phone that was added is taken out by its own id."""
+        given = super().restored(record, before, now)
+        for name in set(before) & set(codes.MULTIFIELDS):
+            given[name] = multifield.restored(before[name], (now.get("extra") or {}).get(name))
+        return given
+
     def attach(self, record: str, id: str, how: str, text: str, marker: str, since: dt.datetime | None = None) -> Done:
         """Join a text to a record. `since`: an earlier try may have done it after this time, so look first."""
         return self._acting.attach(record, id, how, text, since, dt.datetime.now(dt.UTC))
+
+    def merge(
+        self, record: str, into: str, ids: Sequence[str], carry: Sequence[str], marker: str,
+        since: dt.datetime | None = None,
+    ) -> Done:  # fmt: skip
+        """Merge records; the portal carries all that hangs on them. See `merging.Merging`."""
+        return self._merging.merge(record, into, ids)
+
+    def unmerge(
+        self, record: str, into: str, kept: Sequence[Record], marker: str, since: dt.datetime | None = None
+    ) -> Done:
+        """Make merged contacts again, with their deals and leads."""
+        return self._merging.unmerge(record, into, kept, marker)
 
     def contact_values(self, contact: Record) -> dict[str, Any]:
         """Return the fields that make a contact."""
@@ -364,6 +399,10 @@ class Bitrix24(Connector):
     def names(self) -> dict[str, dict[str, tuple[str, str]]]:
         """Return the portal's own fields, stages and employees."""
         return self._checking.names()
+
+    def inventory(self) -> list[Named]:
+        """Return the portal's fields, stages, pipelines and employees as they are now."""
+        return self._checking.inventory()
 
     def connect(self, callback_url: str) -> list[Finding]:
         """Subscribe to events and set up the connectors of open lines, where an app allows it."""

@@ -70,6 +70,55 @@ def missing(field: str, value: Any, raw: Mapping[str, Any], region: str) -> list
     return rows
 
 
+def holds(wrote: Any, stands: Any) -> bool:
+    """Return whether rows still say what was written: by their ids, or by their values where none had one yet."""
+    ours, theirs = ([row for row in rows or () if isinstance(row, Mapping)] for rows in (wrote, stands))
+    names = ("ID", "VALUE") if all(row.get("ID") for row in ours) else ("VALUE",)
+    told = [sorted(tuple(str(row.get(name) or "") for name in names) for row in rows) for rows in (ours, theirs)]
+    return told[0] == told[1]
+
+
+def restored(before: Any, now: Any) -> list[dict[str, Any]]:
+    """Return the rows that bring a field back to `before`: what was added is emptied, what was changed changed back.
+
+    A row with an ID and an empty VALUE is deleted; one without an ID is added (crm.deal.update, old multifields).
+    """
+    was = {str(row.get("ID")): row for row in before or () if isinstance(row, Mapping)}
+    stands = {str(row.get("ID")): row for row in now or () if isinstance(row, Mapping)}
+    rows: list[dict[str, Any]] = [{"ID": id, "VALUE": ""} for id in stands if id not in was]
+    for id, row in was.items():
+        said = {"VALUE": row.get("VALUE"), "VALUE_TYPE": row.get("VALUE_TYPE") or "WORK"}
+        if id not in stands:
+            rows.append(said)
+        elif stands[id].get("VALUE") != row.get("VALUE"):
+            rows.append({"ID": id, **said})
+    return rows
+
+
+def replaced(field: str, value: Any, raw: Mapping[str, Any], region: str) -> list[dict[str, Any]]:
+    """Return the rows that leave just the values of `value`: those too many are changed into new ones, or deleted.
+
+    What is no phone or e-mail (an extension, a word) stays: whoever names the wanted ones hasn't seen it.
+    """
+    wanted = missing(field, value, raw, region)
+    keep = {same(field, str(row.get("VALUE", "")), region) for row in written(field, value, region)}
+    there = [row for row in raw.get(field) or [] if isinstance(row, Mapping) and row.get("ID")]
+    surplus = [
+        row
+        for row in there
+        if same(field, text := str(row.get("VALUE") or ""), region) not in keep and _valid(field, text, region)
+    ]
+    rows = [{"ID": old["ID"], "VALUE": new["VALUE"]} for old, new in zip(surplus, wanted, strict=False)]
+    rows += [{"ID": old["ID"], "DELETE": "Y"} for old in surplus[len(wanted) :]]
+    return rows + wanted[len(surplus) :]
+
+
+def _valid(field: str, value: str, region: str) -> bool:
+    if field == "PHONE":
+        return normal.phone(value, region) is not None
+    return field != "EMAIL" or normal.email(value) is not None
+
+
 def handles(raw: Mapping[str, Any]) -> dict[str, str]:
     """Return the messengers of a record by channel: {"telegram": "@anna"}; open-line sessions are no handles."""
     channels = {code: channel for channel, code in codes.IM_TYPES.items()}

@@ -25,6 +25,17 @@ _TYPED = (
 _OWNER_TYPES = {kind: str(entity.type_id) for kind, entity in codes.ENTITIES.items()}
 
 
+#: the hub's words for fields (`hub.records`) -> the portal's, by kind of record
+_OURS: Mapping[str, Mapping[str, str]] = {
+    kind: {
+        "amount": "OPPORTUNITY", "currency": "CURRENCY_ID", "responsible": "ASSIGNED_BY_ID", "comment": "COMMENTS",
+        "title": "TITLE", "company": "COMPANY_ID", "contact": "CONTACT_ID", "phone": "PHONE", "phones": "PHONE",
+        "email": "EMAIL", "emails": "EMAIL", "first_name": "NAME", "middle_name": "SECOND_NAME",
+        "last_name": "LAST_NAME", "address": "ADDRESS", "city": "ADDRESS_CITY",
+        **({"name": "TITLE"} if kind in ("deal", "company") else {}),
+    }
+    for kind in codes.ENTITIES
+}  # fmt: skip
 #: what the vendor refuses to go without, by action
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "company.create": ("TITLE",),
@@ -73,9 +84,9 @@ def fields(kind: str, values: Mapping[str, Any], region: str = "") -> dict[str, 
     """Return the `fields` of crm.<kind>.add: multifields as rows, phones as E.164, stages in the portal's spelling."""
     stage_field = codes.ENTITIES[kind].stage_field
     out: dict[str, Any] = {}
-    for name, given in values.items():
+    for name, given in in_their_words(kind, values).items():
         if name in codes.MULTIFIELDS and codes.ENTITIES[kind].multifields:
-            if rows := multifield.written(name, given, region):
+            if (rows := multifield.written(name, given, region)) or given == []:
                 out[name] = rows
         elif name in ("stage", stage_field) and stage_field:
             out[stage_field] = codes.plain_stage(str(given))
@@ -83,6 +94,21 @@ def fields(kind: str, values: Mapping[str, Any], region: str = "") -> dict[str, 
             out[name] = value(name, given)
     if kind == "deal" and out.get("STAGE_ID") and "CATEGORY_ID" not in out:
         out["CATEGORY_ID"] = codes.pipeline_of(str(out["STAGE_ID"]))
+    return out
+
+
+def in_their_words(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with the hub's words for fields (`title`, `amount`, `first_name`) turned into the portal's.
+
+    The portal ignores a field it doesn't know without a word. A person's whole `name` is taken apart.
+    """
+    out: dict[str, Any] = {}
+    for name, given in values.items():
+        if name == "name" and kind in ("contact", "lead"):
+            first, rest = normal.split_name(str(given or ""))
+            out |= {"NAME": first, "LAST_NAME": rest}
+        else:
+            out[_OURS[kind].get(name, name)] = given
     return out
 
 
@@ -145,17 +171,19 @@ def creation(action: Action, user: str = "", region: str = "") -> dict[str, Any]
 
 
 def changes(
-    kind: str, wanted: Mapping[str, Any], current: Mapping[str, Any], region: str, empties_only: bool = False
-) -> dict[str, Any]:
+    kind: str, wanted: Mapping[str, Any], current: Mapping[str, Any], region: str, empties_only: bool = False,
+    exact: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """Return the fields of `wanted` that differ from the record as read.
 
-    Phones and e-mails are added when they are missing in any spelling, never repeated. `empties_only` leaves
-    what the record already says alone.
+    Phones and e-mails are added when they are missing in any spelling, never repeated; `exact` takes away those that
+    aren't wanted. `empties_only` leaves what the record already says alone.
     """
     out: dict[str, Any] = {}
     for name, given in wanted.items():
         if name in codes.MULTIFIELDS and codes.ENTITIES[kind].multifields:
-            if rows := multifield.missing(name, given, current, region):
+            rows = (multifield.replaced if exact else multifield.missing)(name, given, current, region)
+            if rows:
                 out[name] = rows
         elif empties_only and current.get(name) not in (None, "", "0", [], False):
             continue

@@ -13,15 +13,17 @@ from typing import Any
 
 from hub import normal
 from hub.model import Record
-from hub.records import known_fields
+from hub.records import filled
 from plugins.bitrix24 import codes, multifield
 
-#: fields beside those of `hub.records`: who a contact belongs to, what a note hangs on (declared per event)
+#: fields beside those of `hub.records`: who a contact belongs to, all phones, what a note hangs on (declared per event)
 MORE_FIELDS: Mapping[str, tuple[str, ...]] = {
     "contact": ("responsible", "by", "company", "comment"),
+    "lead": ("phones", "emails"),
+    "company": ("phones", "emails"),
     "note": ("lead", "deal", "contact", "company"),
 }
-_ALWAYS = frozenset({"source", "phone_raw", "email_raw"})
+_ALWAYS = ("source", "phone_raw", "email_raw")
 _UTM = ("UTM_SOURCE", "UTM_MEDIUM", "UTM_CAMPAIGN", "UTM_CONTENT", "UTM_TERM")
 
 
@@ -52,9 +54,7 @@ def _id(value: Any) -> str:
 
 def _full(kind: str, record: dict[str, Any], raw: Mapping[str, Any]) -> Record:
     """Return the fields this kind of record has and that hold something, with the vendor's own in `extra`."""
-    known = known_fields(kind) | _ALWAYS | set(MORE_FIELDS.get(kind, ()))
-    kept = {key: value for key, value in record.items() if key in known and value not in (None, "", [], {})}
-    return {**kept, "extra": dict(raw)}
+    return filled(kind, record, raw, (*_ALWAYS, *MORE_FIELDS.get(kind, ())))
 
 
 def _any(record: dict[str, Any], raw: Mapping[str, Any]) -> Record:
@@ -79,6 +79,8 @@ def neutral(kind: str, raw: Mapping[str, Any], portal: str = "", region: str = "
         common |= _stage(kind, raw)
     if kind == "deal":
         common |= {"name": raw.get("TITLE"), "closed": raw.get("CLOSED") == "Y" if "CLOSED" in raw else None}
+        if semantics := raw.get("STAGE_SEMANTIC_ID"):
+            common["won"] = codes.SEMANTICS.get(str(semantics)) == "won"
     elif kind == "company":
         common |= {"name": raw.get("TITLE")} | reachable(raw, region)
     else:

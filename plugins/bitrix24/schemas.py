@@ -11,43 +11,11 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from hub.connector import Settings
+from hub.settings import Duration, Words
 from plugins.bitrix24.chat_schemas import OpenLines
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _WEBHOOK = re.compile(r"^https?://[^/\s]+(/[^\s]+)?/rest/\d+/[^/\s]+/?$")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def seconds(text: Any) -> float:
-    """Return a duration in seconds: `90`, `30s`, `10m`, `1h 30m`, `2d`; `off` is 0. Raises ValueError."""
-    words = str(text).strip().lower()
-    if words in ("off", "no", "never"):
-        return 0.0
-    if re.fullmatch(r"\d+(\.\d+)?", words):
-        return float(words)
-    if not re.fullmatch(r"(\d+(\.\d+)?[smhd]\s*)+", words):
-        raise ValueError(f"{text!r} is not a duration; write 30s, 10m, 1h or off")
-    return sum(float(number) * _UNITS[unit] for number, _, unit in re.findall(r"(\d+(\.\d+)?)([smhd])", words))
-
-
-class Duration(fields.Field[float]):
-    """A duration as text, in seconds once loaded."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
-        try:
-            return seconds(value)
-        except ValueError as error:
-            raise ma.ValidationError(str(error)) from None
-
-
-class Words(fields.Field[tuple[str, ...]]):
-    """One word, or several separated by commas; also a list."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> tuple[str, ...]:
-        parts = value if isinstance(value, list) else str(value).split(",")
-        return tuple(word for word in (str(part).strip() for part in parts) if word)
 
 
 def _secure(url: str) -> str:
@@ -111,6 +79,7 @@ class Bitrix24Settings(Settings):
         metadata={"help": "hooks: the portal calls the hub; offline: the hub fetches a queue (app only)"},
     )
     poll = Duration(
+        off=True,
         load_default=600.0,
         validate=validate.Range(min=0, max=86_400),
         metadata={"help": "how often to look for changes whose event got lost; off switches it off", "example": "10m"},

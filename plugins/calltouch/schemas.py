@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import marshmallow as ma
 
 from hub.connector import Settings
+from hub.settings import Duration
 from plugins.calltouch.codes import NAMES, NO_PHASE, PHASES, SENDERS
 
 API_URL = "https://api.calltouch.ru"
-_DURATION = re.compile(r"(\d{1,6})\s*(s|m|h|d|)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-class Duration(ma.fields.Field[float]):
-    """`90s`, `5m`, `3h`, `2d` as seconds, not below `least`; `no` is 0 where `off` allows it."""
-
-    def __init__(self, least: float, off: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.least, self.off = least, off
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
-        text = str(value).strip().lower()
-        if self.off and text in ("no", "never", "0"):
-            return 0.0
-        match = _DURATION.fullmatch(text)
-        if not match:
-            raise ma.ValidationError(f"{value!r} is not a duration; write for example 5m or 3h")
-        seconds = float(match[1]) * _SECONDS[match[2]]
-        if seconds < self.least:
-            raise ma.ValidationError(f"{value!r} is too short: at least {self.least:.0f}s")
-        return seconds
 
 
 class Zone(ma.fields.Field[ZoneInfo]):

@@ -73,7 +73,8 @@ class Backfill:
             return Poll(cursor={"since": now.isoformat(), "queue": [], "to": "", "began": now.isoformat(), **first})
         begin = max(since - _OVERLAP, moment(cursor.get("began")) or since)
         queue = [list(pair) for pair in cursor.get("queue") or []]
-        until, more = text(cursor.get("to")), {}
+        until = text(cursor.get("to"))
+        more: dict[str, Any] = {}
         if not queue:
             until = now.isoformat()
             queue, more = changed(begin, cursor)

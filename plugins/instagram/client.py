@@ -187,8 +187,8 @@ class Client:
         verb, path = verb.upper(), path.strip().lstrip("/")
         if verb not in _VERBS or not path or any(mark in path for mark in "?# \\"):
             raise Refused(f"`method` reads like `GET me/media`, not {method[:80]!r}")
-        given = {"json": dict(values)} if verb == "POST" else {"params": dict(values)}
-        return self._graph.call(verb, path, self._accounts.reader(account), **given)
+        query, body = (None, dict(values)) if verb == "POST" else (dict(values), None)
+        return self._graph.call(verb, path, self._accounts.reader(account), params=query, json=body)
 
 
 def moment(value: Any) -> dt.datetime | None:

@@ -17,7 +17,6 @@ from plugins.instagram.accounts import Account, Accounts
 from plugins.instagram.acting import Acting
 from plugins.instagram.backfill import NEXT, Backfill
 from plugins.instagram.client import Client, moment
-from plugins.instagram.comments import SLACK
 from plugins.instagram.incoming import polled
 from plugins.instagram.oauth import OAuth
 from plugins.meta.envelope import text
@@ -26,8 +25,6 @@ from plugins.meta.envelope import text
 TOKENS, SUBSCRIPTION, PROFILES = 6 * codes.HOUR, codes.HOUR, 60.0
 #: names looked up in one poll, and for how long one is good
 _NAMES, _NAME_LASTS = 5, dt.timedelta(days=1)
-#: an echo waits so long at most for the hub's own sends to be written down
-_ECHO_WAITS, _ECHO_AGAIN = 180.0, 1.0
 
 
 class Looking:
@@ -54,14 +51,10 @@ class Looking:
 
     def complete(self, events: list[Event]) -> list[Event]:
         """Read what a mention names; hold back an echo until the hub's own sends can be told from it."""
-        return [self._echo(event) if event.type.endswith(".sent") else self._mentioned(event) for event in events[:1]]
+        return [self._sent(event) if event.type.endswith(".sent") else self._mentioned(event) for event in events[:1]]
 
-    def _echo(self, event: Event) -> Event:
-        """A claim is committed before the call goes out: if nothing is under way, what we sent is written down."""
-        age = self._now().timestamp() - event.at
-        told = dt.datetime.fromtimestamp(event.at, dt.UTC) + SLACK
-        if age < _ECHO_WAITS and self._history.acting(event.kind, told):
-            raise RateLimited(f"a {event.kind} of ours is under way: is this its echo?", max(_ECHO_AGAIN, age / 2))
+    def _sent(self, event: Event) -> Event:
+        self._history.wait_for_own(event, self._now())
         return event
 
     def _mentioned(self, event: Event) -> Event:
@@ -210,7 +203,8 @@ class Looking:
             for person, at in ((cursor or {}).get("asked") or {}).items()
             if (when := moment(at)) is not None and now - when < _NAME_LASTS
         }
-        receipts, left = [], False
+        receipts: list[tuple[str, Request]] = []
+        left = False
         for event in reversed(self._history.events(("message.received",), since, limit=500)):
             person = text((event.record.get("contact") or {}).get("id"))
             if not person or person in asked:

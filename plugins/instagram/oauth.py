@@ -141,10 +141,11 @@ class OAuth:
         refused: HubError | None = None
         for one in secrets:
             given = {**params, **({"client_secret": one} if one else {})}
-            how = {"params": given} if method == "GET" else {"data": given}
+            query, form = (given, None) if method == "GET" else (None, given)
             answer = self._http().request(
-                method, f"{host.rstrip('/')}/{path}", changes=False, timeout=_SECONDS, scope="oauth", **how
-            )
+                method, f"{host.rstrip('/')}/{path}",
+                params=query, data=form, changes=False, timeout=_SECONDS, scope="oauth",
+            )  # fmt: skip
             try:
                 found = read(answer, path)
             except (Refused, AuthFailed) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,53 +10,10 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from hub.connector import Settings
+from hub.settings import Duration, Switch, Words
 from plugins.instagram import codes
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
-
-
-def seconds(text: Any) -> float:
-    """Return a duration in seconds: `90`, `30s`, `10m`, `1h 30m`; `off` is 0. Raises ValueError."""
-    words = str(text).strip().lower()
-    if words in ("off", "no", "never"):
-        return 0.0
-    if re.fullmatch(r"\d{1,7}", words):
-        return float(words)
-    if not re.fullmatch(r"(\d{1,6}[smhd]\s*)+", words):
-        raise ValueError(f"{text!r} is not a duration; write 30s, 15m, 1h or off")
-    return float(sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhd])", words)))
-
-
-class Duration(fields.Field[float]):
-    """A duration as text, in seconds once loaded."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
-        try:
-            return seconds(value)
-        except ValueError as error:
-            raise ma.ValidationError(str(error)) from None
-
-
-class Words(fields.Field[tuple[str, ...]]):
-    """One word, or several separated by commas; also a list."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> tuple[str, ...]:
-        parts = value if isinstance(value, list) else str(value).split(",")
-        return tuple(dict.fromkeys(word for part in parts if (word := str(part).strip())))
-
-
-class Switch(fields.Field[bool]):
-    """`yes` or `no`."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
-        word = str(value).strip().lower()
-        if word not in _YES + _NO:
-            raise ma.ValidationError(f"{value!r} is neither yes nor no")
-        return word in _YES
 
 
 def _help(help: str, example: str = "", secret: bool | None = None) -> dict[str, Any]:
@@ -114,6 +70,7 @@ class InstagramSettings(Settings):
         load_default=True, metadata=_help("look up name and username of who writes, once a day each", "no")
     )
     backfill = Duration(
+        off=True,
         load_default=900.0,
         validate=validate.Range(min=0, max=86_400),
         metadata=_help("how often to look for messages and comments whose webhook got lost, or off", "15m"),

@@ -66,6 +66,11 @@ class NovaPoshta(Connector):
 
     # --- declared per connection ---------------------------------------------------------------
 
+    @classmethod
+    def address_word(cls, settings: Mapping[str, Any]) -> str:
+        """Return the secret of a relay that proves itself by the address."""
+        return relays.address_word(settings.get("push"))
+
     def limits(self) -> Limits:
         """The vendor publishes no number; "To many requests" comes when calls of one key overlap too much."""
         per_second = float(self.settings["per_second"])
@@ -135,9 +140,11 @@ class NovaPoshta(Connector):
             raise PluginError(self.name, "perform", f"no action {action.name!r}")
         return handler(self._desk, action)
 
-    def found(self, kind: ActionKind, record: Record) -> Done:
+    def found(self, action: Action, record: Record) -> Done:
         """A waybill whose making had been in doubt is watched like any other."""
-        return waybills.done(self._desk, record, {}) if kind.name == "parcel.create" else super().found(kind, record)
+        if action.name == "parcel.create":
+            return waybills.done(self._desk, record, {})
+        return super().found(action, record)
 
     # --- looking after the connection ----------------------------------------------------------
 

@@ -125,6 +125,12 @@ def _custom(request: Request, push: Push, relay: Relay) -> bool:
     return _same(request.tail.strip("/"), push["secret"])
 
 
+def address_word(push: Push | None) -> str:
+    """Return the secret that stands at the end of the address; "" for relays that prove themselves otherwise."""
+    by_address = push is not None and push["kind"] == "custom" and push.get("sign", "plain") == "plain"
+    return str(push["secret"]) if push is not None and by_address and not push.get("header") else ""
+
+
 _DEEP_NUMBERS = ("**.number", "**.numbers", "**.shipmentNumber", "**.shipment_number", "**.expressWaybill")
 _DEEP_STATUSES = ("**.status", "**.statusName", "**.status_name", "**.eventType", "**.event_type")
 

@@ -9,27 +9,12 @@ import marshmallow as ma
 
 from hub import normal
 from hub.connector import Settings
+from hub.settings import Duration
 
 API_URL = "https://api.novaposhta.ua/v2.0/json/"
 PRINT_URL = "https://my.novaposhta.ua/orders/"
 RELAYS = ("aftership", "trackingmore", "track123", "clickpost", "novapost", "custom")
 SIGNS = ("plain", "hex", "base64")
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-class Duration(ma.fields.Field[float]):
-    """`90s`, `10m`, `3h`, `1d` (or bare seconds) as seconds; at least a minute."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
-        match = _DURATION.fullmatch(str(value).strip())
-        if not match:
-            raise ma.ValidationError(f"{value!r} is not a duration; write for example 10m or 2h")
-        seconds = float(match[1]) * _SECONDS[match[2]]
-        if seconds < 60:
-            raise ma.ValidationError("asking more often than once a minute (1m) only runs into the vendor's limit")
-        return seconds
 
 
 class Phone(ma.fields.String):
@@ -121,7 +106,12 @@ class NovaPoshtaSettings(Settings):
     print_url = ma.fields.Url(
         load_default=PRINT_URL, require_tld=False, metadata={"help": "address that waybills are printed from"}
     )
-    poll = Duration(load_default=600.0, metadata={"help": "how often parcels under way are asked about"})
+    poll = Duration(
+        least=60,
+        short="asking more often than once a minute (1m) only runs into the vendor's limit",
+        load_default=600.0,
+        metadata={"help": "how often parcels under way are asked about"},
+    )
     sender = ma.fields.Nested(
         Sender, load_default=dict, metadata={"help": "who sends; needed to make waybills, not to track them"}
     )

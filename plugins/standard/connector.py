@@ -71,6 +71,11 @@ class StandardConnector(_Calling):
             named = tuple(ours.partition(".")[2] for ours in settings["read"] if ours.startswith(f"{record}."))
             self.events = (EventKind(event, record if record in FIELDS else "", fields=named),)  # type: ignore[misc]
 
+    @classmethod
+    def address_word(cls, settings: Mapping[str, Any]) -> str:
+        """Return the first secret where `auth: url` puts it into the address."""
+        return str(settings["secrets"][0]) if settings["auth"] == "url" and settings["secrets"] else ""
+
     def verify(self, request: Request) -> None:
         """Raise `Rejected` 401 unless the sender proves itself as `auth` says."""
         incoming.verify(request, self.settings)

@@ -31,7 +31,7 @@ _CLASSIC: tuple[tuple[ActionKind, Handler], ...] = (
             *_CONTACT, "list_ids", "tags", "double_optin", "overwrite", "drop_other_lists",
             "request_ip", "request_time", "confirm_ip", "confirm_time",
             required=("list_ids", "double_optin"),
-            cost=2,
+            cost=3,
             note="double_optin: 3 = consent is there, 0 or 4 = the vendor asks; other lists stay",
         ),
         contacts.subscribe,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from hub import normal
 from hub.errors import AuthFailed, HubError
 from hub.model import Finding
 from plugins.unisender import directory, hooks, values
@@ -13,8 +13,6 @@ from plugins.unisender.desk import Desk
 from plugins.unisender.go_client import GoClient
 
 Names = dict[str, dict[str, tuple[str, str]]]
-
-_WORD = re.compile(r"[^a-z0-9]+")
 
 
 def check(desk: Desk, registrar: hooks.Registrar) -> list[Finding]:
@@ -77,19 +75,20 @@ def _try(ask: Callable[[], list[Finding]]) -> list[Finding]:
 
 def names(desk: Desk) -> Names:
     """Our words for fields (`names.fields`), and the list ids that the setting `lists` wants."""
-    found: Names = {"fields": {}, "lists": {}}
-    for kind, record, code, label in (("fields", "field", "name", "public_name"), ("lists", "list", "id", "title")):
-        for row in directory.rows(desk, record):
-            value, title = values.text(row.get(code)), values.text(row.get(label))
-            word = _WORD.sub("_", (value if kind == "fields" else title).lower()).strip("_") or f"{record}_{row['id']}"
-            while word in found[kind]:
-                word += "_2"
-            found[kind][word] = (value, title)
-    return found
+    fields = _pairs(directory.rows(desk, "field"), "name", "public_name")
+    lists = _pairs(directory.rows(desk, "list"), "id", "title")
+    return {
+        "fields": normal.worded((code, label, code) for code, label in fields),
+        "lists": normal.worded((code, label, label) for code, label in lists),
+    }
+
+
+def _pairs(rows: Iterable[Mapping[str, Any]], code: str, label: str) -> list[tuple[str, str]]:
+    return [(values.text(row.get(code)), values.text(row.get(label))) for row in rows]
 
 
 def go_names(client: GoClient) -> Names:
     """The templates that `template_id` wants."""
     rows = hooks.objects(client.call("template/list", {"limit": 50, "offset": 0}, changes=False).get("templates"))
-    found = {values.text(row.get("id")): (values.text(row.get("id")), values.text(row.get("name"))) for row in rows}
-    return {"templates": found}
+    named = _pairs(rows, "id", "name")
+    return {"templates": normal.worded((code, label, label) for code, label in named)}

@@ -23,6 +23,7 @@ from plugins.unisender import (
     codes,
     contacts,
     directory,
+    dumps,
     events,
     hooks,
     incoming,
@@ -198,7 +199,7 @@ class Classic(Unisender):
 
     @property
     def _desk(self) -> Desk:
-        return Desk(self._client, self.settings, self.connection, self.clock())
+        return Desk(self._client, self.settings, self.connection, self.clock(), self.history)
 
     @property
     def _registrar(self) -> hooks.Registrar:
@@ -221,6 +222,10 @@ class Classic(Unisender):
         if request.tail == self._export_token:
             return incoming.export_key(request)
         return super().receipt_key(request)
+
+    def tells(self, event: Event) -> dict[str, Any]:
+        """Lists joined and left, campaigns called off: the webhook may tell of what the API did as well."""
+        return dict(events.tells(event))
 
     def poll(self, what: str, cursor: Any, watched: Sequence[Watch] = ()) -> Poll:
         """The webhook, or what was sent."""
@@ -254,11 +259,11 @@ class Classic(Unisender):
             raise PluginError(self.name, "perform", f"no action {action.name!r} in product classic")
         return handler(self._desk, action)
 
-    def found(self, kind: ActionKind, record: Record) -> Done:
+    def found(self, action: Action, record: Record) -> Done:
         """A campaign whose making had been in doubt is linked and asked about like any other."""
-        if kind.name == "campaign.create":
+        if action.name == "campaign.create":
             return letters.made(self._desk, record)
-        return super().found(kind, record)
+        return super().found(action, record)
 
     def check(self) -> list[Finding]:
         """Key, lists, fields, webhook."""
@@ -285,6 +290,16 @@ class Go(Unisender):
     @property
     def _registrar(self) -> hooks.Registrar:
         return hooks.GoHooks(self._client)
+
+    def polls(self) -> Mapping[str, float]:
+        """The webhook, and the dumps of events in which stands what it did not bring."""
+        return {**super().polls(), dumps.KIND: float(self.settings["poll"] or dumps.EVERY)}
+
+    def poll(self, what: str, cursor: Any, watched: Sequence[Watch] = ()) -> Poll:
+        """Look after the webhook, or for what it missed."""
+        if what == dumps.KIND:
+            return dumps.look(self._client, self.http, cursor, self.clock())
+        return super().poll(what, cursor, watched)
 
     def perform(self, action: Action) -> Done:
         """Do one of the declared actions."""

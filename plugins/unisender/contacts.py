@@ -22,6 +22,7 @@ def subscribe(desk: Desk, action: Action) -> Done:
     params = outgoing.subscribe(action.values, desk.settings, desk.words, desk.connection.region)
     contact = params["fields"]
     events: list[Event] = []
+    joins = _joins_at_once(desk, params)
     try:
         answer = desk.client.record("subscribe", params)
     except OtherOwner:
@@ -35,7 +36,23 @@ def subscribe(desk: Desk, action: Action) -> Done:
         raise Uncertain(f"subscribe: no person_id in {str(answer)[:120]!r}")
     result = {"id": id_, "email": contact.get("email", ""), "phone": contact.get("phone", "")}
     result["list_ids"] = params["list_ids"]
-    return Done({**result, "conflict": bool(events)}, id=id_, events=events)
+    done = Done({**result, "conflict": bool(events)}, id=id_, events=events)
+    if joins:
+        lists = values.memberships(params["list_ids"].split(","), desk.settings["lists"], "subscribed")
+        done.echoes = {contact.get("email") or contact["phone"]: lists}
+    return done
+
+
+def _joins_at_once(desk: Desk, params: Row) -> bool:
+    """Return whether the contact is in the lists from now on: what tells of it then is our own echo.
+
+    Where the vendor asks first, it is the reader who joins, and that is news. With double_optin 4 it depends on how the
+    contact stands before we write.
+    """
+    if params["double_optin"] != "4":
+        return bool(params["double_optin"] == "3")
+    known = find(desk, {"email": params["fields"].get("email")})
+    return any(contact["status"] in ("new", "active") for contact in known)
 
 
 def _conflict(contact: Mapping[str, str], action: Action) -> Event:
@@ -65,7 +82,11 @@ def _left(desk: Desk, action: Action, method: str) -> Done:
         if not _unknown(error):
             raise
         status = "not there"  # who was never in a list gets nothing from it
-    return Done({"contact": params["contact"], "list_ids": params["list_ids"] or "", "status": status})
+    done = Done({"contact": params["contact"], "list_ids": params["list_ids"] or "", "status": status})
+    if status == "unsubscribed":  # `exclude` leaves no mark, so an unsubscription told after it is the reader's
+        lists = values.memberships(values.items(params["list_ids"]), desk.settings["lists"], status)
+        done.echoes = {params["contact"]: lists}
+    return done
 
 
 def import_(desk: Desk, action: Action) -> Done:
@@ -103,7 +124,19 @@ def _imported(desk: Desk, rows: list[dict[str, str]], calls: list[tuple[list[int
     if log and not written and sums["invalid"] >= len(rows):
         said = "; ".join(f"{one['contact']}: {one['message']}" for one in log[:5])
         raise Refused(f"importContacts took none of {len(rows)}: {said}", vendor_code=log[0]["code"])
-    return Done({**sums, "log": log, "count": len(log)})
+    refused = {entry["row"] - 1 for entry in log}
+    taken = [row for place, row in enumerate(rows) if place not in refused]
+    return Done({**sums, "log": log, "count": len(log)}, echoes=_joined(desk, taken))
+
+
+def _joined(desk: Desk, rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Return whom an import has put into lists, address or phone -> list -> subscribed."""
+    found = {}
+    for row in rows:
+        kind = "email" if row.get("email") else "phone"
+        if lists := values.items(row.get(f"{kind}_list_ids")):
+            found[row[kind]] = values.memberships(lists, desk.settings["lists"], "subscribed")
+    return found
 
 
 def _entry(entry: Row, places: list[int], rows: list[dict[str, str]]) -> Row:

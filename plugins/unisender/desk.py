@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub.connector import ConnectionInfo
+from hub.connector import ConnectionInfo, History
 from hub.model import Action, Done
 from plugins.unisender import signing
 from plugins.unisender.client import Client
@@ -21,6 +21,7 @@ class Desk:
     settings: Mapping[str, Any]
     connection: ConnectionInfo
     now: dt.datetime
+    history: History
 
     @property
     def words(self) -> Mapping[str, str]:

@@ -103,14 +103,23 @@ def _subscription(name: str, time: str, data: Mapping[str, Any], key: str, view:
     letter["status"] = f"{name}d"
     if name == "unsubscribe":
         letter["reason"] = text(data.get("comment")) or "left the list"
-    type_, kind = "subscription.changed", "subscription"
+    type_ = "subscription.changed"
     if who:
         letter["lists"] = [view.lists.get(one, one) for one in _ids(_first(data, *_LISTS))]
     else:
         type_ = f"vendor.{name}"
     if name == "unsubscribe" and contact.get("email"):
-        type_, kind = "email.unsubscribed", "email"
-    return _event(type_, f"{kind}:{who or key}", key, {"email": _filled(letter), **people}, _when(name, time, view))
+        type_ = "email.unsubscribed"
+    return _event(type_, f"contact:{who or key}", key, {"email": _filled(letter), **people}, _when(name, time, view))
+
+
+def tells(event: Event) -> dict[str, str]:
+    """Return what an event says that the hub may have set itself: a reader's lists, a campaign called off."""
+    said = event.record.get("email") or {}
+    status = str(said.get("status") or "")
+    if event.type in ("subscription.changed", "email.unsubscribed") and event.subject.startswith("contact:"):
+        return dict.fromkeys(said.get("lists") or ["*"], status)
+    return {"status": status} if event.type == "vendor.campaign_status" else {}
 
 
 def _campaign(data: Mapping[str, Any], key: str, view: View, at: dt.datetime) -> Event:

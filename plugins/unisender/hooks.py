@@ -35,7 +35,9 @@ class Hook:
 
 
 class Registrar(Protocol):
-    """Where webhooks are registered."""
+    """Where webhooks are registered; `missed` says what becomes of events while one is stopped."""
+
+    missed: str
 
     def hooks(self) -> list[Hook]:
         """List all of the account."""
@@ -46,6 +48,8 @@ class Registrar(Protocol):
 
 class ClassicHooks:
     """setHook and listHooks; the members of listHooks' answer are not confirmed, so both usual names are read."""
+
+    missed = "was not told: look at reports in the cabinet"
 
     def __init__(self, client: Client, events: list[str]) -> None:
         self._client, self._events = client, events
@@ -69,6 +73,8 @@ class ClassicHooks:
 
 class GoHooks:
     """webhook/set and webhook/list."""
+
+    missed = "is looked for in the vendor's dumps of events"
 
     def __init__(self, client: GoClient) -> None:
         self._client = client
@@ -136,10 +142,8 @@ def keep(registrar: Registrar, address: str, cursor: Any, now: dt.datetime) -> P
         try:
             registrar.set(address)
             status = "active"
-            words = (
-                "Unisender had stopped the webhook (the hub didn't answer for 24 hours); it is put back. What happened "
-                "meanwhile was not told: look at reports in the cabinet"
-            )
+            words = "Unisender had stopped the webhook (the hub didn't answer for 24 hours); it is put back. What "
+            words += f"happened meanwhile {registrar.missed}"
         except HubError as error:
             status = "stopped, not put back"
             words = f"Unisender has stopped the webhook, and it can't be put back: {error}"

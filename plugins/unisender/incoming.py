@@ -3,7 +3,8 @@
 Two shapes of both products: grouped, `{"auth", "events_by_user": [{"login" | "user_id", .., "events": [{"event_name",
 "event_time"?, "event_data": {..}}]}]}`, and flat (`single_event=1`), where the members of `event_data` stand beside
 `auth`. A repetition carries `retry_count` and another signature, and may be grouped otherwise: what is the same is
-told by what each event says. Requests with the method POLL are the hub's own (`watching`, `hooks`).
+told by what each event says. Requests with the method POLL are the hub's own: what it asked for (`watching`, `hooks`),
+or an event found in a dump, in the grouped shape (`dumps`).
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def receipt_key(request: Request) -> str:
 def parse(receipt: Receipt, view: events.View, export_token: str) -> list[Event]:
     """Return the events of a stored request: a webhook, the answer to an export, or what a poll has found."""
     request = receipt.request
-    if request.method == "POLL":
-        return events.polled(signing.read(request), view)
+    if request.method == "POLL" and "events_by_user" not in (said := signing.read(request)):
+        return events.polled(said, view)
     if request.tail == export_token:
         return [_export(request, view)]
     found: dict[str, Event] = {}

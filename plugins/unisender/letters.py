@@ -17,6 +17,8 @@ from plugins.unisender.desk import Desk
 CAMPAIGN_GAP = 60.0
 #: seconds between two single letters to one reader; the vendor's words for one that came too soon aren't confirmed
 LETTERS_APART = 60.0
+#: seconds within which a webhook has told what happened: an unanswered one is repeated for 24 hours
+WEBHOOK_TELLS = 25 * 3600.0
 _TOO_SOON = re.compile(r"\b60 ?(s|sec|сек)|(once|one|letter).{0,30}minute|too (often|frequent)|слишком част", re.I)
 _UTC = "%Y-%m-%d %H:%M:%S"
 
@@ -36,7 +38,7 @@ def send_email(desk: Desk, action: Action) -> Done:
             raise
         # What a repeated ref_key is answered isn't confirmed: an objection to it means that the first call got through.
         return Done({"email": params["email"], "status": "sent before", "ref_key": params["ref_key"]})
-    watch = _watch(desk, "email", letter["id"], {"email": letter["email"]}) if desk.settings["poll"] else []
+    watch = _watch(desk, "email", letter["id"], {"email": letter["email"]})
     return Done(letter, id=letter["id"], links=[("email", letter["id"])], watch=watch)
 
 
@@ -87,8 +89,8 @@ def create_campaign(desk: Desk, action: Action) -> Done:
 
 
 def made(desk: Desk, row: Row) -> Done:
-    """Return what a campaign's making brings: its link, and the watch where no webhook comes."""
-    watch = _watch(desk, "campaign", row["id"], {}) if desk.settings["poll"] else []
+    """Return what a campaign's making brings: its link, and the watch over what becomes of it."""
+    watch = _watch(desk, "campaign", row["id"], {})
     return Done(row, id=row["id"], links=[("campaign", row["id"])], watch=watch)
 
 
@@ -104,7 +106,7 @@ def cancel_campaign(desk: Desk, action: Action) -> Done:
     """Call a campaign off before it begins."""
     id_ = values.needed(action.values, "campaign_id", "campaign.cancel")
     desk.client.call("cancelCampaign", {"campaign_id": id_})
-    return Done({"id": id_, "status": "canceled"}, id=id_)
+    return Done({"id": id_, "status": "canceled"}, id=id_, echoes={id_: {"status": "canceled"}})
 
 
 def campaign_status(desk: Desk, action: Action) -> Done:
@@ -202,7 +204,7 @@ def sms_status(desk: Desk, id_: str) -> str:
 
 
 def _watch(desk: Desk, kind: str, id_: str, data: Row) -> list[Watch]:
-    after = 60.0 if kind == "sms" else float(desk.settings["poll"] or 0) or 600.0
+    after = 60.0 if kind == "sms" else float(desk.settings["poll"] or WEBHOOK_TELLS)
     return [Watch("status", f"{kind}:{id_}", {**data, "status": "", "since": desk.now.isoformat()}, after=after)]
 
 

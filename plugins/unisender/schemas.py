@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import marshmallow as ma
 
 from hub.connector import Settings
+from hub.settings import Duration
 
 PRODUCTS = ("classic", "go")
 #: where each product lives; Go has two data centres, and a key of the other one is just "invalid"
@@ -20,22 +20,6 @@ PER_SECOND = {"classic": 5.0, "go": 10.0}
 CLASSIC_HOOKS = ("email_status", "unsubscribe", "subscribe", "campaign_status")
 GO_STATUSES = ("sent", "delivered", "opened", "clicked", "unsubscribed", "subscribed", "soft_bounced", "hard_bounced",
                "spam")  # fmt: skip
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-class Duration(ma.fields.Field[float]):
-    """`10m`, `3h`, `1d` (or bare seconds) as seconds; at least five minutes."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
-        match = _DURATION.fullmatch(str(value).strip())
-        if not match:
-            raise ma.ValidationError(f"{value!r} is not a duration; write for example 30m or 2h")
-        seconds = float(match[1]) * _SECONDS[match[2]]
-        if seconds < 300:
-            raise ma.ValidationError("every five minutes (5m) at most: the vendor's limits are counted by the minute")
-        return seconds
 
 
 def _zone(value: str) -> None:
@@ -114,10 +98,13 @@ class UnisenderSettings(Settings):
         metadata={"help": "classic: zone of the times in webhooks, if you know it; else the arrival counts"},
     )
     poll = Duration(
+        least=300,
+        short="every five minutes (5m) at most: the vendor's limits are counted by the minute",
         load_default=None,
         allow_none=True,
         metadata={
-            "help": "classic, only where no webhook can reach the hub: ask about letters and campaigns so often",
+            "help": "go: look so often for events that no webhook brought, 1h if left out; classic: ask about letters "
+            "and campaigns so often, only where no webhook can reach the hub",
             "example": "30m",
         },
     )
@@ -132,7 +119,7 @@ class UnisenderSettings(Settings):
     def _fits_the_product(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if data.get("product") != "go":
             return
-        for name in ("sms_sender", "lists", "timezone", "poll"):
+        for name in ("sms_sender", "lists", "timezone"):
             if data.get(name):
                 raise ma.ValidationError(f"belongs to product: classic; Go has no {_NOT_IN_GO[name]}", name)
 
@@ -141,7 +128,6 @@ _NOT_IN_GO = {
     "sms_sender": "short messages",
     "lists": "contact lists",
     "timezone": "such times, they are UTC",
-    "poll": "way to ask",
 }
 
 

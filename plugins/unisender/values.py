@@ -78,6 +78,12 @@ def list_ids(value: Any, words: Mapping[str, str], name: str = "list_ids") -> li
     return list(dict.fromkeys(found))
 
 
+def memberships(ids: Iterable[str], words: Mapping[str, str], status: str) -> dict[str, str]:
+    """Return what a contact is in each list, named as events name it; no list stands for all of them (`*`)."""
+    named = {id_: word for word, id_ in words.items()}
+    return dict.fromkeys((named.get(one, one) for one in ids), status) or {"*": status}
+
+
 def fields(values: Mapping[str, Any], words: Mapping[str, str], region: str) -> dict[str, str]:
     """Return a contact's fields: `fields`, with `email` and `phone` beside it as a shorter way to say them.
 

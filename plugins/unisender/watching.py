@@ -1,8 +1,11 @@
-"""Asking what became of things that no webhook tells of: short messages, exports; with `poll`, letters and campaigns.
+"""Asking what became of what was sent: letters, campaigns; short messages and exports, of which no webhook tells.
 
-One poll, `status`; a watch's id is `<kind>:<id>`. Its `data`: `status` last seen, `since` when it began, and what the
-receipt needs (`email`, `phone`). A change becomes a stored request like a pushed one, method POLL; its key is kind, id
-and status, so a status told twice is one receipt.
+With the setting `poll` letters and campaigns are asked about at once. Without it a webhook tells of them, and asking is
+back-fill: only what stands as it stood a day before, and no webhook has told, is told then.
+
+One poll, `status`; a watch's id is `<kind>:<id>`. Its `data`: `status` last seen, `since` when it began, `found` a
+status that a webhook may still tell, and what the receipt needs (`email`, `phone`). A change becomes a stored request
+like a pushed one, method POLL; its key is kind, id and status, so a status told twice is one receipt.
 """
 
 from __future__ import annotations
@@ -34,6 +37,13 @@ _PACE: Mapping[str, tuple[tuple[float, float], ...]] = {
     # the vendor keeps statuses of single letters for a month
     "email": ((DAY, 600.0), (7 * DAY, 6 * HOUR), (28 * DAY, DAY)),
 }
+#: the same where a webhook tells of it, if it comes
+_BEHIND: Mapping[str, tuple[tuple[float, float], ...]] = {
+    "campaign": ((7 * DAY, letters.WEBHOOK_TELLS), (30 * DAY, 7 * DAY)),
+    "email": ((7 * DAY, letters.WEBHOOK_TELLS), (28 * DAY, 7 * DAY)),
+}
+_TOLD = ("email.sent", "email.delivered", "email.opened", "email.clicked", "email.bounced", "email.unsubscribed",
+         "email.complained", codes.CLASSIC_OTHER, "vendor.campaign_status")  # fmt: skip
 _EXPORT_FAILED = ("fail", "error", "cancel", "declin")
 
 
@@ -125,14 +135,32 @@ _ASK: Mapping[str, Callable[[Desk, list[Watch], Poll], None]] = {
 
 
 def _seen(desk: Desk, poll: Poll, watch: Watch, status: str, over: bool) -> None:
-    if status and status != watch.data.get("status") and status != "not_sent":
-        kind, _, id_ = watch.id.partition(":")
+    kind, _, id_ = watch.id.partition(":")
+    new = bool(status) and status != watch.data.get("status") and status != "not_sent"
+    if new and kind in _BEHIND and not desk.settings["poll"]:
+        new = not _told(desk, watch, status)
+        if new and watch.data.get("found") != status:  # its webhook may still come
+            _again(desk, poll, watch, {"found": status}, "", pause=letters.WEBHOOK_TELLS)
+            return
+    if new:
         more = {name: watch.data[name] for name in ("email", "phone") if watch.data.get(name)}
         _store(desk, poll, {"kind": kind, "id": id_, "status": status, **more})
     if over:
         poll.watch.append(Watch(KIND, watch.id, watch.data, after=None))
     else:
         _again(desk, poll, watch, {"status": status} if status else {}, "")
+
+
+def _told(desk: Desk, watch: Watch, status: str) -> bool:
+    """Return whether a webhook has told this status, or a later one."""
+    _, _, id_ = watch.id.partition(":")
+    since = dt.datetime.fromisoformat(str(watch.data.get("since") or desk.now.isoformat()))
+    rank = codes.status_of("classic", status).rank
+    for event in desk.history.events(_TOLD, since, word=id_):
+        known = str((event.record.get("email") or {}).get("status") or "")
+        if known == status or codes.status_of("classic", known).rank > rank:
+            return True
+    return False
 
 
 def _store(desk: Desk, poll: Poll, said: Row) -> None:
@@ -146,14 +174,16 @@ def receipt(said: Mapping[str, Any], now: dt.datetime) -> Request:
     return Request("POLL", f"poll/{said['kind']}", headers=headers, body=orjson.dumps(dict(said)), at=now)
 
 
-def _again(desk: Desk, poll: Poll, watch: Watch, changed: Row, trouble: str) -> None:
+def _again(desk: Desk, poll: Poll, watch: Watch, changed: Row, trouble: str, pause: float = 0.0) -> None:
     """Ask again at the pace of its kind, or give up; an export that never came is told."""
     kind, _, id_ = watch.id.partition(":")
     since = dt.datetime.fromisoformat(str(watch.data.get("since") or desk.now.isoformat()))
     age = (desk.now - since).total_seconds()
-    after = next((every for limit, every in _PACE.get(kind, ()) if age <= limit), None)
-    if after is not None and kind in ("email", "campaign"):
+    behind = kind in _BEHIND and not desk.settings["poll"]
+    after = next((every for limit, every in (_BEHIND if behind else _PACE).get(kind, ()) if age <= limit), None)
+    if after is not None and kind in _BEHIND:
         after = max(after, float(desk.settings["poll"] or 0))
+    after = pause or after
     if after is None and kind == "export":
         _store(desk, poll, {"kind": "export", "id": id_, "url": "", "trouble": trouble, "status": "ended"})
     poll.watch.append(Watch(KIND, watch.id, {**watch.data, **changed}, after=after))

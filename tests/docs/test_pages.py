@@ -14,7 +14,7 @@ import hub
 from hub import reasons, recipes
 from hub.cli import main
 from hub.conditions import COMPARISONS
-from hub.config import connections, routes, sections, steps
+from hub.config import connections, people, routes, sections, steps, sync_reader
 from hub.config.load import SECTIONS
 from hub.mapping import TRANSFORMS
 from tests.docs.pages import (
@@ -35,7 +35,10 @@ from tests.docs.pages import name as page_name
 
 ADMIN = ROOT / "docs" / "admin.md"
 OPERATORS = ROOT / "docs" / "operators.md"
-HEADINGS = ["Set up", "Permissions", "Limits", "Known limitations", "Removal"]
+HEADINGS = [
+    "Set up", "Permissions", "What it brings", "What it does",
+    "Limits", "Known limitations", "Troubleshooting", "Removal",
+]  # fmt: skip
 SOURCES = {path: path.read_text("utf-8") for path in (ROOT / "hub").rglob("*.py")}
 
 
@@ -102,7 +105,7 @@ def test_every_alert_has_its_heading_with_its_words() -> None:
     codes = {code: text for code, text in reasons.TEXTS["en"].items() if code.startswith("alert_")}
     told = [text for level, text in headings(OPERATORS) if level == 3 and text.startswith("alert_")]
     assert sorted(told) == sorted(codes)
-    assert set(codes) == set(reasons.REMEDIES)
+    assert set(codes) == {kind.partition(".")[0] for kind in reasons.REMEDIES}
     for code, text in codes.items():
         page = section(OPERATORS, code)
         assert f"> {text}\n" in page, f"{code}: the quote should read: {text}"
@@ -118,8 +121,8 @@ def test_every_alert_is_raised_somewhere() -> None:
 def test_the_language_is_told_whole() -> None:
     words = set(re.findall(r"\w+", " ".join([*inline_code(ADMIN), *(block.text for block in blocks(ADMIN, "yaml"))])))
     for what in (
-        SECTIONS, sections._HUB, sections._PEOPLE, steps.STEP_KEYS, steps.LATER_KEYS, routes.LATER_ROUTE_KEYS,
-        routes._ROUTE_KEYS, connections.COMMON, TRANSFORMS, COMPARISONS,
+        SECTIONS, sections._HUB, people._PEOPLE, steps.STEP_KEYS, steps.LATER_KEYS, routes.LATER_ROUTE_KEYS,
+        routes._ROUTE_KEYS, sync_reader._KEYS, connections.COMMON, TRANSFORMS, COMPARISONS,
     ):  # fmt: skip
         assert set(what) <= words, f"docs/admin.md doesn't mention {set(what) - words}"
 
@@ -229,3 +232,5 @@ def test_the_readme_leads_to_every_page() -> None:
 def test_a_vendor_page_has_its_parts(page: Path) -> None:
     told = [text for level, text in headings(page) if level == 2]
     assert [text for text in told if text in HEADINGS] == HEADINGS
+    first, last = told.index("What it does"), told.index("Limits")
+    assert set(told) - set(HEADINGS) <= set(told[first:last]), "what a vendor alone has stands after What it does"

@@ -119,12 +119,17 @@ def merged(base: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
         if "plugin" not in settings:
             out[connection] = {**known, **settings}
         elif "names" in known and settings["plugin"] == known["plugin"]:
-            names = {kind: {**known["names"].get(kind, {}), **settings.get("names", {}).get(kind, {})}
+            names = {kind: together(known["names"].get(kind, {}), settings.get("names", {}).get(kind, {}))
                      for kind in ("fields", "stages", "users")}  # fmt: skip
             out[connection] = {**settings, "names": {kind: words for kind, words in names.items() if words}}
         else:
             out[connection] = settings
     return out
+
+
+def together(known: dict[str, str], said: dict[str, str]) -> dict[str, str]:
+    """Return the recipe's words and the fragment's; what the fragment gives another name has that one alone."""
+    return {word: code for word, code in known.items() if code not in said.values()} | said
 
 
 def variables(text: str) -> dict[str, str]:

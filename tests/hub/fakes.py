@@ -249,11 +249,23 @@ class Box:
         while True:
             left = self.left()
             if not any(left.values()) and all(
-                engine.idle() and not engine.dispatcher.flying for engine in self.engines
+                engine.idle() and not engine.dispatcher.calls.held for engine in self.engines
             ):
                 return
             assert time.monotonic() < deadline, f"still to do: {left}, {self.deliveries()[-5:]}"
             time.sleep(0.01)
+
+    def until(self, what: Callable[[], Any], within: float = 15.0) -> None:
+        """Wait until something is true."""
+        deadline = time.monotonic() + within
+        while not what():
+            assert time.monotonic() < deadline, f"still to do: {self.left()}, {self.deliveries()[-5:]}"
+            time.sleep(0.01)
+
+    def one(self, sql: str) -> Any:
+        """Return the one value a question to the store brings."""
+        with self.store.read() as db:
+            return db.rows(sql)[0][0]
 
     def left(self) -> dict[str, int]:
         with self.store.read() as db:

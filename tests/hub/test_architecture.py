@@ -7,15 +7,17 @@ import configparser
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 import hub
 from hub.quality.proofs import PUBLIC
 from hub.store import Store
-from hub.store.schema import HEAD, current, upgrade
+from hub.store.schema import HEAD, current, migrate, upgrade
 from hub.store.tables import metadata
 
 HUB = Path(hub.__file__).parent
@@ -27,21 +29,26 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 #: words -> start -> in, out -> engine -> people
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
-        "", "errors", "model", "masking", "reasons", "records", "events", "normal", "connector", "hookspecs", "session",
-        "wire", "tokens", "history", "sealing", "keys", "jsonbody", "phpform", "sandbox", "sandbox_tls", "store",
-        "limiter",
+        "", "errors", "model", "masking", "needles", "reasons", "records", "events", "normal", "connector",
+        "hookspecs", "session", "settings", "wire", "tokens", "history", "sealing", "keys", "jsonbody", "phpform",
+        "sandbox", "sandbox_tls", "store", "limiter", "identity", "golden", "likeness",
     ),
-    ("paths", "conditions", "mapping", "tables", "templates", "identity", "changes"),
-    ("plugins", "config"),
-    ("runtime",),
+    ("paths", "conditions", "counts", "mapping", "tables", "templates", "changes", "echoes"),
+    ("plugins", "config", "twins"),
+    ("differences", "pauses", "drift", "runtime"),
     (
-        "group_commit", "receive", "front", "lines", "pipeline", "metrics", "polling", "work_items", "outcome",
-        "targets", "deliver", "ledger", "engine",
+        "group_commit", "receive", "front", "lines", "standing", "carrying", "matching", "pace", "pipeline", "metrics",
+        "polling", "work_items", "calls", "outcome", "unrouted", "targets", "restore", "guards", "deliver", "health",
+        "recorder", "engine", "syncs", "syncing", "parts", "looks", "repairing", "reconciling",
     ),
-    ("web", "jobs", "ticker", "processes", "redis_server", "stuck", "supervisor"),
     (
-        "explain", "handwork", "request_file", "quality", "testing", "trying", "scaffold", "cli", "demo", "recipes",
-        "console",
+        "presence", "pulse", "web", "jobs", "touches", "ledger", "ticker", "processes", "redis_server", "stuck",
+        "supervisor",
+    ),
+    (
+        "comparing", "explain", "summary", "handwork", "undoing", "privacy", "people_acts", "request_file", "whatif",
+        "quality", "testing", "trial", "trying",
+        "scaffold", "cli", "demo", "recipes", "console",
     ),
 )  # fmt: skip
 PLACE = {name: number for number, layer in enumerate(LAYERS) for name in layer}
@@ -117,7 +124,21 @@ def test_imports_run_one_way(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["mapping", "paths", "conditions", "templates", "tables", "identity", "changes", "normal"]
+    "name",
+    [
+        "mapping",
+        "paths",
+        "conditions",
+        "templates",
+        "tables",
+        "identity",
+        "golden",
+        "likeness",
+        "changes",
+        "echoes",
+        "normal",
+        "twins",
+    ],
 )
 def test_what_is_pure_touches_neither_network_nor_clock_nor_database(name: str) -> None:
     tree = ast.parse((HUB / f"{name}.py").read_text())
@@ -205,10 +226,41 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 def test_the_migrations_make_the_tables_as_declared(store: Store) -> None:
+    declared = _shape(store)
+    with store.write() as db:
+        tables = sa.MetaData()
+        tables.reflect(db.connection)
+        tables.drop_all(db.connection)
+        assert current(db.connection) is None
+        migrate(db.connection)
     with store.engine.connect() as connection:
         assert current(connection) == HEAD
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
+    assert _shape(store) == declared
+
+
+def _shape(store: Store) -> dict[str, Any]:
+    """Return every table's columns, keys and indexes (with the rows that partial ones hold)."""
+    found = sa.inspect(store.engine)
+    return {
+        table: {
+            "columns": sorted(
+                (c["name"], str(c["type"]), c["nullable"], c["default"]) for c in found.get_columns(table)
+            ),
+            "primary": found.get_pk_constraint(table)["constrained_columns"],
+            "unique": sorted(one["column_names"] for one in found.get_unique_constraints(table)),
+            "indexes": {
+                one["name"]: (
+                    one["column_names"],
+                    one["unique"],
+                    {key: str(value) for key, value in one.get("dialect_options", {}).items()},
+                )
+                for one in found.get_indexes(table)
+            },
+        }
+        for table in found.get_table_names()
+    }
 
 
 def test_upgrading_twice_changes_nothing(store: Store) -> None:

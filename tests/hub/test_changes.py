@@ -168,6 +168,22 @@ def test_a_record_the_hub_made_counts_a_hop_when_it_is_first_seen() -> None:
     assert [one.hop for one in found.events] == [3]
 
 
+@pytest.mark.parametrize("verb", ["created", "updated"])
+@pytest.mark.parametrize(
+    ("moved", "own", "types", "by"),
+    [("2026-05-04T12:00:00", {"STAGE_ID": "new"}, [], ""), ("2026-05-04T12:00:09", {"STAGE_ID": "new"}, ["won"], ""),
+     ("2026-05-04T12:00:09", {"STAGE_ID": "won"}, ["won"], "hub")],
+)  # fmt: skip
+def test_a_record_the_hub_made_may_have_been_moved_on_before_its_first_look(
+    verb: str, moved: str, own: dict[str, str], types: list[str], by: str
+) -> None:
+    now = event(verb, stage="won", created_at="2026-05-04T12:00:00", moved_at=moved)
+    found = look(now, {"record": None, "own": own, "made": True, "hop": 0}, (), SINCE)
+    derived = [one for one in found.events if one.type == "deal.stage_changed"]
+    assert [one.record["deal"]["stage"] for one in derived] == types
+    assert {one.by for one in derived} <= {by}
+
+
 @pytest.mark.parametrize("hop", range(MAX_HOPS + 3))
 def test_a_circle_stops_at_its_limit_and_says_so(hop: int) -> None:
     seen = after(look(event("created", stage="s1"), None, (), SINCE))
@@ -230,6 +246,29 @@ def test_statuses_in_any_order_are_told_forward_only() -> None:
         seen = after(found, seen)
     assert heard == ["accepted", "arrived", "delivered"]
     assert closed == ["late", "nothing_changed"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "heard"),
+    [
+        ("delivered", "in_transit", False),
+        ("delivered", "arrived", False),
+        ("arrived", "registered", False),
+        ("arrived", "redirected", True),
+        ("redirected", "in_transit", True),
+        ("delivery_failed", "out_for_delivery", True),
+        ("delivered", "returning", True),
+        ("returning", "in_transit", True),
+        ("delivered", "paid_out", True),
+        ("unknown", "registered", True),
+    ],
+)
+def test_a_parcel_turns_round_only_by_going_astray(before: str, now: str, heard: bool) -> None:
+    seen = after(look(event("status_changed", "parcel", at=at(1), status=before), None, (), SINCE))
+    for when in (at(9), None):  # a carrier's later word, and one without a time
+        found = look(event("status_changed", "parcel", at=when, status=now), seen, (), SINCE)
+        assert bool(found.events) is heard
+        assert heard or ((found.closed or {})["code"] == "backward" and found.remember is None)
 
 
 def test_a_status_says_what_it_was_before() -> None:

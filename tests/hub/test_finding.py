@@ -166,6 +166,9 @@ def test_a_refused_step_leaves_its_name_absent(hub: Callable[[str], Box]) -> Non
     box.send(form())
     box.settle()
     assert [one["TEXT"] for one in WORLDS["crm"].of("comment")] == ["no: no deals today", "absent"]
+    assert [(one["step"], one["state"]) for one in box.deliveries()] == [
+        ("0", "refused"), ("0r0", "done"), ("1", "skipped"), ("2", "done")
+    ]  # fmt: skip
 
 
 def test_what_routes_mention_reaches_the_connector(tmp_path: Path) -> None:
@@ -183,7 +186,7 @@ def test_what_routes_mention_reaches_the_connector(tmp_path: Path) -> None:
     mentions = load(tmp_path / "hub.yaml", Plugins.of(*PLUGINS), {}).mentions
     stages = {(one.code, one.beside) for one in mentions["crm"] if one.kind == "stage"}
     assert stages == {("C5:NEW", ("C5:WON",)), ("C5:WON", ("C5:NEW",))}
-    assert mentions["crm"][0] == Mention("stage", "deal", "C5:WON", "hub.yaml:13 routes[0].stage", ("C5:NEW",))
+    assert mentions["crm"][0] == Mention("stage", "deal", "C5:WON", 'hub.yaml:13 routes[0] "a" stage', ("C5:NEW",))
 
 
 def test_a_new_route_sees_old_messages_and_nothing_is_done_twice(tmp_path: Path) -> None:

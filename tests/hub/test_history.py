@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.changes import look
+from hub.errors import RateLimited
 from hub.history import History
 from hub.model import Event
 from hub.store import Store, intake, state, work
@@ -58,6 +59,13 @@ def test_an_act_is_under_way_from_its_claim_until_it_is_written_down(store: Stor
     assert not history.acting("message", LONG_AGO)
     assert not history.acting("comment", later)
     assert not History(store, "other").acting("message", later)
+    now = dt.datetime.now(dt.UTC)
+    told = Event("message.sent", "message:1", "2", connection="chat", at=now.timestamp())
+    with pytest.raises(RateLimited, match="an act of ours on a message is under way"):
+        history.wait_for_own(told, now)
+    history.wait_for_own(told, now + dt.timedelta(minutes=4))  # nobody waits for ever
+    history.wait_for_own(told.with_(subject="comment:1"), now)
+    history.wait_for_own(told.with_(at=LONG_AGO.timestamp()), LONG_AGO)
     with store.write() as db:
         db.run("UPDATE delivery SET state = 'done'")
     assert not history.acting("message", later)

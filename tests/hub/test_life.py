@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hub.errors import AuthFailed, RateLimited, Refused, Retry, Uncertain
-from tests.hub.fakes import WORLDS, Box, form
+from hub.model import Action, Event, Record
+from hub.store import state
+from tests.hub.fakes import WORLDS, Box, Sink, form
 
 YAML = """
 hub: {timezone: Europe/Kyiv, region: UA, unrouted: alert}
@@ -150,12 +154,86 @@ def test_dead_credentials_hold_the_connection_with_one_alert(box: Box) -> None:
     assert {d["state"] for d in box.deliveries()} == {"ready"}
 
 
-def test_an_event_nobody_listens_to_is_kept_and_said(box: Box) -> None:
-    box.send({"type": "parcel.status_changed", "subject": "parcel:1", "record": {"parcel": {"status": "arrived"}}})
+def test_an_answer_from_before_the_hold_does_not_lift_it(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read is under way while another call meets the vendor's block; its answer says nothing of now."""
+    begun, answer = threading.Event(), threading.Event()
+    known = Sink.complete
+
+    def slowly(self: Sink, events: list[Event], needs: frozenset[str]) -> list[Event]:
+        begun.set()
+        assert answer.wait(20)
+        return known(self, events, needs)
+
+    def blocked(action: Action) -> None:
+        raise AuthFailed("blocked", "support")
+
+    monkeypatch.setattr(Sink, "complete", slowly)
+    WORLDS["crm"].records["deal", "5"] = {"id": "5", "stage": "new"}
+    hint = {"type": "deal.updated", "subject": "deal:5", "record": {"deal": {"id": "5"}}, "hint": True}
+    box.send(hint, to="crm")
+    assert begun.wait(20)
+    WORLDS["crm"].fail = blocked
+    box.send(form())
+    held = "SELECT count(*) FROM health WHERE connection = 'crm' AND held IS NOT NULL"
+    box.until(lambda: box.one(held) == 1)
+    answer.set()
+    box.until(lambda: box.one("SELECT count(*) FROM event WHERE type = 'deal.updated' AND state = 'planned'") == 1)
+    assert (box.one(held), box.alerts()) == (1, ["alert_auth"])
+    with box.store.read() as db:
+        [(params,)] = db.rows("SELECT params FROM alert WHERE kind = 'alert_auth'")
+    assert "support" in params
+
+
+@pytest.mark.parametrize(
+    ("type", "to", "alerts"),
+    [
+        ("message.received", "site", 1),  # somebody waits for an answer
+        ("call.missed", "crm", 1),  # also at a connection that routes only act at
+        ("form.opened", "site", 0),  # a route listens to form.submitted: what it leaves out, it was told to
+        ("parcel.status_changed", "site", 0),  # nobody asks anything
+        ("note.added", "crm", 0),  # the CRM tells of everything that is written there
+        ("vendor.something_new", "crm", 0),
+        ("parcel.status_changed", "spare", 1),  # no route has to do with this connection
+    ],
+)
+def test_what_nobody_listens_to_is_kept_and_what_counts_is_said(
+    tmp_path: Path, type: str, to: str, alerts: int
+) -> None:
+    box = Box(tmp_path, YAML.replace("routes:", "  spare: {plugin: source}\nroutes:")).start()
+    kind = type.partition(".")[0]
+    for number in "12":
+        message = {"type": type, "subject": f"{kind}:{number}", "record": {kind: {"id": number}}}
+        box.send(message, to=to)
+    box.settle()
+    assert box.alerts() == ["alert_unrouted"] * alerts
+    assert all("unrouted" in event["reason"] for event in box.events())
+    assert len(box.events()) == 2
+    box.close()
+
+
+def test_a_connection_nobody_listens_to_is_said_once_for_all_it_sends(tmp_path: Path) -> None:
+    box = Box(tmp_path, YAML.replace("routes:", "  spare: {plugin: source}\nroutes:")).start()
+    for type in ("parcel.status_changed", "task.created", "note.added"):
+        kind = type.partition(".")[0]
+        box.send({"type": type, "subject": f"{kind}:1", "record": {kind: {"id": "1"}}}, to="spare")
     box.settle()
     assert box.alerts() == ["alert_unrouted"]
-    [event] = box.events()
-    assert "unrouted" in event["reason"]
+    box.close()
+
+
+def test_what_the_hub_made_itself_is_nobodys_request(box: Box) -> None:
+    """The lead that a form became comes back as `lead.created`: nothing listens to it, and nobody waits for it."""
+    box.send(form())
+    box.settle()
+    [lead] = WORLDS["crm"].of("lead")
+    record = {"lead": {"id": lead["id"], "title": "Site: Anna"}}
+    told = {"type": "lead.created", "subject": f"lead:{lead['id']}", "record": record}
+    box.send(told, to="crm")
+    box.send({**told, "subject": "lead:900", "record": {"lead": {"id": "900"}}}, to="site")
+    box.settle()
+    assert box.alerts() == ["alert_unrouted"]
+    with box.store.read() as db:
+        assert db.rows("SELECT connection FROM alert") == [("site",)]
 
 
 def test_a_request_that_makes_no_sense_is_kept_with_its_reason(box: Box) -> None:
@@ -336,3 +414,37 @@ def test_a_deal_moved_on_before_the_first_look_has_reached_its_stage(tmp_path: P
         assert [one["FOR"] for one in WORLDS["nova"].of("deal")] == ["1"]
     finally:
         box.close()
+
+
+def test_a_doubt_from_the_future_waits_no_longer_than_any_other(box: Box) -> None:
+    """The clock was set back by an hour after a call had gone out whose worker died."""
+    with box.store.write() as db:
+        state.set_health(db, "crm", paused=True)
+    box.send(form())
+    pause = threading.Event()
+    for _ in range(500):
+        if box.deliveries():
+            break
+        pause.wait(0.01)
+    with box.store.write() as db:
+        db.run("UPDATE delivery SET started_at = ?", (db.now + 3600,))
+        state.set_health(db, "crm", paused=False)
+    box.settle()
+    [one] = box.deliveries()
+    assert one["state"] == "done" and len(WORLDS["crm"].of("lead")) == 1
+
+
+def test_how_long_ago_is_told_by_the_stores_clock(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`within: 30d` is compared with times the store gave; this machine's own clock may say anything."""
+    asked: list[float] = []
+    known = Sink.find
+
+    def find(self: Sink, record: str, by: Mapping[str, Any], limit: int = 50) -> list[Record]:
+        asked.extend([by["since"]] if "since" in by and "phone" in by else [])
+        return known(self, record, by, limit)
+
+    monkeypatch.setattr(Sink, "find", find)
+    monkeypatch.setattr(box.store, "clock", lambda: 1_700_000_000.0)
+    box.send(form())
+    box.settle()
+    assert asked == [1_700_000_000.0 - 30 * 86400]

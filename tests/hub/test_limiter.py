@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -259,3 +260,11 @@ def test_a_dead_redis_is_asked_once_a_second_not_with_each_call(
 def _redis_now(client: object) -> float:
     seconds, micro = client.time()  # type: ignore[attr-defined]
     return float(seconds) + micro / 1e6
+
+
+def test_a_command_waits_for_the_limit() -> None:
+    limiter, began = Limiter(None), time.monotonic()
+    for _ in range(6):
+        limiter.wait("account", 1, 20.0, 2)
+    assert time.monotonic() - began > 0.15, "two at once, then one each 50 ms"
+    assert limiter.reserve("account", 5, 20.0, 2) == 0, "all of them were counted"

@@ -134,3 +134,23 @@ def test_keys_and_search_words_can_be_stored_whatever_was_sent() -> None:
 def test_an_event_is_found_by_what_people_have_at_hand() -> None:
     words = identity.search_words(event(phone="+380671234567", email="A@b.co", phones=["+380501112233"]))
     assert words >= {"9", "+380671234567", "a@b.co", "+380501112233", "55", "a-7"}
+
+
+def test_a_name_becomes_a_word_of_hub_yaml() -> None:
+    assert normal.word("Магазин: До відправки") == "magazin_do_vidpravki"
+    assert normal.word("Ёлка & Щука №5") == "elka_shchuka_5"
+    assert normal.word("!!!") == ""
+    assert len(normal.word("long " * 30)) <= 40
+
+
+def test_each_code_gets_a_word_of_its_own() -> None:
+    rows = [
+        ("C1", "Нова", "Нова"),
+        ("C2", "Нова!", "Нова!"),
+        ("C1", "Стара", "Стара"),
+        ("77", "★", "★"),
+        ("77x", "", ""),
+    ]
+    assert normal.worded(rows) == {
+        "nova": ("C1", "Нова"), "nova_2": ("C2", "Нова!"), "x77": ("77", "★"), "x77x": ("77x", ""),
+    }  # fmt: skip

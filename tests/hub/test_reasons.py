@@ -76,7 +76,7 @@ def test_every_alert_with_words_says_what_to_do(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["retry", "limit", "hold", "refused", "lost", "settle", "uncertain"])
 def test_every_kind_of_outcome_a_hint_or_poll_may_have_has_words(kind: str) -> None:
-    # hub.ledger keeps stored(kind): these words stand in `hub check` and on the connection's page
+    # hub.recorder keeps stored(kind): these words stand in `hub check` and on the connection's page
     assert kind in ENGLISH
 
 
@@ -128,3 +128,11 @@ def test_a_vendors_words_are_quoted_never_interpreted(odd: str) -> None:
 
 def test_a_parameter_of_the_wrong_kind_does_not_hide_the_reason() -> None:
     assert "exhausted" in say("exhausted", {"hours": "many", "why": "HTTP 502"})
+
+
+def test_of_several_remedies_the_one_the_error_names() -> None:
+    assert "credentials" in remedy("alert_auth", {"connection": "crm"})
+    assert "credentials" in remedy("alert_auth", {"connection": "crm", "remedy": "unheard of"})
+    assert "support" in remedy("alert_auth", {"connection": "crm", "remedy": "support"})
+    assert remedy("alert_auth", {"connection": "crm", "remedy": "right"}).endswith("hub resume crm")
+    assert remedy("alert_found", {"remedy": "right"}) == "right"  # there the words themselves stand in the parameters

@@ -157,3 +157,35 @@ def test_after_a_write_a_reply_too_large_to_read_leaves_doubt(vendors: Callable[
     vendor = vendors(reply(b"x" * (MAX_REPLY + 1)))
     with pytest.raises(Uncertain, match="larger than 8 MB"):
         http.post(vendor.url, json={})
+
+
+# --- what one piece of work has read ----------------------------------------------------------------
+
+
+def test_what_was_read_is_known_for_one_piece_of_work_until_something_changes(
+    vendors: Callable[..., Vendor], http: Session
+) -> None:
+    vendor = vendors()
+    http.known["person"] = "17"
+    assert http.known == {}  # outside a piece of work nothing is kept
+    with http.work(lambda: None, 5):
+        http.known["person"] = "17"
+        http.get(vendor.url)
+        assert http.known == {"person": "17"}
+        with ThreadPoolExecutor(1) as pool:  # another thread does another piece of work
+            assert pool.submit(lambda: dict(http.known)).result() == {}
+        http.post(vendor.url, json={}, changes=False)
+        assert http.known == {"person": "17"}
+        http.post(vendor.url, json={})
+        assert http.known == {}
+    with http.work(lambda: None, 5):
+        assert http.known == {}
+
+
+def test_a_change_whose_answer_is_lost_has_changed_what_was_read(vendors: Callable[..., Vendor], http: Session) -> None:
+    vendor = vendors(lambda wire, request: wire.shutdown(socket.SHUT_RDWR))
+    with http.work(lambda: None, 5):
+        http.known["person"] = "17"
+        with pytest.raises(Uncertain):
+            http.post(vendor.url, json={})
+        assert http.known == {}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import threading
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests.adapters
@@ -18,8 +21,37 @@ from tests.hub.vendor import Talk, Vendor, close, free_port, half, reply, stall
 
 
 def test_a_refused_connection_is_retried_even_for_a_create(http: Session) -> None:
-    with pytest.raises(Retry, match=r"no connection to 127\.0\.0\.1.*refused"):
-        http.post(f"http://127.0.0.1:{free_port()}/", json={})
+    port = free_port()
+    with pytest.raises(Retry, match=rf"^no connection to 127\.0\.0\.1:{port}: connection refused$"):
+        http.post(f"http://127.0.0.1:{port}/", json={})
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting"),
+    [
+        ({"key": "127", "base_url": "http://127.0.0.1:9/rest/1/s3cret/"}, "base_url"),
+        ({"portal": {"webhook_url": "http://127.0.0.1:9/"}}, "portal.webhook_url"),
+        ({"host": "127.0.0.1", "timeout": 5}, "host"),
+    ],
+)
+def test_a_failure_names_host_and_port_and_the_setting_they_come_from(settings: dict[str, Any], setting: str) -> None:
+    port = free_port()
+    http = Session("crm", hosts=["127.0.0.1"], settings=settings)
+    with pytest.raises(Retry, match=rf"^no connection to 127\.0\.0\.1:{port} \(connections\.crm\.{setting}\): "):
+        http.post(f"http://127.0.0.1:{port}/", json={})
+    http.close()
+
+
+def test_a_subdomain_that_is_a_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", away)
+    http = Session("amo", hosts=["shop.example.com"], settings={"subdomain": "shop", "token": "http://[oops"})
+    words = r"^no connection to shop\.example\.com:443 \(connections\.amo\.subdomain\): no name server answers \(DNS\)"
+    with pytest.raises(Retry, match=words):
+        http.get("https://shop.example.com/api")
+    http.close()
 
 
 def test_a_name_nobody_knows_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +61,7 @@ def test_a_name_nobody_knows_is_retried(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     http = Session("crm", hosts=["gone.example"])
     for from_data in (False, True):
-        with pytest.raises(Retry, match=r"no connection to gone\.example"):
+        with pytest.raises(Retry, match=r"no connection to gone\.example:80: its name is not known \(DNS\)"):
             http.post("http://gone.example/", from_data=from_data)
     http.close()
 
@@ -39,7 +71,7 @@ def test_a_host_that_takes_no_connection_is_retried(monkeypatch: pytest.MonkeyPa
         raise TimeoutError("timed out")
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", slow)
-    with pytest.raises(Retry, match="does not accept connections"):
+    with pytest.raises(Retry, match=r"^127\.0\.0\.1:9 does not accept connections$"):
         http.post("http://127.0.0.1:9/", json={})
 
 
@@ -47,7 +79,7 @@ def test_a_certificate_nobody_vouches_for_is_retried_with_nothing_sent(
     vendors: Callable[..., Vendor], http: Session
 ) -> None:
     vendor = vendors(tls=True)
-    with pytest.raises(Retry, match=r"TLS with 127\.0\.0\.1 failed.*its certificate is not accepted"):
+    with pytest.raises(Retry, match=r"TLS with 127\.0\.0\.1:\d+ failed.*its certificate is not accepted"):
         http.post(vendor.url, json={"secret": "s3cr/et key"})
     assert vendor.heard == []
 
@@ -91,6 +123,8 @@ def test_an_answer_that_is_lost_leaves_doubt_only_where_there_may_be_an_effect(
     with pytest.raises(Retry) as caught:
         http.get(vendor.url, timeout=0.3)
     assert type(caught.value) is Retry
+    assert urlsplit(vendor.url).netloc in str(caught.value), "says who failed"
+    assert not re.search(r"[a-z](Error|Exception|Pool|Connection)\b|object at 0x", str(caught.value)), "in words"
     assert len(vendor.heard) == 2  # and nothing was sent a second time by itself
 
 

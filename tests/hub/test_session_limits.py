@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests.adapters
 
 from hub.errors import LeaseLost, RateLimited, Retry
 from hub.session import Session
@@ -20,7 +21,7 @@ def test_the_lease_is_checked_before_each_call_and_nothing_leaves_without_it(
 
     def guard() -> None:
         checked.append(len(vendor.heard))
-        if len(checked) > 2:
+        if len(checked) > 4:  # each call looks twice: at first, and right before it leaves
             raise LeaseLost("taken over")
 
     with http.work(guard, 9):
@@ -28,7 +29,7 @@ def test_the_lease_is_checked_before_each_call_and_nothing_leaves_without_it(
         http.get(vendor.url)
         with pytest.raises(LeaseLost):
             http.post(vendor.url, json={})
-    assert checked == [0, 1, 2]
+    assert checked == [0, 0, 1, 1, 2]
     assert len(vendor.heard) == 2
 
 
@@ -88,3 +89,22 @@ def test_an_exchange_says_what_was_asked_and_what_came_back(vendors: Callable[..
     [exchange] = context.exchanges
     assert (exchange.method, exchange.status, exchange.note) == ("POST", 201, "")
     assert 0 <= exchange.took_ms <= answer.took * 1000 + 1000
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_lease_lost_while_the_connection_was_made_sends_nothing(
+    vendors: Callable[..., Vendor], http: Session, monkeypatch: pytest.MonkeyPatch, tls: bool
+) -> None:
+    """A process may be frozen between its first look at the lease and the moment the request leaves."""
+    vendor, looks = vendors(tls=tls), iter([True, False])
+    if tls:
+        monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", vendor.certificate)
+
+    def guard() -> None:
+        if not next(looks):
+            raise LeaseLost("another worker took this over")
+
+    with http.work(guard, 9), pytest.raises(LeaseLost):
+        http.post(vendor.url, json={})
+    assert vendor.heard == []
+    assert http.post(vendor.url, json={}).status == 200, "and what has no lease is asked for none"

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from hub import handwork, syncs
+from hub.config import Sync
 from hub.errors import AuthFailed, StoreFull
+from hub.pipeline import Pipeline
 from hub.redis_server import connect
-from hub.store import Store, intake, prune, state, work
+from hub.store import Db, Store, state, twins, work
 from hub.ticker import Ticker
 from tests.hub.fakes import WORLDS, Box, form
+from tests.hub.vendor import Vendor, free_port
 
 DAY = 86400.0
 
@@ -43,131 +49,6 @@ def number(store: Store, sql: str) -> int:
         return int(db.one(sql)[0])  # type: ignore[index]
 
 
-# --- forgetting -----------------------------------------------------------------------------------
-
-
-class PruneContract:
-    """Inherited by one class per database."""
-
-    @pytest.fixture
-    def store(self) -> Store:
-        raise NotImplementedError
-
-    @staticmethod
-    def put(
-        store: Store, key: str, days: float, receipt: str = "done", event: str = "planned", delivery: str = "done",
-        finished: float | None = None,
-    ) -> None:  # fmt: skip
-        """A receipt, its event and its delivery, all so many days old."""
-        with store.write() as db:
-            at = db.now - days * DAY
-            columns = ("connection", "key", "method", "path", "query", "headers", "body", "remote", "at", "state")
-            row = ("site", key, "POST", "/", "[]", "{}", store.sealer.seal(b""), "", at, receipt)
-            [(id,)] = db.insert("receipt", columns, [row], "", "id")
-            names = ("receipt", "connection", "key", "type", "subject", "at", "content", "state", "hop")
-            [(event_id,)] = db.insert(
-                "event", names, [(id, "site", key, "form.submitted", f"form:{key}", at, "{}", event, 0)], "", "id"
-            )
-            state.add_search(db, [(f"word-{key}", event_id)])
-            fields = ("event", "route", "step", "connection", "action", "line", "state", "tries", "marker",
-                      "created_at", "finished_at")  # fmt: skip
-            done = None if delivery == "ready" else db.now - (days if finished is None else finished) * DAY
-            values = (event_id, "r", "0", "crm", "deal.create", f"l{key}", delivery, 0, "m", at, done)
-            [(delivery_id,)] = db.insert("delivery", fields, [values], "", "id")
-            db.insert("attempt", ("delivery", "n", "at", "took_ms", "outcome"), [(delivery_id, 1, at, 5, "done")])
-
-    @staticmethod
-    def left(store: Store) -> dict[str, int]:
-        tables = ("receipt", "event", "delivery", "attempt", "search")
-        return {table: number(store, f"SELECT count(*) FROM {table}") for table in tables}
-
-    def test_what_is_finished_and_older_than_keep_goes_with_all_that_hangs_on_it(self, store: Store) -> None:
-        self.put(store, "old", 91)
-        self.put(store, "young", 89)
-        assert prune.prune(store, 90 * DAY) == 2
-        assert self.left(store) == dict.fromkeys(self.left(store), 1)
-        assert number(store, "SELECT count(*) FROM receipt WHERE key = 'young'") == 1
-
-    def test_duplicates_are_known_for_thirty_days_whatever_keep_says(self, store: Store) -> None:
-        self.put(store, "k29", 29)
-        self.put(store, "k31", 31)
-        assert prune.prune(store, 3600) == 2
-        with store.write() as db:
-            request = SimpleNamespace(method="POST", path="/", query=(), headers={}, body=b"", remote="", at=_now())
-            rows = [
-                intake.receipt_row("site", key, request, store.sealer)  # type: ignore[arg-type]
-                for key in ("k29", "k31")
-            ]
-            assert intake.add_receipts(db, rows) == {("site", "k31")}
-
-    @pytest.mark.parametrize(
-        "unfinished",
-        [{"receipt": "new"}, {"event": "waiting"}, {"delivery": "ready"}, {"delivery": "parked", "finished": 29}],
-    )
-    def test_what_is_not_finished_stays_however_old(self, store: Store, unfinished: dict[str, Any]) -> None:
-        self.put(store, "a", 400, **unfinished)
-        prune.prune(store, 90 * DAY)
-        assert number(store, "SELECT count(*) FROM receipt") == 1
-        if "receipt" not in unfinished:
-            assert self.left(store) == dict.fromkeys(self.left(store), 1)
-
-    def test_parked_work_goes_after_its_thirty_days(self, store: Store) -> None:
-        self.put(store, "a", 400, delivery="parked", finished=31)
-        prune.prune(store, 90 * DAY)
-        assert set(self.left(store).values()) == {0}
-
-    def test_it_goes_in_small_batches_and_a_bounded_number_of_them(
-        self, store: Store, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(prune, "_BATCH", 3)
-        for n in range(10):
-            self.put(store, f"k{n}", 100 + n)
-        writes = []
-        real = store.write
-        monkeypatch.setattr(store, "write", lambda *a, **o: (writes.append(1), real(*a, **o))[1])
-        prune.prune(store, 90 * DAY, most=2)
-        assert len(writes) == 2
-        assert 0 < self.left(store)["event"] < 10
-        prune.prune(store, 90 * DAY)
-        assert set(self.left(store).values()) == {0}
-
-    def test_links_of_what_is_forgotten_go_and_those_of_records_stay(self, store: Store) -> None:
-        self.put(store, "k", 10)  # its subject is form:k
-        with store.write() as db:
-            old = (("form", "gone", "lead"), ("form", "k", "lead"), ("deal", "9", "parcel"))
-            for kind, ref, other in old:
-                work.add_links(db, [(("site", kind, ref), ("crm", other, ref))])
-            db.run("UPDATE link SET at = at - ?", (91 * DAY,))
-            work.add_links(db, [(("site", "form", "young"), ("crm", "lead", "young"))])
-        prune.prune_links(store, 90 * DAY)
-        with store.read() as db:
-            left = {(row[0], row[1]) for row in db.rows("SELECT kind, ref FROM link")}
-        assert left == {
-            ("form", "k"), ("lead", "k"), ("deal", "9"), ("parcel", "9"), ("form", "young"), ("lead", "young"),
-        }  # fmt: skip
-
-    def test_with_nothing_to_forget_nothing_is_written(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.put(store, "a", 1)
-        monkeypatch.setattr(store, "write", lambda *_, **__: pytest.fail("it wrote"))
-        assert prune.prune(store, 90 * DAY) == 0
-
-
-class TestPruneSQLite(PruneContract):
-    @pytest.fixture
-    def store(self, sqlite_store: Store) -> Store:
-        return sqlite_store
-
-
-class TestPrunePostgreSQL(PruneContract):
-    @pytest.fixture
-    def store(self, postgresql_store: Store) -> Store:
-        return postgresql_store
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 # --- the sweeper's duties -------------------------------------------------------------------------
 
 
@@ -187,6 +68,28 @@ def test_a_duty_that_fails_stops_no_other_and_is_tried_again(box: Box) -> None:
     for now in (100.0, 105.0, 110.0, 119.0, 120.0):
         ticker.tick(now)
     assert done == ["bad", "good", "bad", "bad", "good"]
+
+
+def test_a_sync_whose_backlog_cannot_be_handed_on_stops_no_other(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    box.start()
+    ticker = Ticker(box.runtime)
+    both = tuple(Sync(name, "site", "crm") for name in ("first", "second"))
+    monkeypatch.setattr(box.runtime, "config", dataclasses.replace(box.runtime.config, syncs=both))
+    with box.store.write() as db:
+        for sync in both:
+            twins.set_state(db, sync.name, "on")
+            twins.add_backlog(db, sync.name, [("deal", "site", "1", "update", None, None)])
+    carried: list[str] = []
+
+    def feed(db: Db, pipeline: Pipeline, sync: Sync) -> int:
+        if sync.name == "first":
+            raise ValueError("this one alone is broken")
+        carried.append(sync.name)
+        return 0
+
+    monkeypatch.setattr(syncs, "feed", feed)
+    ticker.feed()
+    assert carried == ["second"]
 
 
 def test_the_sweeper_does_all_its_duties_and_ends_when_told(box: Box) -> None:
@@ -260,6 +163,83 @@ def test_requests_that_nobody_reads_are_told_until_somebody_does(box: Box) -> No
     box.settle()
     ticker.watch_unread()
     assert box.alerts() == []
+
+
+def until(box: Box, done: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(1000):
+        if done():
+            return
+        pause.wait(0.01)
+    raise AssertionError(box.deliveries())
+
+
+def age_failures(box: Box, seconds: float) -> None:
+    """Let the connection's failures have begun so much earlier."""
+    with box.store.write() as db:
+        noted = json.loads(state.fact(db, "failing:crm") or "")
+        state.set_fact(db, "failing:crm", json.dumps({**noted, "since": noted["since"] - seconds}))
+
+
+def take_away(box: Box) -> int:
+    """Let the CRM's calls go to a port where nobody listens; return the port."""
+    http, port = box.runtime.connector("crm").http, free_port()
+    http.allow("127.0.0.1")
+    WORLDS["crm"].fail = lambda action: http.get(f"http://127.0.0.1:{port}/")  # type: ignore[assignment,return-value]
+    return port
+
+
+def test_a_connection_that_has_failed_for_long_is_told_however_few_its_calls(
+    box: Box, vendors: Callable[..., Vendor]
+) -> None:  # fmt: skip
+    ticker, port = Ticker(box.runtime), take_away(box)
+    box.start()
+    box.send(form())
+    until(box, lambda: any(one["wait"] == "retry" for one in box.deliveries()))
+    age_failures(box, 590)
+    ticker.watch_failing()
+    assert box.alerts() == [], "not yet"
+    age_failures(box, 20)
+    ticker.watch_failing()
+    ticker.watch_failing()
+    assert box.alerts() == ["alert_breaker"]
+    with box.store.read() as db:
+        params, times = db.one("SELECT params, count FROM alert")  # type: ignore[misc]
+    assert json.loads(params)["why"] == f"no connection to 127.0.0.1:{port}: connection refused" and times == 1
+    http, vendor = box.runtime.connector("crm").http, vendors()
+    WORLDS["crm"].fail = lambda action: http.get(vendor.url)  # type: ignore[assignment,return-value]
+    with box.store.write() as db:
+        db.run("UPDATE line SET due = ?", (db.now,))
+    box.settle()
+    assert box.alerts() == []
+    ticker.watch_failing()
+    assert box.alerts() == [], "what it was before is over"
+
+
+def test_one_failure_that_nothing_waits_for_is_no_outage(box: Box) -> None:
+    ticker, _ = Ticker(box.runtime), take_away(box)
+    box.start()
+    box.send(form())
+    until(box, lambda: any(one["wait"] == "retry" for one in box.deliveries()))
+    age_failures(box, 3600)
+    with box.store.write() as db:
+        handwork.drop(db, id=box.deliveries()[0]["id"])
+    ticker.watch_failing()
+    assert box.alerts() == []
+
+
+def test_an_outage_counts_from_the_first_failure_after_a_success(box: Box) -> None:
+    with box.store.write() as db:
+        state.note_failure(db, "crm", "then", first=True)
+        state.set_health(db, "crm", fails=1)
+        began = state.failing(db)["crm"].since
+        db.now += 400
+        state.note_failure(db, "crm", "now", first=False)
+        assert state.failing(db)["crm"] == state.Failing(began, "now")
+        state.note_failure(db, "crm", "again", first=True)
+        assert state.failing(db)["crm"] == state.Failing(db.now, "again")
+        state.set_health(db, "crm", fails=0)
+        assert state.failing(db) == {}
 
 
 def test_a_redis_that_goes_away_is_said_and_taken_back(box: Box, redis_url: str, tmp_path: Path) -> None:
@@ -336,8 +316,6 @@ def test_new_credentials_lift_a_hold_and_close_its_alert(tmp_path: Path) -> None
     mended = Box(tmp_path, YAML.replace("secret: first", "secret: second"))
     Ticker(mended.runtime).lift_holds()
     assert not held(mended) and mended.alerts() == []
-    with mended.store.write() as db:
-        db.run("UPDATE line SET due = 0")
     mended.start()
     mended.settle()
     assert len(WORLDS["crm"].of("deal")) == 1

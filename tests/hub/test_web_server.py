@@ -137,13 +137,16 @@ def test_http2_is_left_to_the_proxy(server: Server) -> None:
     assert server.stored() == before
 
 
-@pytest.mark.parametrize("said", [b"", b"P", b"POST /in/site HTTP/1.1\r\nHost:"])
-def test_a_connection_that_says_nothing_more_is_closed(server: Server, said: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), 25) as wire:
-        wire.sendall(said)
-        with contextlib.suppress(ConnectionResetError):
-            while wire.recv(65536):  # a word of refusal, perhaps; then the end
-                pass
+def test_connections_that_say_nothing_more_are_closed(server: Server) -> None:
+    """Ten seconds are given for the headers; the three wait together."""
+    with contextlib.ExitStack() as open_:
+        wires = [open_.enter_context(socket.create_connection(("127.0.0.1", server.port), 25)) for _ in range(3)]
+        for wire, said in zip(wires, (b"", b"P", b"POST /in/site HTTP/1.1\r\nHost:"), strict=True):
+            wire.sendall(said)
+        for wire in wires:
+            with contextlib.suppress(ConnectionResetError):
+                while wire.recv(65536):  # a word of refusal, perhaps; then the end
+                    pass
 
 
 def test_a_sender_of_too_much_hears_so(server: Server) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hub import outcome
+from tests.journeys.both import Both
 from tests.journeys.place import Place
 
 
@@ -31,3 +32,24 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 def place(places: Callable[..., Place]) -> Place:
     """The usual place, at work."""
     return places().start()
+
+
+@pytest.fixture
+def boths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Both]]:
+    """Build places with two CRMs."""
+    monkeypatch.setattr(outcome, "BACKOFF", (0.1, 0.2, 0.4))
+    built: list[Both] = []
+
+    def build(**options: Any) -> Both:
+        built.append(Both(tmp_path / f"both{len(built)}", **options))
+        return built[-1]
+
+    yield build
+    for one in built:
+        one.close()
+
+
+@pytest.fixture
+def both(boths: Callable[..., Both]) -> Both:
+    """Two CRMs whose sync is under way."""
+    return boths().start()

@@ -74,7 +74,8 @@ def test_a_process_frozen_with_the_store_in_its_hand(
     assert set(began.statuses) == {200}
     more = send(tree, [[message(str(n), form(n)) for n in range(total, total + 40)]])
     assert len(more.accepted) == 40 and set(more.statuses) == {200}
-    until(lambda: frozen not in tree.pids(), 20.0)
+    until(lambda: frozen not in tree.pids(), 60.0)
+    assert f"process {frozen} is frozen while it holds the store" in tree.log.read_text(errors="replace")
     tree.drain()
     figures("2 frozen", **settled(vendor, began.accepted | more.accepted), slowest_answer=f"{more.slowest:.2f}s")
     assert tree.states() == {"done": total + 40}
@@ -92,7 +93,7 @@ def test_a_busy_worker_ends_when_it_is_told_to(
     for turn in range(times):
         sent = send(tree, [[message(str(n), form(n)) for n in range(turn * share, (turn + 1) * share)]])
         accepted |= sent.accepted
-        [worker] = until(lambda: tree.roles()["worker"], 10.0)
+        [worker] = until(lambda: tree.roles()["worker"], 25.0)
         os.kill(worker, signal.SIGTERM)
         until(lambda worker=worker: worker not in tree.pids(), 12.0)
     tree.drain()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable
 from statistics import median
@@ -29,9 +27,7 @@ def test_everything_behind_the_door_is_down(
     assert len(sent.accepted) == size
     assert tree.number("SELECT count(*) FROM receipt WHERE state = 'new'") == size
     # Worse still: power is cut to all of it. What was acknowledged must be on disk.
-    for pid in tree.pids():
-        os.kill(pid, signal.SIGKILL)
-    until(lambda: not tree.pids(), 10.0)
+    tree.cut_power()
     tree.resurrect()
     vendor.control(down=False)
     tree.drain()

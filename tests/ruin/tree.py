@@ -22,6 +22,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hub.store.turns import side_file
+from hub.stuck import holder
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 HUB = [sys.executable, "-c", "from hub.cli import main; main()"]
@@ -56,7 +59,10 @@ def alive(pid: int) -> bool:
 class Tree:
     """A hub in a folder of its own; `start` it, break it, look at it."""
 
-    def __init__(self, folder: Path, yaml: str, workers: int = 2, database_url: str = "", redis: bool = True) -> None:
+    def __init__(self, folder: Path, yaml: str, workers: int = 2, database_url: str = "", redis: bool = True,
+        hub: str = "",
+    ) -> None:  # fmt: skip
+        """hub: more of the section `hub`: `region: UA`."""
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data = folder / "data"
@@ -67,7 +73,9 @@ class Tree:
         self.log = folder / "hub.log"
         self.kills: dict[str, int] = {}
         self.restarts = 0
-        (folder / "hub.yaml").write_text(f"hub: {{plugins_dir: {HERE / 'plugins'}, unrouted: ignore}}\n{yaml}")
+        (folder / "hub.yaml").write_text(
+            f"hub: {{plugins_dir: {HERE / 'plugins'}, unrouted: ignore{', ' * bool(hub)}{hub}}}\n{yaml}"
+        )
         foreign = ("HUB_", "REDIS_", "DATABASE")
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
@@ -180,6 +188,12 @@ class Tree:
             if part.pid == pid:
                 part.wait(10)
 
+    def cut_power(self) -> None:
+        """SIGKILL all of it at once; one may have ended by itself since it was listed."""
+        for pid in self.pids():
+            self.kill_pid(pid)
+        until(lambda: not self.pids(), 10.0)
+
     def freeze(self, *roles: str) -> list[int]:
         """SIGSTOP every process of these roles, at a moment when none of them is in the middle of a commit.
 
@@ -200,13 +214,21 @@ class Tree:
         return pids
 
     def freeze_with_the_store(self, role: str) -> int:
-        """SIGSTOP a process of this role at a moment when it holds the store; return its pid."""
+        """SIGSTOP a process of this role at a moment when it holds the store; return its pid.
+
+        It, and not another one: that lets go again, and nobody would have to end the one that is frozen here. The
+        second look comes when all threads of it have surely stopped.
+        """
         pids = self.roles()[role]
+        files = [side_file(self.data, name) for name in ("queue", "lock")]
 
         def stopped() -> bool:
             os.kill(pids[0], signal.SIGSTOP)
-            if not self.writable() and not self.writable():
-                return True
+            held = [file for file in files if holder(file) == pids[0]]
+            if held:
+                time.sleep(0.05)
+                if any(holder(file) == pids[0] for file in held):
+                    return True
             os.kill(pids[0], signal.SIGCONT)
             return False
 

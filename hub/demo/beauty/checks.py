@@ -95,7 +95,7 @@ def _ends(out: Outcome) -> Verdict:
 @CHECKS.states("no deal went back: late and backward scans were seen and not applied")
 def _forward(out: Outcome) -> Verdict:
     wrong = [f"deal {deal}: {one} to {other}" for deal, one, other in out.moves if not _further(one, other)]
-    held = [out.reasons.get(code, 0) for code in ("late", "stage_backward")]
+    held = [sum(out.reasons.get(code, 0) for code in codes) for codes in (("late",), ("backward", "stage_backward"))]
     if not wrong and not all(held):
         return False, f"{held[0]} late, {held[1]} backward scans noticed"
     return all_right(wrong, f"{len(out.moves)} moves, {held[0]} late and {held[1]} backward not applied")
@@ -136,8 +136,8 @@ def _echo(out: Outcome) -> Verdict:
 
 CHECKS.manners(
     limited="Bitrix24",
-    told="of garbage, of what nobody listens to, of the outage while it lasted",
-    alerts={("alert_unreadable", True), ("alert_unrouted", True), ("alert_breaker", False)},
+    told="of garbage, of the outage while it lasted, and of nothing else",
+    alerts={("alert_unreadable", True), ("alert_breaker", False)},
 )
 
 

@@ -80,7 +80,7 @@ class Account(account.Account[Rooms]):
             "amoCRM": int(world.crm.hooks.counters["sent"]) + world.told["answers"],
             "Calltouch": len(world.calls.data["sent"]),
             "Instagram": len(insta) + world.told["copies"],
-            "Unisender": world.told["letters"],
+            "Unisender": world.letters.outbox.sent,
         }
 
     def became(self, delivery: Mapping[str, Any], before: list[str]) -> tuple[str, str]:

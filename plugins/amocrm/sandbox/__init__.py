@@ -6,11 +6,12 @@
 What a test can do to it beyond the base's `/_sandbox/fault|state|reset`:
 
 * `POST /_sandbox/ui` `{"method", "path", "body", "user"}` acts as a person: no token, no limits, webhooks go out
-* `POST /_sandbox/delete` `{"kind", "id"}` deletes a record as a person does
+* `POST /_sandbox/delete` `{"kind", "id"}` deletes a record, a task (`tasks`) or an incoming lead (`unsorted`, by uid)
 * `POST /_sandbox/hooks` `{"url", "settings"}` registers a handler of webhooks, with every event if none is named
 * `POST /_sandbox/hooks/redeliver` sends now what waits for its next try; `.../hooks/disable` switches all off
 * `POST /_sandbox/pipeline_hook` `{"url", "event", "lead"}` sends the pipeline's own webhook about a deal
-* `POST /_sandbox/chat/incoming` `{"text", "name", "origin"}` somebody writes in a channel of the account
+* `POST /_sandbox/chat/incoming` `{"text", "name", "origin", "lead" or "uid"}` somebody writes in a channel of the
+  account: to a deal, to an incoming lead that waits, or for the first time
 * `POST /_sandbox/chat/channel` `{"url"}` sets the channel's webhook; `.../answer` `{"conversation", "text"}` answers
 * `POST /_sandbox/disconnect` `{"url"}` switches the integration off: the signed GET goes to `url`
 * `POST /_sandbox/unblock` lifts the block, as support does
@@ -343,8 +344,14 @@ class AmoCrmSandbox(base.Sandbox):
 
     def _delete(self) -> Any:
         given = request.get_json(force=True)
+        kind, number = given["kind"], str(given["id"])
         with self.lock:
-            self.crm.delete(given["kind"], int(given["id"]))
+            if kind == "unsorted":
+                self.desk.drop_unsorted(number)
+            elif kind == "tasks":
+                self.desk.delete_task(int(number))
+            else:
+                self.crm.delete(kind, int(number))
         return jsonify(deleted=True)
 
     def _handler(self) -> Any:
@@ -377,9 +384,11 @@ class AmoCrmSandbox(base.Sandbox):
         name, text, origin = given.get("name", "Test Client"), given["text"], given.get("origin", "telegram")
         chat, now = str(uuid.uuid4()), self.world.now()
         with self.lock:
-            lead = self.world.records["leads"].get(int(given.get("lead") or 0))
-            uid = ""
-            if lead is None:
+            uid = str(given.get("uid") or "")
+            number = self.world.unsorted[uid]["leads"][0] if uid else int(given.get("lead") or 0)
+            if uid:
+                self.desk.say_unsorted(uid, text)
+            elif number not in self.world.records["leads"]:
                 told = {
                     "client": {"name": name, "id": "1000000001"},
                     "service": origin,
@@ -390,7 +399,8 @@ class AmoCrmSandbox(base.Sandbox):
                     "source_name": origin, "source_uid": f"amojo:{origin}:{chat}", "metadata": told,
                     "_embedded": {"leads": [{"name": f"{name} ({origin})"}], "contacts": [{"name": name}]},
                 })  # fmt: skip
-                uid, lead = made["uid"], self.world.records["leads"][made["_embedded"]["leads"][0]["id"]]
+                uid, number = made["uid"], made["_embedded"]["leads"][0]["id"]
+            lead = self.world.records["leads"][number]
             people = self.world.linked("leads", lead["id"], "contacts")
             message = {
                 "id": str(uuid.uuid4()), "chat_id": chat, "talk_id": self.world.next_id(), "text": text,
@@ -418,7 +428,7 @@ class AmoCrmSandbox(base.Sandbox):
         self.access.refreshes.clear()
         self.access.long_lived.clear()
         signature = hmac.digest(CLIENT_SECRET.encode(), f"{CLIENT_ID}|{ACCOUNT_ID}".encode(), "sha256").hex()
-        query = {"account_id": ACCOUNT_ID, "client_uuid": CLIENT_ID, "signature": signature}
+        query: dict[str, str | int] = {"account_id": ACCOUNT_ID, "client_uuid": CLIENT_ID, "signature": signature}
         return jsonify(status=requests.get(url, params=query, timeout=5).status_code)
 
     def _unblock(self) -> Any:

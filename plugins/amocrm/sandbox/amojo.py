@@ -105,7 +105,8 @@ class Amojo:
                 return self._status(number, given)
             case ("GET", ["chats", number, "history"]):
                 rows = [one for one in self.messages if one["chat"] == number]
-                return jsonify({"messages": rows[:50]}) if rows else Response(status=204)
+                limit = min(request.args.get("limit", 50, int), 50)
+                return jsonify({"messages": rows[:limit]}) if rows else Response(status=204)
         raise ChatError(404, 404, "not_found", "no such method")
 
     def _chat(self, conversation: str, user: dict[str, Any]) -> dict[str, Any]:

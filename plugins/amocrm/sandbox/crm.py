@@ -118,7 +118,7 @@ class Crm(Lists):
 
     def _tag_names(self, kind: str, rows: Any) -> list[str]:
         names = {number: name for name, number in self.world.tags[kind].items()}
-        return [str(one.get("name") or names.get(one.get("id"), "")) for one in rows or [] if isinstance(one, dict)]
+        return [str(one.get("name") or names.get(_id(one), "")) for one in rows or [] if isinstance(one, dict)]
 
     def _embed(self, kind: str, row: dict[str, Any], given: dict[str, Any]) -> None:
         held = given.get("_embedded")
@@ -248,10 +248,16 @@ class Crm(Lists):
             own = number if number is not None else row.get("entity_id")
             other, other_id = str(row.get("to_entity_type")), row.get("to_entity_id")
             there = (
-                self.world.elements.get((row.get("metadata") or {}).get("catalog_id"), {})
+                self.world.elements.get(_id(row.get("metadata") or {}, "catalog_id"), {})
                 if other == "catalog_elements"
                 else self.world.records.get(other, {})
             )
+            if other == kind:
+                raise ApiError(
+                    400,
+                    "Request validation failed",
+                    [objection("0", "NotSupportedChoice", "to_entity_type", "not a valid choice")],
+                )
             if own not in self.world.records[kind] or other_id not in there:
                 raise ApiError(404, "Entity not found")
             if how == "unlink":
@@ -310,9 +316,9 @@ class Crm(Lists):
                      "request_id": str(place)}
                     for place, row in enumerate(items(body()))]  # fmt: skip
             return hal({"_embedded": {"tags": rows}})
-        rows = [{"id": number, "name": name, "color": None} for name, number in self.world.tags[kind].items()]
-        if query := params().get("query"):
-            rows = [row for row in rows if str(query).lower() in row["name"].lower()]
+        query = str(params().get("query") or "").lower()
+        found = {name: number for name, number in self.world.tags[kind].items() if query in name.lower()}
+        rows = [{"id": number, "name": name, "color": None} for name, number in found.items()]
         return page(rows, "tags", self._base())
 
     def custom_fields(self, home: str, method: str) -> Response:
@@ -323,7 +329,13 @@ class Crm(Lists):
             for row in items(body()):
                 if row.get("code") and row["code"] in [one["code"] for one in fields]:
                     raise ApiError(400, "Request validation failed", [objection("0", "NotUnique", "code", "taken")])
-                blank = {"enums": None, "group_id": None, "required_statuses": [], "is_predefined": False, "code": None}
+                blank: dict[str, Any] = {
+                    "enums": None,
+                    "group_id": None,
+                    "required_statuses": [],
+                    "is_predefined": False,
+                    "code": None,
+                }
                 one = {
                     **blank,
                     "is_deletable": True,
@@ -358,8 +370,8 @@ def hook_row(kind: str, row: dict[str, Any], world: World) -> dict[str, Any]:
     return out
 
 
-def _id(row: dict[str, Any]) -> int:
-    found = row.get("id")
+def _id(row: Mapping[str, Any], name: str = "id") -> int:
+    found = row.get(name)
     return found if isinstance(found, int) else -1
 
 

@@ -58,7 +58,7 @@ class Desk(Waiting):
     def note(self, kind: str, owner: int, type_: str, told: Mapping[str, Any]) -> dict[str, Any]:
         """Write a note; its webhook has a numeric type, escaped text, times in the account's own zone."""
         now, who = self.world.now(), self.world.now_as
-        row = {
+        row: dict[str, Any] = {
             "id": self.world.next_id(), "entity_id": owner, "created_by": who, "updated_by": who, "created_at": now,
             "updated_at": now, "responsible_user_id": who, "group_id": 0, "note_type": type_, "params": dict(told),
             "account_id": ACCOUNT_ID, "kind": kind,
@@ -208,6 +208,12 @@ class Desk(Waiting):
         self.world.told("task", "update", [self._hook_task(task)])
         return {"id": number, "updated_at": task["updated_at"], "_links": self._self(f"tasks/{number}")}
 
+    def delete_task(self, number: int) -> None:
+        """Delete a task as a person does; the API itself has no call for it."""
+        task = self.world.tasks.pop(number)
+        self.world.note_event("task_deleted", "task", number)
+        self.world.told("task", "delete", [{"id": number, "element_id": task["entity_id"]}])
+
     def list_tasks(self) -> Response:
         """Answer GET /tasks with its filters."""
         rows = list(self.world.tasks.values())
@@ -245,7 +251,7 @@ class Desk(Waiting):
             made = []
             for place, row in enumerate(items(body())):
                 now = self.world.now()
-                one = {
+                one: dict[str, Any] = {
                     "id": self.world.next_id(), "catalog_id": catalog, "name": str(row.get("name") or ""),
                     "created_at": now, "updated_at": now, "is_deleted": False, "account_id": ACCOUNT_ID,
                     "custom_fields_values": values.merged(fields, None, row.get("custom_fields_values"), place),

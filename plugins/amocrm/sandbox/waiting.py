@@ -77,14 +77,7 @@ class Waiting:
             "contacts": contacts, "companies": [],
         }  # fmt: skip
         self.world.unsorted[uid] = row
-        told = {
-            "uid": uid, "source": given.get("source_name"), "source_uid": given.get("source_uid"), "category": category,
-            "source_data": {**row["metadata"], **(more or {})}, "date_create": row["created_at"],
-            "data": {"contacts": [{"id": number} for number in contacts],
-                     "leads": [{"id": lead["id"], "name": lead["name"]}]},
-            "pipeline_id": pipeline, "account_id": ACCOUNT_ID, "lead_id": lead["id"], "created_at": row["created_at"],
-        }  # fmt: skip
-        self.world.told("unsorted", "add", [told])
+        self.world.told("unsorted", "add", [self._told(row, more or {})])
         return {
             "uid": uid,
             "account_id": ACCOUNT_ID,
@@ -92,6 +85,34 @@ class Waiting:
             "_links": self._self(f"leads/unsorted/{uid}"),
             **self._held(row),
         }
+
+    def _told(self, row: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an incoming lead as webhooks spell it."""
+        lead = self.world.records["leads"][row["leads"][0]]
+        return {
+            "uid": row["uid"], "source": row["source_name"], "source_uid": row["source_uid"],
+            "category": row["category"], "source_data": {**row["metadata"], **more}, "date_create": row["created_at"],
+            "data": {"contacts": [{"id": number} for number in row["contacts"]],
+                     "leads": [{"id": lead["id"], "name": lead["name"]}]},
+            "pipeline_id": row["pipeline_id"], "account_id": ACCOUNT_ID, "lead_id": lead["id"],
+            "created_at": row["created_at"],
+        }  # fmt: skip
+
+    def say_unsorted(self, uid: str, text: str) -> None:
+        """Somebody writes again in a chat that waits: it arrives as `unsorted[update]`."""
+        row = self.world.unsorted[uid]
+        said = {"id": str(self.world.next_id()), "date": self.world.now(), "text": text}
+        known = list((row["metadata"].get("data") or {}).values())
+        rows = {str(place): one for place, one in enumerate([*known, said])}
+        row["metadata"] = {**row["metadata"], "data": rows}
+        self.world.told("unsorted", "update", [self._told(row, {})])
+
+    def drop_unsorted(self, uid: str) -> None:
+        """An incoming lead is deleted without being accepted or declined: its webhook names no action."""
+        row = self.world.unsorted.pop(uid)
+        self.world.records["leads"].pop(row["leads"][0], None)
+        told = {"uid": uid, "category": row["category"], "created_at": row["created_at"]}
+        self.world.told("unsorted", "delete", [told])
 
     def _held(self, row: Mapping[str, Any]) -> dict[str, Any]:
         return {"_embedded": {kind: [{"id": number, "_links": self._self(f"{kind}/{number}")} for number in row[kind]]

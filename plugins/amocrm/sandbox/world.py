@@ -199,7 +199,7 @@ class World:
     def link(
         self, kind: str, number: int, other: str, other_id: int, metadata: dict[str, Any] | None
     ) -> dict[str, Any]:
-        """Link two records once."""
+        """Link two records once; the same link again says anew which contact is the main one: there is one."""
         row = {
             "entity_id": number,
             "entity_type": kind,
@@ -207,8 +207,15 @@ class World:
             "to_entity_type": other,
             "metadata": metadata,
         }
-        if other_id not in [one["id"] for one in self.linked(kind, number, other)]:
+        if other == "contacts" and (metadata or {}).get("is_main"):
+            for one in self.links:
+                if (kind, number) in ends(one) and "contacts" in (one["entity_type"], one["to_entity_type"]):
+                    one["metadata"] = {**(one["metadata"] or {}), "is_main": False}
+        known = next((one for one in self.links if set(ends(one)) == {(kind, number), (other, other_id)}), None)
+        if known is None:
             self.links.append(row)
+        elif metadata is not None:
+            known["metadata"] = metadata
         return row
 
     def unlink(self, kind: str, number: int, other: str, other_id: int) -> None:

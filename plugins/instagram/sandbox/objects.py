@@ -91,7 +91,7 @@ def answer(world: World, asked: Asked, me: str) -> Any:
 
 def _conversation(world: World, asked: Asked, chat: Chat) -> dict[str, Any]:
     _, inside = fields_of(asked).get("messages", ("", ""))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in reversed(chat.messages):
         brief = {"id": row["id"], "created_time": stamp(row["at"])}
         rows.append({**brief, **_message(world, chat, row)} if "from" in inside and len(rows) < NEWEST else brief)

@@ -6,7 +6,8 @@
 One key serves both products here; in life each has its own. Beside what every sandbox has (`hub/sandbox.py`):
 
 * `POST /_sandbox/letters/<id>/status` `{"status": "ok_read", "url"?}` moves a letter of sendEmail on
-* `POST /_sandbox/jobs/<job>/status` `{"email", "status": "hard_bounced", "url"?, "delivery_status"?}` one of Go
+* `POST /_sandbox/jobs/<job>/status` `{"email", "status": "hard_bounced", "url"?, "delivery_status"?}` one of Go; with
+  `silent` no webhook tells of it, and only a dump has it
 * `POST /_sandbox/leave` `{"email", "list_ids"?}`, `POST /_sandbox/join` the same: a reader unsubscribes, subscribes
 * `POST /_sandbox/campaigns/<id>/status`, `/_sandbox/sms/<id>/status`, `/_sandbox/tasks/<uuid>/finish`
 * `POST /_sandbox/emit` `{"product", "event_name", "event_data"}` sends any other event
@@ -16,7 +17,7 @@ One key serves both products here; in life each has its own. Beside what every s
   switches one off (`disabled`, `deleted`)
 
 Faults of its own, at the door of a call: `bad_key`, `no_rights`, `rate_limit`, `retry_later`, `no_money`.
-The methods of the classic API are in `contacts`, `directory` and `mailing`, those of Go in `go`.
+The methods of the classic API are in `contacts`, `directory` and `mailing`, those of Go in `go` and `dumps`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from flask import Response, jsonify, request
 from hub import phpform
 from hub.sandbox import Sandbox
 from plugins.unisender import codes
-from plugins.unisender.sandbox import contacts, directory, go, mailing
+from plugins.unisender.sandbox import contacts, directory, dumps, go, mailing
 from plugins.unisender.sandbox.outbox import Outbox
 from plugins.unisender.sandbox.world import KEY, Fault, World
 
@@ -98,7 +99,11 @@ class UnisenderSandbox(Sandbox):
         def classic(language: str, method: str) -> Response:
             try:
                 with self.lock:
-                    return jsonify(result=self._classic(method))
+                    result = self._classic(method)
+                    changes, self.world.changes = self.world.changes, []
+                for name, data in changes:  # before the answer: the hub must know its echo all the same
+                    self.outbox.emit("classic", name, data)
+                return jsonify(result=result)
             except Fault as fault:
                 return jsonify(error=fault.text, code=fault.code)
 
@@ -142,7 +147,7 @@ class UnisenderSandbox(Sandbox):
             raise Fault("", "User with this api_key was not found", 401)
         if request.content_length and request.content_length > 10 * 1024 * 1024:
             raise Fault("", "The request is larger than 10 MB", 413)
-        handler = go.METHODS.get(method)
+        handler = {**go.METHODS, **dumps.METHODS}.get(method)
         if handler is None:
             raise Fault("", f"Method {method} does not exist", 404)
         return {"status": "success", **handler(self.world, body)}
@@ -185,6 +190,12 @@ class UnisenderSandbox(Sandbox):
         @self.app.get("/files/<name>")
         def file(name: str) -> Response:
             return Response(contacts.csv(self.world), mimetype="text/csv")
+
+        @self.app.get("/event-dump/<name>.csv")
+        def dump(name: str) -> Response:
+            with self.lock:
+                found = dumps.file(self.world, name)
+            return Response(found or "", 200 if found else 404, mimetype="text/csv")
 
     def outbox_now(self) -> Outbox:
         """Return the outbox of the present world: a reset makes a new one."""

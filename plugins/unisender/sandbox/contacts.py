@@ -72,6 +72,8 @@ def subscribe(world: World, given: Params) -> Any:
     if asked:
         contact.status = "activation_requested" if contact.status != "active" else contact.status
         world.invitations.append({"email": contact.email, "list_id": lists[0]})
+    else:
+        world.moved("subscribe", contact, lists)
     _tag(world, tags)
     return {"person_id": contact.person_id}
 
@@ -134,6 +136,8 @@ def _import_row(world: World, row: dict[str, str], overwrite_lists: bool) -> str
         contact.lists = {id_: status for id_, status in contact.lists.items() if id_ in lists}
     for id_ in lists:
         contact.lists.setdefault(id_, "active")
+    if lists:
+        world.moved("subscribe", contact, lists)
     own = {
         name: value
         for name, value in row.items()
@@ -160,7 +164,10 @@ def _left(world: World, given: Params) -> tuple[Contact, list[str]]:
 def unsubscribe(world: World, given: Params) -> Any:
     """Mark as unsubscribed."""
     contact, lists = _left(world, given)
-    contact.lists |= dict.fromkeys((one for one in lists if one in contact.lists), "unsubscribed")
+    left = [one for one in lists if one in contact.lists]
+    contact.lists |= dict.fromkeys(left, "unsubscribed")
+    if left:
+        world.moved("unsubscribe", contact, left)
     return []
 
 

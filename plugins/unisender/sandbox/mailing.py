@@ -130,6 +130,7 @@ def cancel_campaign(world: World, given: Params) -> Any:
     if campaign["status"] not in ("scheduled", "waits_schedule", "waits_censor"):
         raise wrong("campaign_id", "The campaign has begun")
     campaign["status"] = "canceled"
+    world.changes.append(("campaign_status", {"campaign_id": campaign["id"], "status": "canceled"}))
     return []
 
 

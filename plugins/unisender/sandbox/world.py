@@ -79,8 +79,12 @@ class World:
         self.sms: dict[str, dict[str, Any]] = {}
         self.tasks: dict[str, dict[str, Any]] = {}
         self.invitations: list[dict[str, str]] = []
+        #: what calls have changed and webhooks are still to tell: (event, event_data)
+        self.changes: list[tuple[str, dict[str, Any]]] = []
         self.hooks: dict[str, Hook] = {}
         # Go
+        self.happened: list[dict[str, Any]] = []
+        self.dumps: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.suppressed: dict[str, str] = {}
         self.templates: list[dict[str, Any]] = [
@@ -97,6 +101,11 @@ class World:
         if not wanted:
             return None
         return next((one for one in self.contacts if getattr(one, kind).lower().lstrip("+") == wanted), None)
+
+    def moved(self, event: str, contact: Contact, lists: list[str]) -> None:
+        """Note that a call has put a contact into lists, or out of them."""
+        who = {"email": contact.email} if contact.email else {"phone": contact.phone}
+        self.changes.append((event, {**who, "list_ids": [int(one) for one in lists]}))
 
     def known_lists(self, text: Any, name: str = "list_ids") -> list[str]:
         """Return the ids in a text with commas; an unknown one is refused."""

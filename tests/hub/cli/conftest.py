@@ -18,8 +18,8 @@ from tests.hub.fakes import PLUGINS, Box
 YAML = """
 hub: {timezone: Europe/Kyiv, region: UA, base_url: https://hub.example.com}
 connections:
-  site: {plugin: source, secret: letmein}
-  crm: {plugin: sink, secret: s3cret-of-crm, names: {fields: {ttn: UF_TTN}}}
+  site: {plugin: source, secret: "${SITE_SECRET}"}
+  crm: {plugin: sink, secret: "${CRM_SECRET}", names: {fields: {ttn: UF_TTN}}}
 routes:
   - name: form becomes a lead
     on: site.form.submitted
@@ -32,6 +32,8 @@ routes:
     do: crm.comment.create
     set: {text: event.text}
 """
+#: the file .env beside it
+ENV = "SITE_SECRET=letmein\nCRM_SECRET=s3cret-of-crm\n"
 
 
 class Hub:
@@ -75,6 +77,7 @@ def hub(tmp_path: Path, plugins: Callable[..., None], monkeypatch: pytest.Monkey
         monkeypatch.delenv(name, raising=False)
     made = Hub(tmp_path)
     made.write(YAML)
+    (tmp_path / ".env").write_text(ENV)
     return made
 
 

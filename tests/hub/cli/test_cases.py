@@ -63,6 +63,35 @@ def test_a_value_that_differs(hub: Hub, folder: Path) -> None:
     assert found[0]["ok"] is False and found[0]["differences"]
 
 
+def test_slips_get_the_nearest_guess(hub: Hub, folder: Path) -> None:
+    told = cases(hub, folder, GOOD.replace("{TITLE:", "{TITEL:"), code=1)
+    assert 'crm.lead.upsert: TITEL is left out, expected Site: Anna. Did you mean "TITLE"?' in told
+    told = cases(hub, folder, GOOD.replace("do: crm.lead.upsert\n", "do: crm.lead.upsrt\n"), code=1)
+    assert 'expected crm.lead.upsrt of route "form becomes a lead", got crm.lead.upsert' in told
+    assert 'Did you mean "crm.lead.upsert"?' in told
+    told = cases(hub, folder, GOOD.replace("route: form becomes a lead", "route: form becomes lead"), code=1)
+    assert 'Did you mean "form becomes a lead"?' in told
+
+
+STAGES = """
+  - name: shipped
+    on: site.parcel.status_changed
+    do: crm.deal.set_stage
+    stage: {accepted: shipped, other: ignore}
+"""
+
+
+def test_a_stage_may_be_expected_by_our_word_or_its_code(hub: Hub, folder: Path) -> None:
+    yaml = (hub.folder / "hub.yaml").read_text()
+    hub.write(yaml.replace("names: {fields", 'names: {stages: {shipped: "C5:EXECUTING"}, fields') + STAGES)
+    event = "event: {type: parcel.status_changed, record: {parcel: {status: accepted}}}"
+    one = "- {connection: site, %s, expect: [{do: crm.deal.set_stage, values: {stage: %s}}]}"
+    for right in ("shipped", '"C5:EXECUTING"'):
+        assert "1 of 1 cases hold" in cases(hub, folder, one % (event, right))
+    told = cases(hub, folder, one % (event, "shiped"), code=1)
+    assert 'stage is C5:EXECUTING, expected shiped. Did you mean "shipped"?' in told
+
+
 def test_a_call_too_few_and_one_too_many(hub: Hub, folder: Path) -> None:
     one = "- {connection: site, file: form.json, unsigned: yes, expect: [%s]}"
     told = cases(hub, folder, one % "{do: crm.lead.upsert}, {do: crm.deal.create}", code=1)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from hub.cli.check import hook_url
+from hub.config import load
 from hub.connector import Connector
 from hub.errors import AuthFailed
 from hub.handwork import pause
 from hub.model import Finding
+from hub.plugins import Plugins
 from hub.reasons import stored
 from hub.store import state
 from tests.hub.cli.conftest import YAML, Hub
@@ -43,6 +47,38 @@ def test_addresses_to_paste_hide_the_secret_from_a_pipe(hub: Hub) -> None:
     assert "letmein" not in str(shown) and "s3cret-of-crm" not in str(shown)
 
 
+@pytest.mark.parametrize(
+    ("plugin", "settings", "word"),
+    [
+        ("form", "secret: the-word-of-the-form", "the-word-of-the-form"),
+        (
+            "amocrm",
+            "base_url: https://a.amocrm.ru, token: t, hook_secret: the-word-of-the-hooks",
+            "the-word-of-the-hooks",
+        ),
+        ("amocrm", "base_url: https://a.amocrm.ru, token: t", ""),
+        ("standard", "auth: url, secrets: [the-word-in-the-url]", "the-word-in-the-url"),
+        ("standard", "auth: header, header: x-key, secrets: [the-word-in-a-header]", ""),
+        (
+            "novaposhta",
+            "api_key: kkkkkkkk, push: {kind: custom, secret: the-word-of-the-relay}",
+            "the-word-of-the-relay",
+        ),
+        ("novaposhta", "api_key: kkkkkkkk, push: {kind: aftership, secret: the-key-of-the-relay}", ""),
+    ],
+)
+def test_the_word_in_the_address_is_what_the_connector_says(
+    tmp_path: Path, plugin: str, settings: str, word: str
+) -> None:
+    """A person pastes the address at the vendor: with its word where the screen is his own, hidden elsewhere."""
+    (tmp_path / "hub.yaml").write_text(f"connections:\n  door: {{plugin: {plugin}, {settings}}}\nroutes: []\n")
+    config = load(tmp_path / "hub.yaml", Plugins.discover(None, {}), {})
+    one = config.connections["door"]
+    base = "http://127.0.0.1:8080/in/door"
+    assert hook_url(config, one, secret=True) == (f"{base}/{word}" if word else base)
+    assert hook_url(config, one, secret=False) == (f"{base}/***" if word else base)
+
+
 def test_problems_come_all_at_once_and_as_json(hub: Hub) -> None:
     hub.write("connections: {crm: {plugin: sinc}}\nroutes: [{name: a, on: nope.deal.updated, do: crm.x.y}]\n")
     told = hub("check", code=2).stderr
@@ -50,6 +86,14 @@ def test_problems_come_all_at_once_and_as_json(hub: Hub) -> None:
     found = hub.json("check", code=2)
     assert found["ok"] is False
     assert {"file", "line", "path", "text", "level"} <= found["problems"][0].keys()
+
+
+def test_a_secret_in_the_file_itself_is_told(hub: Hub) -> None:
+    hub.write(YAML.replace('"${CRM_SECRET}"', "s3cret-of-crm"))
+    told = hub("check").stdout
+    assert "hub.yaml:5 connections.crm.secret: warning: this secret stands in the file itself." in told
+    assert 'Put CRM_SECRET=... into .env beside it, and "${CRM_SECRET}" here' in told
+    assert "1 note. Fine." in told and "s3cret-of-crm" not in told
 
 
 def test_live_asks_every_vendor(hub: Hub, plugins: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:

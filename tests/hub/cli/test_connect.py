@@ -14,6 +14,7 @@ from hub.plugins import Plugins
 from hub.polling import ensure_polls
 from hub.runtime import Runtime
 from hub.store import Store
+from plugins.amocrm.sandbox import AmoCrmSandbox
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
 
 YAML = """
@@ -37,9 +38,29 @@ def write(folder: Path, portal, base: str) -> list[str]:
 
 
 def test_without_https_it_says_what_to_set(tmp_path: Path, portal) -> None:
-    result = CliRunner().invoke(main, [*write(tmp_path, portal, "http://127.0.0.1:8080"), "connect", "crm"])
+    result = CliRunner().invoke(main, [*write(tmp_path, portal, "http://hub.example.com"), "connect", "crm"])
     assert result.exit_code == 2
     assert "base_url: https://" in result.output
+
+
+def test_plain_http_will_not_do_for_a_vendor_elsewhere(tmp_path: Path, portal) -> None:
+    options = write(tmp_path, portal, "http://127.0.0.1:8080")
+    path = tmp_path / "hub.yaml"
+    path.write_text(path.read_text().replace(portal.url, "https://example.bitrix24.ru"))
+    result = CliRunner().invoke(main, [*options, "connect", "crm"])
+    assert result.exit_code == 2 and "base_url: https://" in result.output
+
+
+def test_a_rehearsal_on_one_machine_does_without_https(tmp_path: Path, portal) -> None:
+    with AmoCrmSandbox().start() as amo:
+        known = amo.sandbox.credentials()
+        (tmp_path / "hub.yaml").write_text(
+            "hub: {base_url: http://127.0.0.1:8080}\nconnections:\n  amo: {plugin: amocrm, "
+            f"base_url: '{known['base_url']}', token: '{known['token']}', hook_secret: '{known['hook_secret']}'}}\n"
+        )
+        result = CliRunner().invoke(main, ["--config", str(tmp_path / "hub.yaml"), "connect", "amo"])
+        assert result.exit_code == 0, result.output
+        assert [hook["destination"].split("/in/")[0] for hook in amo.sandbox.hooks.rows] == ["http://127.0.0.1:8080"]
 
 
 def test_a_webhook_says_what_to_click(tmp_path: Path, portal) -> None:

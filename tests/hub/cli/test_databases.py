@@ -13,7 +13,7 @@ from hub.explain import find, life
 from hub.model import Action, Watch
 from hub.store import Store, reading, state, work
 from hub.store.reading import Page
-from tests.hub.cli.conftest import YAML
+from tests.hub.cli.conftest import ENV, YAML
 from tests.hub.fakes import WORLDS, Box, form
 
 
@@ -25,6 +25,7 @@ def parked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
         raise Refused("field TITLE is unknown")
 
     store: Store = request.getfixturevalue(request.param)
+    (tmp_path / ".env").write_text(ENV)
     box = Box(tmp_path, YAML, store).start()
     WORLDS["crm"].fail = refuse
     box.send(form(city="Kyiv"))

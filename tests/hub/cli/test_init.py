@@ -50,6 +50,9 @@ def test_a_recipe_names_what_to_fill_in(tmp_path: Path) -> None:
     assert code == 0
     assert (tmp_path / "hub.yaml").read_text() == recipes.files(name)["hub.yaml"]
     assert "fill in" in told and "B24_" in told
+    steps = [line for line in told.splitlines() if "&& hub " in line]
+    assert len(steps) == 4
+    assert len({line.rindex("  ") for line in steps}) == 1, "what they do stands in one column"
 
 
 def test_an_unknown_recipe_lists_the_known(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,13 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path, *args: str, ready: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+def running(
+    folder: Path, *args: str, ready: str, program: Sequence[str] = (HUB,), **env: str
+) -> Iterator[subprocess.Popen[str]]:  # fmt: skip
     """Run a command until the block ends; it must have said `ready` by then, and end well on SIGTERM."""
     with (folder / f"{args[0]}.log").open("w") as log:
         process = subprocess.Popen(
-            [HUB, *args], cwd=folder, env=environment(**env), text=True, stdout=subprocess.PIPE, stderr=log
+            [*program, *args], cwd=folder, env=environment(**env), text=True, stdout=subprocess.PIPE, stderr=log
         )
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()
@@ -107,6 +109,7 @@ def test_the_whole_hub(folder: Path) -> None:
         )
         assert second.returncode == 1
         assert f"a hub is already running on {folder / 'data'} (process {process.pid})" in second.stderr
+        assert f"To end it: Ctrl+C in its terminal, kill {process.pid}, or systemctl stop hub" in second.stderr
     assert process.returncode == 0
     log = (folder / "run.log").read_text()
     assert "event id=1 type=site.form.submitted" in log

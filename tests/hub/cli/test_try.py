@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.model import Reply, Request
+from plugins.form.connector import FormConnector
 from tests.hub.cli.conftest import YAML, Hub
-from tests.hub.fakes import WORLDS, Sink, Source, World, form
+from tests.hub.fakes import PLUGINS, WORLDS, Box, Sink, Source, World, form
 
 CONTRACT = ["file", "verified", "rejected", "acknowledge", "events", "plan"]
 STEPS = """
@@ -114,6 +116,28 @@ def test_only_one_route(hub: Hub) -> None:
     assert 'Did you mean "only from Lviv"?' in hub("try", "site", file, "--route", "only from Lvov", code=2).stderr
 
 
+def test_what_differs_for_somebody_known(hub: Hub, box: Box) -> None:
+    hub.write(
+        YAML
+        + """  - name: seen before
+    on: site.form.submitted
+    when: {person.requests: {at_least: 2}}
+    do: crm.comment.create
+    set: {text: "again, {{ person.requests }}"}
+"""
+    )
+    file = write(hub.folder, form(city="Lviv"))
+    box.send(form(city="Kyiv", phone="+380509998877"))
+    box.settle()
+    arguments = ("try", "site", file, "--unsigned", "--route", "seen before", "--json")
+    [row] = json.loads(hub(*arguments).stdout)["plan"]
+    assert row["if"] == ["person.requests is at least 2"], "nobody is said to ask"
+    [row] = json.loads(hub(*arguments, "--person", "050 999-88-77").stdout)["plan"]
+    assert "if" not in row and row["values"]["text"] == "again, 2"
+    assert box.one("SELECT count(*) FROM event") == 1, "nothing is stored"
+    assert "nobody is known by" in hub(*arguments, "--person", "0671000000", code=1).stderr
+
+
 def test_what_later_steps_need_is_said_not_guessed(hub: Hub) -> None:
     hub.write(YAML + STEPS)
     record = {"parcel": {"number": "7", "status": "delivered"}}
@@ -123,6 +147,71 @@ def test_what_later_steps_need_is_said_not_guessed(hub: Hub) -> None:
     assert stage["values"] == {"stage": "won"} and "if" not in stage
     assert comment["if"] == ["deal.title is present"]
     assert comment["values"] == {"text": "(read from crm when delivered)", "OF": "(sale.id, from step 1)"}
+
+
+def test_what_would_be_done_if_the_vendor_said_no(hub: Hub) -> None:
+    refused = "refused: [{do: crm.comment.create, set: {TEXT: x}}]"
+    step = "{name: a, on: site.form.submitted, do: crm.lead.create, set: {TITLE: x}, " + refused + "}"
+    hub.write(YAML + f"  - {step}\n")
+    file = write(hub.folder, form())
+    row = json.loads(hub("try", "site", file, "--unsigned", "--json").stdout)["plan"][-1]
+    assert row["refused"] == ["crm.comment.create"]
+    assert "if it is refused crm.comment.create" in hub("try", "site", file, "--unsigned").stdout
+
+
+def test_a_stage_is_told_in_our_word_beside_its_code(hub: Hub) -> None:
+    hub.write(YAML.replace("names: {fields", 'names: {stages: {won: "C5:WON"}, fields') + STEPS)
+    file = write(hub.folder, {"type": "parcel.status_changed", "subject": "parcel:7",
+                              "record": {"parcel": {"number": "7", "status": "delivered"}}})  # fmt: skip
+    assert "stage won (C5:WON)" in hub("try", "site", file, "--unsigned").stdout
+    plan = json.loads(hub("try", "site", file, "--unsigned", "--json").stdout)["plan"]
+    assert plan[1]["values"] == {"stage": "C5:WON"}  # what is sent
+
+
+STOPPING = """
+  - name: stops
+    on: site.form.submitted
+    steps:
+      - {do: crm.comment.create, set: {text: x}}
+      - {when: {form.city: Kyiv}, stop: "no delivery to {{ form.city }}"}
+      - {do: crm.deal.create, set: {TITLE: x}}
+      - {do: crm.comment.create, set: {text: y}}
+"""
+
+
+def test_the_steps_behind_a_stop_are_listed_as_skipped(hub: Hub) -> None:
+    hub.write(YAML + STOPPING)
+    args = ("try", "site", write(hub.folder, form(city="Kyiv")), "--unsigned", "--route", "stops")
+    plan = json.loads(hub(*args, "--json").stdout)["plan"]
+    assert [(row["step"], row["do"], row["outcome"]) for row in plan] == [
+        (1, "crm.comment.create", "would run"), (2, "stop", "would run"),
+        (3, "crm.deal.create", "skipped"), (4, "crm.comment.create", "skipped"),
+    ]  # fmt: skip
+    assert {row["skipped_because"] for row in plan[2:]} == {"stopped: no delivery to Kyiv"}
+    other = write(hub.folder, form(city="Lviv"))
+    plan = json.loads(hub("try", "site", other, "--unsigned", "--route", "stops", "--json").stdout)["plan"]
+    assert [row["outcome"] for row in plan] == ["would run", "skipped", "would run", "would run"]
+
+
+def test_the_steps_behind_one_that_would_be_parked_are_listed_too(hub: Hub) -> None:
+    hub.write(YAML + STOPPING.replace("{text: x}", '{text: "{{ now | plus(form.city) }}"}'))
+    args = ("try", "site", write(hub.folder, form(city="Kyiv")), "--unsigned", "--route", "stops", "--json")
+    first, *rest = json.loads(hub(*args).stdout)["plan"]
+    assert first["skipped_because"].startswith("would be parked: ")
+    assert [row["skipped_because"] for row in rest] == ["step 1 would be parked"] * 3
+
+
+def test_a_builders_test_is_a_handshake_with_its_secret_left_out(hub: Hub, plugins: Callable[..., None]) -> None:
+    plugins(*PLUGINS, FormConnector)
+    hub.write('connections: {page: {plugin: form, secret: "${SITE_SECRET}"}}\nroutes: []\n')
+    file = hub.folder / "ping.txt"
+    file.write_text("test=test")
+    one = json.loads(hub("try", "page", str(file), "--unsigned", "--json").stdout)
+    assert one["handshake"] is True and one["rejected"] is None and one["verified"] == "skipped"
+    assert one["acknowledge"] == {"status": 200, "body": "ok"}
+    assert "the vendor's own test; answered with 200 ok" in hub("try", "page", str(file), "--unsigned").stdout
+    one = json.loads(hub("try", "page", str(file), "--json").stdout)
+    assert one["rejected"]["status"] == 401 and "handshake" not in one
 
 
 def test_a_status_that_moves_no_stage(hub: Hub) -> None:

@@ -136,6 +136,7 @@ def test_names_print_a_block_that_reads_back(hub: Hub, monkeypatch: pytest.Monke
         }
     }
     assert "# Waybill number" in told
+    assert told.startswith("# For hub.yaml: the lines below `names:` go under connections: crm: names:\nconnections:\n")
     assert hub.json("names", "crm")["stages"] == {"to_ship": {"code": "C5:PREPARATION", "label": "To ship"}}
 
 

@@ -7,7 +7,15 @@ import pytest
 from hub.config import load, plugins_dir
 from hub.errors import ConfigError
 from hub.plugins import BrokenPlugin, Plugins
-from tests.hub.config.fakes import FIRST, HEAD, PLUGINS, Bitrix, problems, read, route
+from tests.hub.config.fakes import (
+    FIRST,
+    HEAD,
+    PLUGINS,
+    Bitrix,
+    problems,
+    read,
+    route,
+)
 
 DO = "do: crm.comment.create\nset: {COMMENT: x}"
 
@@ -343,8 +351,9 @@ def test_sections(tmp_path, text, message):
 
 def test_what_is_not_built_yet_is_said_once(tmp_path):
     body = "on: crm.deal.stage_changed\nwhen: {deal.stage: won}\nfor: 1d\ndo: crm.comment.create\nset: {COMMENT: x}"
-    config = read(tmp_path, route(body) + "messages: {a: {by: [tg], text: x}}\n")
-    assert [str(one) for one in config.notes] == [
+    text = route(body) + "messages: {a: {by: [tg], text: x}}\n"
+    config = read(tmp_path, text)
+    assert problems(tmp_path, text) == [
         f'hub.yaml:{FIRST + 1} routes[0]: not built yet: route "one" uses for; it stays off',
         f'hub.yaml:{FIRST + 7} messages: not built yet: the section "messages"; it is read and does nothing',
     ]
@@ -368,7 +377,18 @@ def test_sentence(tmp_path):
     assert read(tmp_path, route(body)).routes[0].sentence() == (
         "When nova.parcel.status_changed, if parcel.status is one of arrived, delivered: "
         "crm.deal.set_stage found by ttn "
-        "by status: arrived to C5:EXECUTING, other to ignore only from C5:PREPARATION."
+        "by status: arrived to shipped, other to ignore only from to_ship."
+    )
+
+
+def test_a_sentence_has_our_words_for_stages_that_are_written_as_codes(tmp_path):
+    body = (
+        'on: crm.deal.stage_changed\nwhen: {deal.stage: ["C5:WON", "C9:ELSE"]}\ndo: crm.deal.set_stage\n'
+        'only_from: ["C5:PREPARATION"]\nstage: "C5:EXECUTING"'
+    )
+    assert read(tmp_path, route(body)).routes[0].sentence() == (
+        "When crm.deal.stage_changed, if deal.stage is one of won (C5:WON), C9:ELSE: "
+        "crm.deal.set_stage to shipped only from to_ship."
     )
 
 

@@ -386,3 +386,40 @@ def test_an_update_makes_nothing(tmp_path):
     body = "on: site.form.submitted\ndo: crm.deal.update\nfind: {ttn: form.city}\nmissing: create\nset: {TITLE: x}"
     found = problems(tmp_path, route(body))
     assert any("crm.deal.update never makes a record; write deal.upsert for that" in one for one in found), found
+
+
+# --- YAML's own stumbles -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("body", "place", "words"), [
+    ("set:\n  TITLE: 'Anna\n  NAME: x", 4, "the quote ' that begins here isn't closed"),
+    ('set:\n  TITLE: "Anna\n  NAME: "x"', 4, 'the quote " that begins here isn\'t closed'),
+    ("set: {TITLE: x\nwhen: {form.name: present}", 3, 'the "{" here has no "}"'),
+    ("only_from: [new, won\nset: {TITLE: x}", 3, 'the "[" here has no "]"'),
+    ("set:\n  TITLE: x\n   NAME: y", 5, "indented by 7 spaces, line"),
+    ("set:\n  TITLE: x\n NAME: y", 5, "what it may belong to above is by 0, 2, 4 or 6: use one of these"),
+    ("set:\n  TITLE: Urgent: call", 4, 'quote the text after the first: TITLE: "Urgent: call"'),
+    ("set:\n  TITLE: *bold*", 4, 'a text that begins with "*" needs quotes'),
+    ("set:\n  - TITLE: x\n  NAME: y", 5, 'a list ("- ...") and keys ("key: ...") stand under one another'),
+    ("set:\n  TITLE:x\n  NAME: y", 4, 'a space belongs behind the colon: "TITLE: ..."'),
+    ("set:\n\tTITLE: x", 4, "indent with spaces, not with tabs"),
+])  # fmt: skip
+def test_what_yaml_stumbles_over_is_said_in_words(tmp_path, body, place, words):
+    [found] = problems(tmp_path, route(LEAD + body))
+    assert found.startswith(at(place) + ": ")
+    assert words in found
+    assert not any(jargon in found for jargon in ("block", "scalar", "mapping values", "flow", "<"))
+
+
+@pytest.mark.parametrize(("test", "meant"), [
+    ("exists", "present"), ("not empty", "present"), ("filled", "present"), ("empty", "absent"), ("null", "absent"),
+    ("not set", "absent"), ("presnet", "present"), ("not Kyiv", "{not: Kyiv}"), ("not in Kyiv", "{not: Kyiv}"),
+])  # fmt: skip
+def test_a_test_in_other_words(tmp_path, test, meant):
+    [found] = problems(tmp_path, route(LEAD + f"when: {{form.city: {test}}}\nset: {{TITLE: x}}"))
+    assert found.endswith(f'warning: "{test}" is compared as a text. Did you mean {meant}?')
+
+
+@pytest.mark.parametrize("text", ["Kyiv", "not so far away", "none of these", "set of spoons"])
+def test_a_text_is_a_text(tmp_path, text):
+    assert problems(tmp_path, route(LEAD + f"when: {{form.city: {text}}}\nset: {{TITLE: x}}")) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import marshmallow as ma
@@ -98,6 +99,17 @@ def test_switched_off(found):
     assert "mine" not in plugins.connectors
     assert "form" not in plugins.connectors
     assert sorted(plugins.off) == ["form", "one"]
+
+
+def test_a_bundled_plugin_is_imported_when_it_is_asked_for():
+    script = (
+        "import sys\nfrom hub.plugins import Plugins\nfound = Plugins.discover()\n"
+        "loaded = lambda: sorted(m for m in sys.modules if m.startswith('plugins.') and m.count('.') == 1)\n"
+        "assert loaded() == [], loaded()\nassert found.connectors['form'].name == 'form'\n"
+        "assert loaded() == ['plugins.form'], loaded()\nassert 'http' in found.connectors\n"
+        "assert 'no_such' not in found.connectors and len(found.connectors) > 8\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_no_such_folder(tmp_path):

@@ -36,7 +36,6 @@ def common(door: str, people: Sequence[Person]) -> dict[str, Any]:
         "unfinished": {"receipts": 0, "events": 0, "deliveries": 0, "parked": 0},
         "alerts": [
             {"kind": "alert_unreadable", "words": "", "times": 1, "open": True},
-            {"kind": "alert_unrouted", "words": "", "times": 1, "open": True},
             {"kind": "alert_breaker", "words": "", "times": 1, "open": False},
         ],
         "found": {one.name: 3 for one in people},

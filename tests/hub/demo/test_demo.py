@@ -11,13 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from hub import recipes
 from hub.demo import place
+from hub.demo.account import Account
 from hub.demo.command import demo
 from hub.demo.company import COMPANIES, company
 from tests.hub.demo.beauty import outcomes
@@ -50,6 +51,12 @@ def left_over(folder: Path) -> list[str]:
         if str(folder) in line:
             found.append(line)
     return found
+
+
+def test_a_stage_is_said_once_in_our_word() -> None:
+    account = SimpleNamespace(world=SimpleNamespace(stages={"C5:EXECUTING": "shipped", "C5:WON": "won"}))
+    told = Account.in_words(account, "is in shipped (C5:EXECUTING); moves only from C5:WON, other")  # type: ignore[arg-type]
+    assert told == "is in shipped; moves only from won, other"
 
 
 @pytest.mark.parametrize(("recipe", "contacts"), [("beauty", 16), ("quest_rooms", 13)])

@@ -73,6 +73,14 @@ class StoreContract:
         with store.read() as db:
             assert len(intake.new_receipts(db, "site", 100)) == 1
 
+    @pytest.mark.parametrize("order", [("k", "new"), ("new", "k"), ("k", "new", "k", "newer"), ("new", "new")])
+    def test_a_copy_beside_new_ones_is_known_for_one(self, store: Store, order: tuple[str, ...]) -> None:
+        with store.write() as db:
+            intake.add_receipts(db, [row("site", "k")])
+        with store.write() as db:
+            fresh = intake.add_receipts(db, [row("site", key) for key in order])
+        assert fresh == {("site", key) for key in order if key != "k"}
+
     def test_the_same_key_at_another_connection_is_another_receipt(self, store: Store) -> None:
         with store.write() as db:
             fresh = intake.add_receipts(db, [row(name, "k") for name in ("a", "b")])
@@ -138,6 +146,18 @@ class StoreContract:
         with store.write() as db:
             assert work.held_leases(db, [("crm>deal:55", "dead:a")]) == set()
             assert work.held_leases(db, [("crm>deal:55", "alive:b")]) == {"crm>deal:55"}
+
+    def test_what_was_claimed_and_never_begun_goes_back_as_it_was(self, store: Store) -> None:
+        with store.write() as db:
+            [one] = intake.add_events(db, [event("k1")])
+            work.add_deliveries(db, [delivery(one.id, "crm>deal:55")])
+            [claimed] = work.claimed(db, work.claim(db, "crm", 1, "w:a"))
+            work.unsend(db, claimed)
+            work.release(db, claimed.line, claimed.lease, db.now)
+            [again] = work.claimed(db, work.claim(db, "crm", 1, "w:b"))
+            assert again.started_at is None
+            work.unsend(db, claimed)  # another's by now: what they may have sent stays in doubt
+            assert db.one("SELECT started_at FROM delivery WHERE id = ?", (again.id,))[0] is not None
 
     def test_parallel_claims_never_share_a_line(self, store: Store) -> None:
         with store.write() as db:
@@ -248,9 +268,14 @@ class StoreContract:
         with store.write() as db:
             state.count(db, {("crm", "received"): 2})
             state.count(db, {("crm", "received"): 3, ("crm", "none"): 0})
-            assert [tuple(row) for row in db.rows("SELECT connection, name, n FROM counter")] == [
-                ("crm", "received", 5)
-            ]
+        with pytest.raises(LookupError), store.write() as db:
+            state.count(db, {("crm", "received"): 7})
+            raise LookupError
+        with store.write() as db:
+            state.count(db, {("crm", "received"): 1})
+        with store.read() as db:
+            rows = [tuple(row) for row in db.rows("SELECT connection, name, n FROM counter")]
+        assert rows == [("crm", "received", 6)]
 
     def test_the_rejected_ring_keeps_the_newest(self, store: Store) -> None:
         with store.write() as db:
@@ -279,3 +304,20 @@ class TestPostgresql(StoreContract):
     @pytest.fixture
     def store(self, postgresql_store: Store) -> Store:
         return postgresql_store
+
+
+def test_counters_met_in_opposite_order_do_not_lock_each_other_out(postgresql_store: Store) -> None:
+    """Each is in the middle of its transaction when the other goes on; the database would end one of them."""
+    met = threading.Barrier(2, timeout=30)
+
+    def count(*names: str) -> None:
+        with postgresql_store.write() as db:
+            state.count(db, {("crm", names[0]): 1})
+            met.wait()
+            state.count(db, {("crm", names[1]): 1})
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(count, "a", "b"), pool.submit(count, "b", "a")]:
+            done.result()
+    with postgresql_store.read() as db:
+        assert [tuple(row) for row in db.rows("SELECT name, n FROM counter ORDER BY name")] == [("a", 2), ("b", 2)]

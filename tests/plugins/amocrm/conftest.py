@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +16,15 @@ from hub.testing import build
 from plugins.amocrm.connector import AmoCrm
 from plugins.amocrm.sandbox import AmoCrmSandbox
 from tests import stands
+from tests.plugins.amocrm.place import Place
 
 SAMPLES = Path(__file__).parent / "samples"
 BASE = "https://example.amocrm.ru"
 API = f"{BASE}/api/v4/"
 WORD = "a-long-random-word-of-the-hook"
+PERSON = {"name": "Анна Петрова", "first_name": "Анна", "last_name": "Петрова", "phone": "+79161112233",
+          "phones": ["+79161112233"], "email": "anna@example.com", "emails": ["anna@example.com"]}  # fmt: skip
+LONG_AGO = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=10)
 APP = {
     "base_url": BASE,
     "client_id": "00000000-0000-4000-8000-0000000000c1",
@@ -52,6 +57,12 @@ def by_app() -> AmoCrm:
     """A connector with OAuth tokens at the real address."""
     held = {"access_token": "old-access", "refresh_token": "old-refresh", "expires_at": 4e9}
     return build(AmoCrm, APP, region="RU", tokens=held)
+
+
+def submitted() -> Event:
+    """Return the event of a form that somebody has sent."""
+    record = {"form": {"id": "f1", "name": "Бронь", "page": "https://quests.example/zamok"}, "contact": PERSON}
+    return Event("form.submitted", "form:1", "k", record, connection="site", occurred_at=LONG_AGO)
 
 
 class Account:
@@ -126,3 +137,23 @@ def account(accounts: Callable[..., Account]) -> Account:
     made.sandbox.calls.clear()
     made.control("hooks/disable")
     return made
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Iterator[Callable[..., Place]]:
+    """Make places of one's own wish; not started."""
+    made: list[Place] = []
+
+    def make(**options: Any) -> Place:
+        made.append(Place(tmp_path / str(len(made)), **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def place(places: Callable[..., Place]) -> Place:
+    """The quest company at work, its webhook and the marker's fields registered."""
+    return places().start().connect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,24 @@ class Place(Company):
         """Return the first value of a custom field."""
         found = [one for one in row["custom_fields_values"] or [] if one["field_id"] == number]
         return found[0]["values"][0]["value"] if found else None
+
+    def told(self) -> list[str]:
+        """Return the account's events that were news, in order."""
+        sql = "SELECT type FROM event WHERE state = 'planned' AND connection = 'amo' ORDER BY id"
+        return [row[0] for row in self.rows(sql)]
+
+    def record(self, type: str, name: str) -> dict[str, Any]:
+        """Return a record of the latest event of a type that was news."""
+        sql = f"SELECT content FROM event WHERE type = '{type}' AND state = 'planned' ORDER BY id DESC LIMIT 1"
+        [(content,)] = self.rows(sql)
+        found: dict[str, Any] = json.loads(content)["record"][name]
+        return found
+
+    def again(self) -> None:
+        """Send every webhook once more, as amoCRM does where an answer got lost."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        for sent in list(self.crm.hooks.sent):
+            assert requests.post(sent.destination, data=sent.body, headers=headers, timeout=5).status_code == 200
 
     def settle(self, within: float = 20.0) -> None:
         """Wait until every webhook went out and nothing is left to do."""

@@ -98,8 +98,25 @@ class TestRefusals:
     def test_the_block_in_html_says_what_only_support_can_do(self, web, by_token):
         page = (SAMPLES / "blocked-403.error.txt").read_text().split("\n\n", 1)[1]
         web.get(API + "account", body=page, status=403, content_type="text/html")
-        with pytest.raises(AuthFailed, match="write to amoCRM's support"):
+        with pytest.raises(AuthFailed, match="amoCRM's support alone") as caught:
             by_token._client.get("account")
+        assert caught.value.remedy == "support"
+
+    @pytest.mark.parametrize(
+        ("status", "body", "remedy"),
+        [
+            (401, {"status": 401}, "credentials"),
+            (401, {"response": {"error_code": "111"}}, "credentials"),
+            (401, {"response": {"error_code": "112"}}, "right"),
+            (402, {"status": 402}, "payment"),
+            (403, {"response": {"error_code": 113}}, "address"),
+        ],
+    )
+    def test_what_a_person_must_do_is_named(self, web, by_token, status, body, remedy):
+        web.get(API + "account", body=orjson.dumps(body), status=status)
+        with pytest.raises(AuthFailed) as caught:
+            by_token._client.get("account")
+        assert caught.value.remedy == remedy
 
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
     def test_a_sick_account(self, web, by_token, status):
@@ -224,7 +241,7 @@ class TestOAuth:
     def test_the_block_holds_the_token_endpoint_too(self, web, by_app):
         self.expired(web)
         web.post(f"{BASE}/oauth2/access_token", body="<html>403 Forbidden</html>", status=403)
-        with pytest.raises(AuthFailed, match="write to amoCRM's support"):
+        with pytest.raises(AuthFailed, match="amoCRM's support alone"):
             by_app._client.get("account")
 
     def test_an_account_that_was_renamed(self, web, by_app):

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from hub.model import Action
+from hub import outcome
+from hub.reasons import remedy, say
 from hub.web import lift_hold
 from tests.plugins.amocrm.place import Place
 
 
-@pytest.fixture
-def places(tmp_path: Path) -> Iterator[Callable[..., Place]]:
-    """Make places of one's own wish; not started."""
-    made: list[Place] = []
-
-    def make(**options: Any) -> Place:
-        made.append(Place(tmp_path / str(len(made)), **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def place(places: Callable[..., Place]) -> Place:
-    return places().start().connect()
-
-
-def events(place: Place) -> list[str]:
-    """Return the events that were news, in order."""
-    sql = "SELECT type FROM event WHERE state = 'planned' AND connection = 'amo' ORDER BY id"
-    return [row[0] for row in place.rows(sql)]
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again soon."""
+    monkeypatch.setattr(outcome, "BACKOFF", (0.2, 0.4, 0.8))
 
 
 # --- requests ----------------------------------------------------------------------------------------
@@ -59,6 +40,19 @@ def test_a_request_becomes_contact_deal_note_and_task(place: Place) -> None:
     assert "Хочу в субботу" in note["params"]["text"]
     [task] = place.crm.world.tasks.values()
     assert (task["entity_id"], task["responsible_user_id"]) == (deal["id"], 3000002)
+
+
+def test_a_new_person_is_searched_once_by_each_key(place: Place) -> None:
+    """To join an open deal, to find the contact, to make it: three questions, one look at the account for all."""
+    place.form(email="anna@example.com", comment="первый")
+    place.settle()
+    assert {call: n for call, n in place.crm.calls.items() if call in ("GET contacts", "GET leads/unsorted")} == {
+        "GET contacts": 2, "GET leads/unsorted": 1,
+    }  # fmt: skip
+    place.form("Анна", email="anna@example.com", comment="второй")  # known by its link by now
+    place.settle()
+    assert place.crm.calls["GET contacts"] == 2
+    assert (len(place.records("contacts")), len(place.records("leads"))) == (1, 1)
 
 
 def test_the_second_request_joins_the_open_deal(place: Place) -> None:
@@ -104,17 +98,31 @@ def test_many_requests_of_one_person_at_once_make_one_contact(place: Place) -> N
 
 
 @pytest.mark.parametrize("connected", [True, False], ids=["marker", "trace"])
-@pytest.mark.parametrize("match", ["POST leads", "POST contacts", "POST tasks"])
+@pytest.mark.parametrize("match", ["POST leads", "POST leads/notes", "POST contacts", "POST tasks"])
 def test_a_lost_answer_makes_nothing_twice(places: Callable[..., Place], match: str, connected: bool) -> None:
     """P4, with the marker's field and without it."""
     place = places().start()
     if connected:
         place.connect()
     place.fault("lost_reply", match)
-    place.form()
+    place.form(comment="Хочу в субботу")
     place.settle()
     assert (len(place.records("contacts")), len(place.records("leads"))) == (1, 1)
+    assert len(place.crm.world.notes) == 1
     assert len(place.crm.world.tasks) == int(connected)
+
+
+@pytest.mark.parametrize("fault", ["rate_limit", "gateway", "forbidden"])
+def test_a_note_that_fails_makes_no_second_deal(place: Place, fault: str) -> None:
+    """P4, an act of two calls: the deal is made, the note is told to wait, gets lost, is refused (once)."""
+    place.fault(fault, "POST leads/notes")
+    place.form(comment="Хочу в субботу")
+    place.settle()
+    assert len(place.records("leads")) == 1
+    [note] = place.crm.world.notes.values()
+    assert "Хочу в субботу" in note["params"]["text"]
+    [(reason,)] = place.rows("SELECT reason FROM delivery WHERE action = 'deal.upsert' AND state = 'done'")
+    assert "found_by_marker" in reason
 
 
 def test_a_sick_account_is_waited_for(place: Place) -> None:
@@ -134,135 +142,29 @@ def test_too_many_calls_use_up_no_try(place: Place) -> None:
     assert (state, tries) == ("done", 1)
 
 
+def still(place: Place) -> bool:
+    """Return whether nothing is under way: no webhook, no request to be read, no call."""
+    asked = ("SELECT count(*) FROM line WHERE lease IS NOT NULL", "SELECT count(*) FROM receipt WHERE state = 'new'")
+    return place.crm.wait_hooks() and all(place.rows(one) == [(0,)] for one in asked)
+
+
 def test_the_block_stops_everything_at_once_and_says_what_to_do(place: Place) -> None:
+    """What was under way when the block came meets it too, once each; after that nothing goes out."""
     place.fault("blocked", "POST leads")
     place.form()
     place.until(lambda: place.rows("SELECT 1 FROM alert WHERE kind = 'alert_auth'"))
+    place.until(lambda: still(place))
     [(params,)] = place.rows("SELECT params FROM alert WHERE kind = 'alert_auth' AND closed_at IS NULL")
-    assert "amoCRM's support" in params
+    told = json.loads(params)
+    assert "amoCRM's support alone" in told["why"]
+    assert "redentials" not in say("alert_auth", told)
+    assert remedy("alert_auth", told).startswith("Write to the vendor's support; no credentials and no setting help")
     calls = sum(place.crm.calls.values())
     place.form("Борис", "+79260000001")
     place.until(lambda: len(place.rows("SELECT 1 FROM delivery")) == 2)
     time.sleep(0.3)  # long enough for a call that should not come
     assert sum(place.crm.calls.values()) == calls
     assert place.rows("SELECT state, tries FROM delivery") == [("ready", 0), ("ready", 0)]
-
-
-# --- what the account tells ------------------------------------------------------------------------------
-
-
-def test_one_move_of_a_deal_is_one_event(place: Place) -> None:
-    """A move arrives as update and as status; the deal is read and told once, with where it came from."""
-    place.form()
-    place.settle()
-    [deal] = place.records("leads")
-    before = len(events(place))
-    place.act("PATCH", f"leads/{deal['id']}", {"status_id": 142, "pipeline_id": 7100001})
-    place.settle()
-    assert [type_ for type_ in events(place)[before:] if type_.startswith("deal.")] == [
-        "deal.updated",
-        "deal.stage_changed",
-    ]
-    [(content,)] = place.rows("SELECT content FROM event WHERE type = 'deal.stage_changed' AND state = 'planned'")
-    assert '"stage":"7100001/61000001"' in content  # in `was`
-    [contact] = place.records("contacts")
-    assert place.field(contact, 602002) is False
-
-
-def test_what_the_hub_writes_is_no_news(place: Place) -> None:
-    """P7: the deal's creation is told (a task hangs on it), its fields are not."""
-    place.form()
-    place.settle()
-    assert events(place).count("deal.created") == 1
-    assert "deal.updated" not in events(place)
-    place.form(comment="again")
-    place.settle()
-    assert "deal.updated" not in events(place)
-    assert "deal.stage_changed" not in events(place)
-
-
-def test_a_webhook_that_comes_twice_is_told_once(place: Place) -> None:
-    """P3."""
-    place.fault("duplicate_event", "note_lead")
-    place.form()
-    place.settle()
-    [deal] = place.records("leads")
-    note = [{"note_type": "common", "params": {"text": "перезвонить"}}]
-    place.act("POST", f"leads/{deal['id']}/notes", note)
-    place.settle()
-    told = place.rows("SELECT count(*) FROM event WHERE type = 'note.added'")
-    assert told == [(len(place.crm.world.notes),)]
-
-
-def test_a_retry_long_after_is_told_once(place: Place) -> None:
-    """P3: amoCRM sends a body again after minutes where our answer got lost; by then all has been worked through."""
-    place.poll()
-    place.form()
-    place.settle()
-    [deal] = place.records("leads")
-    place.act("POST", f"leads/{deal['id']}/notes", [{"note_type": "common", "params": {"text": "перезвонить"}}])
-    place.control("chat/incoming", text="Здравствуйте", lead=deal["id"])
-    place.settle()
-    before = events(place)
-    assert {"note.added", "message.received", "deal.created", "contact.created"} <= set(before)
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    for sent in list(place.crm.hooks.sent):
-        assert requests.post(sent.destination, data=sent.body, headers=headers, timeout=5).status_code == 200
-    place.settle()
-    assert events(place) == before
-    place.poll()  # and the feed tells of the same once more
-    place.settle()
-    assert [one for one in events(place) if not one.startswith("vendor.")] == before
-
-
-def test_what_the_webhook_missed_the_poll_finds(place: Place) -> None:
-    """A lost webhook is found in the feed of events, and one that came is not told again."""
-    place.form()
-    place.settle()
-    place.poll()
-    place.settle()
-    [deal] = place.records("leads")
-    before = len(events(place))
-    place.fault("drop_event", "_lead", times=50)
-    place.act("PATCH", f"leads/{deal['id']}", {"status_id": 142, "pipeline_id": 7100001})
-    place.act("POST", f"leads/{deal['id']}/notes", [{"note_type": "common", "params": {"text": "тихо"}}])
-    place.settle()
-    assert len(events(place)) == before
-    place.poll()
-    place.until(lambda: "deal.stage_changed" in events(place)[before:] and "note.added" in events(place)[before:])
-    place.settle()
-    after = list(events(place))
-    place.poll()
-    place.settle()
-    assert events(place) == after
-
-
-def test_an_incoming_lead_is_accepted(place: Place) -> None:
-    """A chat in a channel of the account: the incoming lead, its message, and the deal that comes of it."""
-    place.control("chat/incoming", text="Здравствуйте", name="Вера", origin="telegram")
-    place.settle()
-    assert place.crm.world.unsorted == {}
-    [deal] = place.records("leads")
-    assert deal["status_id"] == 61000002
-    told = events(place)
-    assert {"lead.created", "message.received", "lead.stage_changed", "deal.created"} <= set(told)
-    assert told.count("lead.created") == 1
-
-
-def test_a_chat_of_the_hubs_own_channel_both_ways(place: Place) -> None:
-    send = {"conversation": "insta-17", "text": "Сколько стоит?", "client": "anna", "name": "Анна"}
-    done = place.connector.perform(Action("message.send", "message", "send", send, marker="hub-m1"))
-    again = place.connector.perform(Action("message.send", "message", "send", send, marker="hub-m1"))
-    assert done.id == again.id
-    place.control("chat/channel", url=f"{place.url}/in/amo/scope")
-    assert place.control("chat/answer", conversation="insta-17", text="900", user=3000002) == {"status": 200}
-    place.settle()
-    [(content,)] = place.rows("SELECT content FROM event WHERE type = 'message.sent'")
-    assert '"conversation":"insta-17"' in content
-    assert '"text":"900"' in content
-    for status in ("delivered", "read", "error"):
-        place.connector.perform(Action("message.status", "message", "status", {"message": done.id, "status": status}))
-    assert [one["status"] for one in place.crm.amojo.statuses] == [1, 2, -1]
 
 
 # --- looking after the connection -------------------------------------------------------------------------
@@ -273,14 +175,14 @@ def test_a_webhook_that_was_switched_off_is_put_back_and_an_alert_says_so(place:
     place.connector._watching.callback = f"{place.url}/in/amo"
     place.control("hooks/disable")
     place.poll()
-    place.until(lambda: place.rows("SELECT 1 FROM alert WHERE kind = 'alert_found'"))
+    # The poll at the start may have told already that it knew of no webhook.
+    told = "SELECT params FROM alert WHERE kind = 'alert_found' AND closed_at IS NULL"
+    place.until(lambda: any("switched the webhook off" in params for (params,) in place.rows(told)))
     [hook] = place.crm.hooks.rows
     assert hook["disabled"] is False
-    [(params,)] = place.rows("SELECT params FROM alert WHERE kind = 'alert_found' AND closed_at IS NULL")
-    assert "switched the webhook off" in params
     place.form()
     place.settle()
-    assert "deal.created" in events(place)
+    assert "deal.created" in place.told()
 
 
 def test_an_expired_token_is_refreshed_exactly_once(places: Callable[..., Place]) -> None:
@@ -316,7 +218,7 @@ def test_the_lost_answer_to_a_refresh_holds_the_connection_in_words(places: Call
     assert place.crm.access.counters["refreshed"] == 1
     place.connector.tokens.store(place.crm.access.pair())
     lift_hold(place.runtime, "amo")
-    place.until(lambda: place.records("leads"), within=90)
+    place.until(lambda: place.records("leads"))  # at once: nobody waits for the next look at a held connection
 
 
 def test_secrets_are_nowhere_to_be_read(place: Place, caplog: pytest.LogCaptureFixture) -> None:
@@ -335,7 +237,8 @@ def test_secrets_are_nowhere_to_be_read(place: Place, caplog: pytest.LogCaptureF
 
 def test_the_routes_of_the_recipe_load(places: Callable[..., Place]) -> None:
     place = places()
-    assert [str(note) for note in place.config.notes] == []
+    # the place writes its secrets into the file, which is a warning of its own
+    assert [str(note) for note in place.config.notes if "this secret stands" not in note.text] == []
     assert [route.off for route in place.config.routes if route.off] == []
 
 
@@ -408,7 +311,7 @@ def test_the_farewell_becomes_an_event(place: Place) -> None:
     """The integration is switched off in the account: signed, kept, told; the next call holds the connection."""
     assert place.control("disconnect", url=f"{place.url}/in/amo") == {"status": 200}
     place.settle()
-    assert "connection.changed" in events(place)
+    assert "connection.changed" in place.told()
     place.form()
     place.until(lambda: place.rows("SELECT 1 FROM alert WHERE kind = 'alert_auth'"))
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-import orjson
 import pytest
-import responses
 
 from hub.connector import Mention
 from hub.errors import Refused
-from hub.model import Action, Event, Receipt
+from hub.model import Event, Receipt
 from hub.testing import build
 from plugins.amocrm import codes
-from plugins.amocrm.chats import signature
 from plugins.amocrm.connector import AmoCrm
 from plugins.amocrm.sandbox import HOOK_SECRET
 from plugins.amocrm.sandbox.hooks import KNOWN
@@ -102,13 +99,16 @@ class TestCheck:
         assert "lacks" in told(account.connector.check())["warning"][0]
 
     @pytest.mark.parametrize(
-        ("fault", "words"), [("expired_token", "401|token"), ("blocked", "support"), ("unpaid", "paid")]
-    )
-    def test_a_dead_access_is_the_first_and_only_finding(self, account, fault, words):
+        ("fault", "words", "remedy"),
+        [("expired_token", "401|token", "a new token"), ("blocked", "support", "write to amoCRM's support"),
+         ("unpaid", "paid", "pay for the account")],
+    )  # fmt: skip
+    def test_a_dead_access_is_the_first_and_only_finding(self, account, fault, words, remedy):
         account.fault(fault, "GET account")
         found = account.connector.check()
         assert [one.level for one in found] == ["problem"]
         assert any(word in found[0].text for word in words.split("|"))
+        assert remedy in found[0].remedy
 
     def test_names_are_ready_to_paste(self, account):
         names = account.connector.names()
@@ -291,66 +291,3 @@ class TestDirectory:
 
     def test_a_stage_by_its_id_alone(self, account):
         assert account.connector._directory.stage("62000001").code == "7100002/62000001"
-
-
-class TestChats:
-    def test_the_vectors_of_the_signature(self, recorded):
-        given = recorded("amojo-signature.vectors.json")["request"]
-        made = signature(given["secret"], given["method"], given["content_md5"], given["date"], given["path"])
-        assert made == given["x_signature"]
-
-    def test_messages_of_every_direction(self, account):
-        base = {"conversation": "insta-17", "text": "hi", "client": "anna", "name": "Анна"}
-        first = account.do("message.send", base, marker="m1")
-        account.do("message.send", {**base, "text": "", "media": "https://x/p.jpg", "type": "picture"}, marker="m2")
-        account.do("message.send", {**base, "by": "3000002", "text": "answer"}, marker="m3")
-        account.do("message.edit", {**base, "msgid": "m1", "text": "hello"})
-        rows = account.sandbox.amojo.messages
-        assert [(one["ref_id"], one["text"], one["from"]) for one in rows] == [
-            ("m1", "hello", "client"), ("m2", "", "client"), ("m3", "answer", "account"),
-        ]  # fmt: skip
-        assert account.do("chat.history", {"chat": first.result["chat"]}).result["count"] == 3
-        contact = account.contact()
-        account.do("chat.link", {"chat": first.result["chat"], "contact": str(contact)})
-        assert account.sandbox.world.chats["insta-17"]["contact"] == contact
-        account.do("message.react", {"conversation": "insta-17", "message": first.id, "emoji": "👍"})
-        account.do("message.typing", {"conversation": "insta-17"})
-
-    @pytest.mark.parametrize(
-        ("name", "values", "words"),
-        [
-            ("message.send", {"conversation": "c"}, "needs `text` or `media`"),
-            ("message.send", {"text": "x"}, "needs `conversation`"),
-            ("message.send", {"conversation": "c", "type": "poem", "text": "x"}, "type is one of"),
-            ("message.status", {"message": "m", "status": "eaten"}, "delivered, read or error"),
-            ("message.status", {"message": "../x", "status": "read"}, "is no id"),
-        ],
-    )
-    def test_what_cant_be(self, account, name, values, words):
-        with pytest.raises(Refused, match=words):
-            account.do(name, values)
-
-    def test_a_wrong_secret_and_a_channel_that_isnt_connected(self, accounts):
-        account = accounts()
-        with pytest.raises(Refused, match="connects the channel"):
-            account.do("message.send", {"conversation": "c", "text": "x"}, marker="m")
-        account.connector.settings["chats"]["secret"] = "another"
-        with pytest.raises(Exception, match="signature isn't accepted"):
-            account.connector.connect(CALLBACK)
-
-    def test_without_a_channel(self):
-        connector = build(AmoCrm, {"base_url": BASE, "token": "t"})
-        with pytest.raises(Refused, match="support registers one"):
-            connector.perform(Action("message.send", "message", "send", {"conversation": "c", "text": "x"}))
-
-    def test_the_status_has_both_of_its_names(self):
-        """The reference says status_code, a public client delivery_status."""
-        chats = {"channel_id": "c", "secret": "s3cret", "account": "a"}
-        connector = build(AmoCrm, {"base_url": BASE, "token": "t", "chats": chats})
-        with responses.RequestsMock() as web:
-            web.post("https://amojo.amocrm.ru/v2/origin/custom/c_a/m/delivery_status", status=200)
-            action = Action("message.status", "message", "status", {"message": "m", "status": "error"})
-            connector.perform(action)
-            body = orjson.loads(web.calls[0].request.body)
-        assert body["status_code"] == body["delivery_status"] == -1
-        assert body["error_code"] == 905

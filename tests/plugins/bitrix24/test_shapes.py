@@ -8,10 +8,10 @@ import pytest
 
 from hub.errors import AuthFailed, Gone, RateLimited, Refused, Retry, Uncertain
 from hub.model import Action
-from plugins.bitrix24 import checking, codes, multifield, outgoing, records
+from plugins.bitrix24 import codes, multifield, outgoing, records
 from plugins.bitrix24.client import command
 from plugins.bitrix24.refusals import Expired, refusal
-from plugins.bitrix24.schemas import Bitrix24Settings, seconds
+from plugins.bitrix24.schemas import Bitrix24Settings
 from plugins.bitrix24.search import _FILTER_KEY
 
 
@@ -21,6 +21,9 @@ class TestRecords:
         assert deal["id"] == "410"
         assert (deal["stage"], deal["pipeline"], deal["contact"], deal["company"]) == ("PREPARATION", "0", "84", "9")
         assert (deal["amount"], deal["currency"], deal["closed"]) == ("1000000.00", "EUR", False)
+        assert deal["won"] is False
+        assert records.neutral("deal", {"ID": "1", "STAGE_SEMANTIC_ID": "S"})["won"] is True
+        assert "won" not in records.neutral("deal", {"ID": "1"})
         assert deal["created_at"] == "2024-08-30T12:29:00+00:00"
         assert deal["url"] == "https://p.bitrix24.ru/crm/deal/details/410/"
         assert deal["source"] == {"utm_source": "google", "utm_medium": "CPC", "channel": "CALLBACK"}
@@ -177,10 +180,6 @@ class TestSpellings:
     def test_nonsense_is_asked_as_it_is(self):
         assert multifield.phone_spellings("abc", "UA") == ["abc"]
 
-    def test_words_for_labels(self):
-        assert checking.word_of("Магазин: До відправки") == "magazin_do_vidpravki"
-        assert checking.word_of("!!!") == ""
-
     def test_a_command_is_written_as_php_reads_it(self):
         assert command("crm.deal.list", {"filter": {">ID": 5}, "select": ["ID"], "start": -1}) == (
             "crm.deal.list?filter%5B%3EID%5D=5&select%5B0%5D=ID&start=-1"
@@ -287,6 +286,3 @@ class TestSettings:
 
     def test_webhook_and_app_together(self):
         assert Bitrix24Settings().load({"webhook_url": self.HOOK, "client_id": "a", "client_secret": "b"})
-
-    def test_durations(self):
-        assert [seconds(text) for text in ("90", "30s", "10m", "2d", "off")] == [90, 30, 600, 172_800, 0]

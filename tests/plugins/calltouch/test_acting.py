@@ -247,7 +247,7 @@ def test_a_lost_reply_is_found_by_the_requests_number(cabinet: Any, name: str) -
         cabinet.do(name, {"phone": "+79000000001"}, marker="m-7")
     since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
     [record] = cabinet.connector.find("request", {"marker": "m-7", "since": since.timestamp()})
-    done = cabinet.connector.found(cabinet.connector.action(name), record)
+    done = cabinet.connector.found(Action(name, *name.split(".")), record)
     assert done.id == str(cabinet.state()["requests"][0]["requestId"])
     assert cabinet.connector.find("request", {"marker": "m-8", "since": since}) == []
 

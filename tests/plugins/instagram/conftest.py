@@ -43,6 +43,11 @@ def person_of(event: Event) -> str:
     return str((event.record.get("contact") or {}).get("id", ""))
 
 
+def comment_event(comment: str, person: str = CLIENT, at: dt.datetime = NOW, **extra: str) -> Event:
+    record = {"comment": {"id": comment, "extra": {"account": ACCOUNT, **extra}}, "contact": contact(person)}
+    return Event("comment.received", f"comment:{comment}", "k", record, at, connection="insta")
+
+
 class Shop:
     """A shop's connection to the stand-in."""
 

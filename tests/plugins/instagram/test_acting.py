@@ -1,25 +1,18 @@
-"""Acting against the stand-in over real HTTP: what is sent, what is refused before, what a lost answer leaves."""
+"""Acting against the stand-in over real HTTP: what is sent, and what is refused before."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from hub.errors import AuthFailed, Gone, RateLimited, Refused, Retry, Uncertain
+from hub.errors import Refused
 from hub.model import Event
 from plugins.instagram.incoming import contact
 from plugins.instagram.sandbox import ACCOUNT, CLIENT, OTHER_ACCOUNT, POST
 from plugins.instagram.sandbox.world import SECOND_CLIENT, STRANGER
-from tests.plugins.instagram.conftest import NOW, Shop
-
-
-def comment_event(comment: str, person: str = CLIENT, at: dt.datetime = NOW, **extra: str) -> Event:
-    record = {"comment": {"id": comment, "extra": {"account": ACCOUNT, **extra}}, "contact": contact(person)}
-    return Event("comment.received", f"comment:{comment}", "k", record, at, connection="insta")
-
+from tests.plugins.instagram.conftest import NOW, Shop, comment_event
 
 # --- sending ------------------------------------------------------------------------------------------------------
 
@@ -191,213 +184,6 @@ def test_who_only_commented_is_answered_by_a_private_reply(shop: Shop) -> None:
     event = comment_event(shop.sandbox.comment(STRANGER, "Price?"), STRANGER)
     with pytest.raises(Refused, match=r"no such person.*answered in the chat by message\.private_reply"):
         shop.do("message.send", {"text": "500"}, event)
-
-
-# --- private replies ----------------------------------------------------------------------------------------------
-
-
-def test_a_comment_is_answered_in_the_chat_once(shop: Shop) -> None:
-    comment = shop.sandbox.comment(SECOND_CLIENT, "Price?")
-    done = shop.do("message.private_reply", {"text": "We wrote to you"}, comment_event(comment, SECOND_CLIENT))
-    [row] = shop.sent()
-    assert (row["id"], row["to"], done.result["to"]) == (done.id, SECOND_CLIENT, SECOND_CLIENT)
-    with pytest.raises(Refused, match="has had its private reply already"):
-        shop.do("message.private_reply", {"text": "Again"}, comment_event(comment, SECOND_CLIENT))
-
-
-def test_a_doubtful_private_reply_is_found_or_known_by_the_refusal_of_a_second(shop: Shop) -> None:
-    comment = shop.sandbox.comment(SECOND_CLIENT, "Price?")
-    shop.fault("lost_reply", "messages")
-    with pytest.raises(Uncertain):
-        shop.do("message.private_reply", {"text": "500"}, comment_event(comment, SECOND_CLIENT))
-    found = shop.do("message.private_reply", {"text": "500"}, comment_event(comment, SECOND_CLIENT), in_doubt_since=NOW)
-    assert [row["id"] for row in shop.sent()] == [found.id]
-    unknown = shop.do("message.private_reply", {"comment": comment, "text": "500"}, in_doubt_since=NOW)
-    assert unknown.result == {"comment": comment, "to": ""}
-    assert len(shop.sent()) == 1
-
-
-def test_an_old_comment_is_not_answered_in_private(shop: Shop) -> None:
-    comment = shop.sandbox.comment(SECOND_CLIENT, "Price?")
-    old = comment_event(comment, SECOND_CLIENT, NOW - dt.timedelta(days=8))
-    with pytest.raises(Refused, match="8 days old: a private reply is possible for 7 days"):
-        shop.do("message.private_reply", {"text": "Hello"}, old)
-    assert shop.sandbox.calls == {}
-
-
-# --- one effect ---------------------------------------------------------------------------------------------------
-
-
-def test_a_lost_answer_is_found_by_its_echo(shop: Shop) -> None:
-    shop.fault("lost_reply", "messages")
-    with pytest.raises(Uncertain):
-        shop.do("message.send", {"to": CLIENT, "text": "Hello"})
-    mid = shop.sent()[0]["id"]
-    shop.heard(CLIENT, ago=0, type="message.sent", text="Hello", to=CLIENT)
-    shop.memory.told[-1].record["message"]["id"] = mid
-    shop.sandbox.calls.clear()
-    done = shop.do("message.send", {"to": CLIENT, "text": "Hello"}, in_doubt_since=NOW)
-    assert done.id == mid
-    assert shop.sandbox.calls == {}
-    assert len(shop.sent()) == 1
-
-
-@pytest.mark.parametrize("fault", ["lost_reply", "sent_but_error"])
-def test_without_an_echo_the_chat_is_looked_into(shop: Shop, fault: str) -> None:
-    shop.fault(fault, "messages")
-    with pytest.raises(Uncertain):
-        shop.do("message.send", {"to": CLIENT, "text": "Hello"})
-    done = shop.do("message.send", {"to": CLIENT, "text": "Hello"}, in_doubt_since=NOW)
-    assert [row["id"] for row in shop.sent()] == [done.id]
-
-
-def test_what_surely_was_not_sent_is_sent(shop: Shop) -> None:
-    shop.sandbox.by_hand(CLIENT, "Hello")  # the same words of a colleague, long before
-    shop.pass_(minutes=10)
-    shop.fault("outage", "messages")
-    with pytest.raises(Uncertain):
-        shop.do("message.send", {"to": CLIENT, "text": "Hello"})
-    shop.do("message.send", {"to": CLIENT, "text": "Hello"}, in_doubt_since=shop.moment)
-    assert len(shop.sent()) == 2
-
-
-def test_a_doubt_stays_one_while_instagram_cannot_be_asked(shop: Shop) -> None:
-    shop.fault("temporary", "conversations")
-    with pytest.raises(Uncertain, match="can't be seen yet"):
-        shop.do("message.send", {"to": CLIENT, "text": "Hello"}, in_doubt_since=NOW)
-    assert shop.sent() == []
-
-
-def test_a_doubtful_file_is_known_by_the_file_in_the_chat(shop: Shop) -> None:
-    values = {"to": CLIENT, "image": "https://example.com/a.png"}
-    shop.fault("lost_reply", "messages")
-    with pytest.raises(Uncertain):
-        shop.do("message.send", values)
-    shop.do("message.send", values, in_doubt_since=NOW)
-    assert len(shop.sent()) == 1
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        ("rate_limit", RateLimited),
-        ("app_limit", RateLimited),
-        ("temporary", Retry),
-        ("unknown_error", Uncertain),
-        ("outage", Uncertain),
-        ("503", Uncertain),
-        ("html", Uncertain),
-        ("expired_token", AuthFailed),
-        ("spam", AuthFailed),
-        ("permission", Refused),
-    ],
-)
-def test_faults_of_a_send(shop: Shop, fault: str, error: type[Exception]) -> None:
-    shop.fault(fault, "messages")
-    with pytest.raises(error) as caught:
-        shop.do("message.send", {"to": CLIENT, "text": "Hello"})
-    assert type(caught.value) is error or (error is AuthFailed and isinstance(caught.value, AuthFailed))
-    assert not [secret for secret in shop.settings.values() if len(secret) > 20 and secret in str(caught.value)
-                and not secret.startswith("http")]  # fmt: skip
-
-
-def test_a_used_up_share_stops_calls_before_they_prolong_it(shop: Shop) -> None:
-    shop.fault("rate_limit", "messages")
-    with pytest.raises(RateLimited) as caught:
-        shop.do("message.send", {"to": CLIENT, "text": "Hello"})
-    assert caught.value.after == 60.0
-    shop.sandbox.calls.clear()
-    with pytest.raises(RateLimited, match="100 % used up"):
-        shop.do("message.send", {"to": CLIENT, "text": "Hello"})
-    assert shop.sandbox.calls == {}
-
-
-def test_optional_calls_leave_the_last_fifth_to_messages(shop: Shop) -> None:
-    shop.sandbox.usage = {"percent": 85, "minutes": 0}
-    shop.do("message.send", {"to": CLIENT, "text": "Hello"})
-    with pytest.raises(RateLimited, match="85 % used up"):
-        shop.do("contact.get", {"id": CLIENT})
-    shop.do("message.send", {"to": CLIENT, "text": "Hello again"})
-    assert len(shop.sent()) == 2
-
-
-@pytest.mark.parametrize(
-    ("person", "words"), [(STRANGER, "no such person for this account"), (SECOND_CLIENT, "doesn't receive messages")]
-)
-def test_people_who_cannot_be_written_to(shop: Shop, person: str, words: str) -> None:
-    shop.sandbox.write(SECOND_CLIENT, "Hi")
-    shop.sandbox.world.blocked.add(SECOND_CLIENT)
-    with pytest.raises(Refused, match=words):
-        shop.do("message.send", {"to": person, "text": "Hello"})
-
-
-# --- comments -----------------------------------------------------------------------------------------------------
-
-
-def test_a_comment_is_answered_hidden_shown_and_deleted(shop: Shop) -> None:
-    comment = shop.sandbox.comment(CLIENT, "How much?")
-    event = comment_event(comment)
-    done = shop.do("comment.reply", {"text": "500"}, event)
-    assert shop.sandbox.world.comments[done.id]["text"] == "500"
-    shop.do("comment.hide", {}, event)
-    assert shop.sandbox.world.comments[comment]["hidden"] is True
-    shop.do("comment.unhide", {"comment": comment})
-    read = shop.do("comment.get", {"comment": comment}).result
-    assert (read["text"], read["by"], read["extra"]["hidden"]) == ("How much?", CLIENT, False)
-    assert [row["id"] for row in shop.do("comment.list", {"media": POST}).result["rows"]] == [comment]
-    shop.do("comment.delete", {}, event)
-    assert comment not in shop.sandbox.world.comments
-    with pytest.raises(Gone):
-        shop.do("comment.delete", {}, event)
-    assert shop.do("comment.delete", {}, event, in_doubt_since=NOW).id == comment
-
-
-def test_a_doubtful_answer_to_a_comment_is_looked_for(shop: Shop) -> None:
-    event = comment_event(shop.sandbox.comment(CLIENT, "How much?"))
-    shop.fault("lost_reply", "replies")
-    with pytest.raises(Uncertain):
-        shop.do("comment.reply", {"text": "500"}, event)
-    done = shop.do("comment.reply", {"text": "500"}, event, in_doubt_since=NOW)
-    answers = [one for one in shop.sandbox.world.comments.values() if one["parent"]]
-    assert [one["id"] for one in answers] == [done.id]
-
-
-def test_an_answer_below_an_answer_is_looked_for_on_the_topmost_comment(shop: Shop) -> None:
-    top = shop.sandbox.comment(CLIENT, "How much?")
-    event = comment_event(shop.sandbox.comment(SECOND_CLIENT, "Me too", parent=top), SECOND_CLIENT)
-    shop.fault("lost_reply", "replies")
-    with pytest.raises(Uncertain):
-        shop.do("comment.reply", {"text": "500"}, event)
-    shop.do("comment.reply", {"text": "500"}, event, in_doubt_since=NOW)
-    assert len([one for one in shop.sandbox.world.comments.values() if one["text"] == "500"]) == 1
-
-
-def test_a_mention_is_answered_where_it_stands(shop: Shop) -> None:
-    event = comment_event("17900000000000777", mention="yes", media_id="17910000000000001")
-    assert shop.do("comment.reply", {"text": "Thank you"}, event).id
-    assert list(shop.sandbox.calls) == [f"POST {ACCOUNT}/mentions"]
-    with pytest.raises(Refused, match="see for yourself"):
-        shop.do("comment.reply", {"text": "Thank you"}, event, in_doubt_since=NOW)
-
-
-@pytest.mark.parametrize(("comment", "told"), [("17900000000000777", {"comment_id": "17900000000000777"}), ("", {})])
-def test_whoever_names_us_is_answered_without_an_event(shop: Shop, comment: str, told: dict[str, str]) -> None:
-    values = {"media": "17910000000000001", "comment": comment, "text": "Thank you"}
-    done = shop.do("mention.reply", values)
-    [answer] = shop.sandbox.world.mentions
-    assert (answer["id"], answer["message"], answer["media_id"]) == (done.id, "Thank you", "17910000000000001")
-    assert {name: answer[name] for name in ("comment_id",) if answer.get(name)} == told
-    with pytest.raises(Refused, match="see for yourself"):
-        shop.do("mention.reply", values, in_doubt_since=NOW)
-    with pytest.raises(Refused, match="needs `media`"):
-        shop.do("mention.reply", {"text": "Thank you"})
-
-
-def test_comments_of_a_post_are_switched(shop: Shop) -> None:
-    shop.do("media.forbid_comments", {"media": POST})
-    assert shop.sandbox.world.media[POST]["comments_enabled"] is False
-    shop.do("media.allow_comments", {"media": POST})
-    assert shop.sandbox.world.media[POST]["comments_enabled"] is True
 
 
 # --- the rest -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hub.errors import AuthFailed, Gone, RateLimited, Refused, Retry, Uncertain
-from hub.model import Event, Poll, Watch
+from hub.model import Action, Event, Poll, Watch
 from plugins.novaposhta.codes import STATUSES
 from plugins.novaposhta.sandbox import directory as world
 from tests.stands import told
@@ -142,7 +142,7 @@ def test_a_route_with_its_own_barcode_is_found_by_that(office: Any, order: dict[
         office.do("parcel.create", values, marker="hub-55")
     since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
     [record] = office.connector.find("parcel", {"marker": "deal-55", "since": since})
-    done = office.connector.found(office.connector.action("parcel.create"), record)
+    done = office.connector.found(Action("parcel.create", "parcel", "create", values), record)
     [made] = office.waybills()
     assert (done.id, made["client_barcode"]) == (made["number"], "deal-55")
     assert done.watch[0].data["phone"] == "380671234567"

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from hub.model import Done
+from hub import outcome
+from hub.model import Done, Request
 from hub.testing import build
+from plugins.unisender import codes
 from plugins.unisender.connector import Classic, Go
 from plugins.unisender.sandbox import UnisenderSandbox
 from tests import stands
+from tests.plugins.unisender.club import Club
 
 SAMPLES = Path(__file__).parent / "samples"
 CLASSIC_KEY = "fake0unisender0classic0key0000000000000"
@@ -69,6 +72,11 @@ class Account:
         """Use a handle of the sandbox."""
         return stands.tell(self.url, path, **body)
 
+    @staticmethod
+    def request(body: bytes) -> Request:
+        """Return what the stand-in has sent as a request."""
+        return Request("POST", "/in/mail", headers={"content-type": "application/json"}, body=body)
+
     def subscribe(self, email: str = "reader@example.com", **values: Any) -> Done:
         """Add a contact to the list of guests."""
         return act(
@@ -82,3 +90,13 @@ def account() -> Iterator[Account]:
     sandbox = UnisenderSandbox()
     with sandbox.start() as running:
         yield Account(sandbox, running.url)
+
+
+@pytest.fixture
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Club]:
+    """A club's hub at work, both vendors' stand-ins beside it."""
+    monkeypatch.setattr(outcome, "BACKOFF", (0.1, 0.2, 0.4))
+    monkeypatch.setattr(codes, "LIMIT_PAUSE", 0.2)
+    made = Club(tmp_path)
+    yield made
+    made.close()

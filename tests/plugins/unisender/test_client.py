@@ -259,9 +259,9 @@ def test_settings_say_what_is_wrong(change: dict[str, Any], words: str) -> None:
         build(Classic, {**CLASSIC, **change})
 
 
-@pytest.mark.parametrize("name", ["lists", "sms_sender", "timezone", "poll"])
+@pytest.mark.parametrize("name", ["lists", "sms_sender", "timezone"])
 def test_what_go_does_not_have(name: str) -> None:
-    value: Any = {"lists": {"a": "1"}, "poll": "1h", "timezone": "UTC"}.get(name, "x")
+    value: Any = {"lists": {"a": "1"}, "timezone": "UTC"}.get(name, "x")
     with pytest.raises(Exception, match="belongs to product: classic"):
         build(Go, {**GO, name: value})
     with pytest.raises(Exception, match="belongs to product: classic"):

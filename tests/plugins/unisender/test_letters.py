@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from hub.connector import History
 from hub.errors import RateLimited, Refused, Retry, Uncertain
-from hub.model import Watch
+from hub.model import Event, Watch
 from plugins.unisender import codes, letters, watching
 from plugins.unisender.connector import Classic
 from plugins.unisender.sandbox import METHODS
@@ -25,7 +27,7 @@ NOW = dt.datetime(2026, 3, 4, 10, 0, tzinfo=dt.UTC)
 def test_a_letter_and_its_events_share_an_id(account: Account) -> None:
     done = act(account.classic, "email.send", {**LETTER, "metadata": {"deal": "55"}})
     [(number, sent)] = account.world.letters.items()
-    assert (done.id, done.links, done.watch) == (number, [("email", number)], [])
+    assert (done.id, done.links) == (number, [("email", number)])
     assert (sent["ref_key"], sent["metadata"]) == ("hub-1-abc", {"deal": "55"})
     assert act(account.classic, "email.check", {"email_id": done.id}).result["status"] == "not_sent"
 
@@ -168,6 +170,55 @@ def test_letters_and_campaigns_are_asked_about_where_no_webhook_comes(account: A
     poll = polled.poll(watching.KIND, None, [watch])
     assert [event.type for event in told(polled, poll)] == ["vendor.campaign_status"]
     assert poll.watch[0].after is None
+
+
+class Told(History):
+    """The hub's memory: what webhooks have told, as (type, letter or campaign, status)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, str, str]] = []
+
+    def events(self, types: Sequence[str], since: dt.datetime, word: str = "", limit: int = 50) -> list[Event]:
+        return [
+            Event(type_, f"email:{id_}", "k", {"email": {"id": id_, "status": status}})
+            for type_, id_, status in self.told
+            if type_ in types and id_ == word
+        ]
+
+
+def test_what_a_webhook_did_not_tell_of_letters_and_campaigns_is_told_a_day_later(account: Account) -> None:
+    connector, memory = account.classic, Told()
+    connector.history = memory
+    moment = dt.datetime.now(dt.UTC)
+    connector.clock = lambda: moment
+    [watch] = act(connector, "email.send", LETTER).watch
+    number = watch.id.partition(":")[2]
+
+    def ask() -> list[str]:
+        nonlocal watch, moment
+        moment += dt.timedelta(seconds=watch.after or 0)
+        poll = connector.poll(watching.KIND, None, [watch])
+        [watch] = poll.watch
+        return [event.type for event in told(connector, poll)]
+
+    assert watch.after == letters.WEBHOOK_TELLS
+    account.tell(f"letters/{number}/status", status="ok_delivered")
+    memory.told.append(("email.delivered", number, "ok_delivered"))
+    assert (ask(), watch.data["status"]) == ([], "ok_delivered")  # the webhook has told it
+    account.tell(f"letters/{number}/status", status="ok_read")
+    assert (ask(), watch.after) == ([], letters.WEBHOOK_TELLS)  # it may still come
+    assert ask() == ["email.opened"]
+    assert ask() == []
+    account.tell(f"letters/{number}/status", status="ok_link_visited")
+    assert ask() == []
+    memory.told.append(("email.clicked", number, "ok_link_visited"))
+    assert ask() == []
+    draft = act(connector, "letter.create", {"list_id": "guests", "subject": "News", "body": "<p>x</p>"})
+    [watch] = act(connector, "campaign.create", {"message_id": draft.id}).watch
+    account.tell(f"campaigns/{watch.id.partition(':')[2]}/status", status="completed")
+    assert ask() == []
+    assert (ask(), watch.after) == (["vendor.campaign_status"], None)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ hub: {timezone: Europe/Moscow, region: RU}
 connections:
   crm:
     plugin: bitrix24
-    webhook_url: https://portal.bitrix24.ru/rest/1/0123456789abcdef/
-    application_token: token-of-the-portal
+    webhook_url: "${B24_WEBHOOK_URL}"
+    application_token: "${B24_APP_TOKEN}"
     names: {fields: {bounced: UF_CRM_1, unsubscribed: UF_CRM_2}, stages: {played: "C5:WON", invited: "C3:I", form_opened: "C3:O"}}
   letters: {plugin: unisender, product: classic, api_key: "${UNI_KEY}", lists: {guests: "19000001", invited: "19000002"}}
   mail:  {plugin: unisender, product: go, api_key: "${UNI_GO_KEY}", from_email: club@dogclub.example, from_name: Клуб собаководов}
@@ -52,7 +52,13 @@ def plugins():
 
 def read(folder: Path, text: str, plugins: Plugins) -> Config:
     (folder / "hub.yaml").write_text(HEAD + text, "utf-8")
-    return load(folder / "hub.yaml", plugins, {"UNI_KEY": "classic-key", "UNI_GO_KEY": "go-key-of-the-club"})
+    known = {
+        "UNI_KEY": "classic-key",
+        "UNI_GO_KEY": "go-key-of-the-club",
+        "B24_WEBHOOK_URL": "https://portal.bitrix24.ru/rest/1/0123456789abcdef/",
+        "B24_APP_TOKEN": "token-of-the-portal",
+    }
+    return load(folder / "hub.yaml", plugins, known)
 
 
 @pytest.mark.parametrize("text", [GUESTS, MARKS, OPENED], ids=["guests", "marks", "opened"])
@@ -97,7 +103,7 @@ README = Path(inspect.getfile(Classic)).parent / "README.md"
 
 @pytest.mark.parametrize(("heading", "product"), [("### Classic\n\n| action |", Classic), ("### Go\n\n| action |", Go)])
 def test_the_readme_lists_every_action(heading: str, product: type[Classic] | type[Go]) -> None:
-    text = README.read_text("utf-8").partition("## Actions")[2].split(heading, 1)[1].split("\n\n", 1)[0]
+    text = README.read_text("utf-8").partition("## What it does")[2].split(heading, 1)[1].split("\n\n", 1)[0]
     names = {name for row in text.splitlines() for name in re.findall(r"`([a-z_.]+)`", row.split("|")[1])}
     assert names == {kind.name for kind in product.actions}
 

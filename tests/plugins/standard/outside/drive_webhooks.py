@@ -1,16 +1,16 @@
-"""Drives PyPI standardwebhooks 1.1.0: signs messages and sends them, and reads what the hub has sent."""
+"""Drives PyPI svix or standardwebhooks, alike in their names: signs and sends messages, reads what the hub has sent."""
 
 import base64
 import datetime as dt
+import importlib
 import json
 import sys
 import urllib.error
 import urllib.request
 
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
-
 settings = json.loads(sys.argv[1])
-hook = Webhook(settings["secret"])
+webhooks = importlib.import_module(settings["package"] + ".webhooks")
+hook = webhooks.Webhook(settings["secret"])
 
 
 def send(url, message, body):
@@ -32,7 +32,7 @@ def read(got):
     try:
         hook.verify(body, got["headers"])
         return json.loads(body)
-    except WebhookVerificationError as error:
+    except webhooks.WebhookVerificationError as error:
         return "refused: " + str(error)
 
 

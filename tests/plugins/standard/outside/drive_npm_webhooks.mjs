@@ -1,7 +1,6 @@
-// Drives npm svix 2.5.0: signs messages and sends them, and reads what the hub has sent.
-import { Webhook } from 'svix';
-
+// Drives npm svix or standardwebhooks, alike in their names: signs and sends messages, reads what the hub has sent.
 const settings = JSON.parse(process.argv[2]);
+const { Webhook } = await import(settings.package);
 const hook = new Webhook(settings.secret);
 
 async function send([url, message, body]) {

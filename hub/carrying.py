@@ -1,0 +1,156 @@
+"""Carrying a merge to the vendors: two contacts of one person become one there, and are parted again when it is undone.
+
+An ordinary delivery each: it waits in the person's line, goes by the limiter, is tried again, is written down with
+what was there before. Its event is the hub's own, `hub.person.merged` or `hub.person.parted`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from hub import golden
+from hub.connector import Connector
+from hub.errors import Refused
+from hub.model import Event
+from hub.outcome import Outcome, RouteGone
+from hub.reasons import stored
+from hub.runtime import Runtime
+from hub.store import Db, families, intake, merging, people, state, work
+from hub.store.json import loads
+from hub.store.merging import Merge, line_of
+
+#: stands in place of a route's name; no route of hub.yaml can be called so
+ROUTE = "(people.merge)"
+MERGE, PART = "contact.merge", "contact.unmerge"
+#: vendor calls one of them takes at most
+COST = 12
+
+
+def contacts_of(db: Db, family: Sequence[int], connections: Sequence[str]) -> dict[str, list[str]]:
+    """Return connection -> the contacts of persons that are one there, the first linked first."""
+    found: dict[str, list[str]] = {}
+    links = work.links(db, [("hub", "person", str(person)) for person in family])
+    for ends in links.values():
+        for connection, kind, ref in ends:
+            if kind == "contact" and connection in connections and ref not in found.setdefault(connection, []):
+                found[connection].append(ref)
+    return found
+
+
+def one_contact(
+    db: Db, runtime: Runtime, person: int, family: Sequence[int], *, cause: int | None = None,
+    merge: int | None = None, names: Sequence[str] | None = None, carry: Sequence[str] | None = None, batch: str = "",
+) -> int:  # fmt: skip
+    """See to it that a person has one contact at each vendor; return how many deliveries that took.
+
+    names: only these connections. carry: what goes along; None = what `people.merge` says, and where that isn't
+    written no CRM is touched: a person is told of the two contacts instead.
+    """
+    rule = runtime.config.people.merge
+    carry = carry if carry is not None else (rule.carry if rule is not None else None)
+    planned = 0
+    for connection, contacts in sorted(contacts_of(db, family, names or tuple(runtime.config.connections)).items()):
+        if len(contacts) < 2:
+            continue
+        if carry is None or not merges(runtime.connector(connection)):
+            params = {"connection": connection, "person": person, "contacts": ", ".join(contacts)}
+            state.open_alert(db, f"contacts:{connection}:{person}", "alert_contacts", connection, params)
+            continue
+        told = {"into": contacts[0], "ids": contacts[1:], "carry": list(carry), "merge": merge, "person": str(person)}
+        planned += _plan(db, runtime, "person.merged", person, connection, MERGE, told, cause, batch)
+    return planned
+
+
+def met(db: Db, runtime: Runtime, person: int, connection: str, cause: int) -> None:
+    """See to it that a person for whom a contact was made or chosen has no other one there, of whichever merge.
+
+    Asks the store: two calls may have been under way for persons who have become one since.
+    """
+    family = families.family(db, person)
+    if len(contacts_of(db, family, [connection]).get(connection, ())) > 1:
+        merge = _merge_of_contacts(db, family, connection)
+        one_contact(db, runtime, family[0], family, cause=cause, merge=merge, names=[connection])
+
+
+def _merge_of_contacts(db: Db, family: Sequence[int], connection: str) -> int | None:
+    """Return the merge that made the contacts at a connection one person's; None if one person has them all."""
+    having = [person for person in sorted(family) if contacts_of(db, [person], [connection])]
+    for person in having[1:]:
+        if (merge := merging.between(db, having[0], person)) is not None:
+            return merge.id
+    return None
+
+
+def part(db: Db, runtime: Runtime, merge: Merge, person: int, other: int, batch: str = "") -> int:
+    """Plan what gives a parted person their contacts back, where a merge had been carried; return how many."""
+    planned = 0
+    for connection, result in carried(db, merge):
+        kept = result.get("kept") or []
+        if not kept and result.get("lost"):  # the answer to the merge was lost: what the hub knows of them has to do
+            said = golden.shown(people.record_of(db, families.family(db, other)), runtime.config.people)
+            kept = [{"id": result["lost"][0], "person": {name: value for name, value in said.items() if value}}]
+        told = {"into": result["into"], "carry": result.get("carry"), "kept": kept, "merge": merge.id,
+                "person": str(person), "other": str(other)}  # fmt: skip
+        if kept:
+            planned += _plan(db, runtime, "person.parted", person, connection, PART, told, None, batch)
+    return planned
+
+
+def carried(db: Db, merge: Merge) -> list[tuple[str, dict[str, Any]]]:
+    """Return (connection, result) of what was carried to vendors because of a merge."""
+    everybody = {merge.survivor, *families.family(db, merge.one), *families.family(db, merge.other)}
+    subjects = [f"person:{one}" for one in sorted(everybody)]  # who stood for them then may be merged since
+    rows = db.rows(
+        "SELECT d.connection, d.result, e.content FROM event e JOIN delivery d ON d.event = e.id "  # noqa: S608
+        f"WHERE e.connection = 'hub' AND e.subject IN ({db.marks(subjects)}) AND d.action = ? AND d.state = 'done'",
+        (*subjects, MERGE),
+    )
+    return [(row[0], loads(row[1]) or {}) for row in rows if loads(row[2])["record"]["merge"]["merge"] == merge.id]
+
+
+def merges(connector: Connector) -> bool:
+    """Return whether this vendor's plugin can merge at all."""
+    return type(connector).merge is not Connector.merge
+
+
+def _plan(
+    db: Db, runtime: Runtime, type_: str, person: int, connection: str, action: str, told: dict[str, Any],
+    cause: int | None, batch: str,
+) -> int:  # fmt: skip
+    """Store the hub's own event and its delivery, once."""
+    what = f"{told['merge'] or ''}:{connection}:{told['into']}:{','.join(told.get('ids') or [])}"
+    event = Event(type_, f"person:{person}", f"{type_}:{what}", {"merge": told}, connection="hub", by="hub")
+    fresh = intake.add_events(db, [event], cause=cause)
+    if not fresh:
+        return 0
+    intake.set_event_notes(db, [(fresh[0].id, person, None, None)])
+    marker = runtime.marker("hub", event.key, ROUTE, connection)
+    line = line_of(connection, person)
+    row = work.NewDelivery(fresh[0].id, ROUTE, "0", connection, action, line, connection, marker, batch=batch)
+    return work.add_deliveries(db, [row])
+
+
+# --- out -------------------------------------------------------------------------------------------
+
+
+def perform(connector: Connector, claimed: work.Claimed) -> Outcome:
+    """Carry one out; raises what went wrong."""
+    told = claimed.event.record.get("merge")
+    if not isinstance(told, dict):
+        raise RouteGone(ROUTE)
+    since = dt.datetime.fromtimestamp(claimed.started_at, dt.UTC) if claimed.started_at is not None else None
+    if claimed.action == MERGE:
+        done = connector.merge("contact", told["into"], told["ids"], told["carry"], claimed.marker, since)
+        outcome = Outcome(claimed, "done", stored("carried_merge", into=told["into"], ids=", ".join(told["ids"])), done)
+        outcome.merged = {one: told["into"] for one in told["ids"]}
+    elif claimed.action == PART:
+        done = connector.unmerge("contact", told["into"], told["kept"], claimed.marker, since)
+        back = done.result.get("restored") or {}
+        outcome = Outcome(claimed, "done", stored("carried_part", ids=", ".join(map(str, back.values()))), done)
+        outcome.restored = [(str(back.get(one["id"], one["id"])), int(told["other"])) for one in told["kept"]]
+    else:
+        raise Refused(f"the hub knows no act {claimed.action} on persons")
+    done.result = {**done.result, **{name: told.get(name) for name in ("into", "carry")}}
+    return outcome

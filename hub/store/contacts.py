@@ -1,0 +1,40 @@
+"""A contact the hub made or chose for somebody, whom the vendor has told of before: then two persons are one human."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hub.identity import Rules, conflicts, short
+from hub.reasons import stored
+from hub.store import families, merging, people, suspects
+from hub.store.engine import Db
+
+
+def own(
+    db: Db, connection: str, contact: str, person: int, rules: Rules, connections: Sequence[str]
+) -> merging.Merge | None:
+    """Note the contact of a person. Whoever has it already is one with them, or put before a human as a suspect.
+
+    The vendor's own message of a new contact may be read before the answer to the call that made it. Returns the
+    merge, if there is one.
+    """
+    key = (f"{connection}.contact", short(contact))
+    db.lock([f"person:{key[0]}:{key[1]}"])
+    people.own_contacts(db, [(connection, contact, person)])
+    row = db.one("SELECT person FROM person_key WHERE kind = ? AND value = ?", key)
+    other = row[0] if row else person
+    at = families.hold(db, (person, other))
+    if person not in at or other not in at or at[person] == at[other]:
+        return None
+    one, two = sorted((person, other), key=lambda each: at[each])
+    ones, twos = (families.family(db, each) for each in (one, two))
+    if suspects.kept_apart(db, ones, twos):
+        return None
+    said = {"kind": key[0], "other_kind": key[0], "person": at[one], "other": at[two]}
+    if differ := conflicts(people.keys_of(db, one, True), people.keys_of(db, two, True)):
+        suspects.suspect(db, one, two, stored("match_conflict", **said, differ=", ".join(differ)))
+    elif not rules.auto:
+        suspects.suspect(db, one, two, stored("match_not_auto", **said))
+    else:
+        return merging.join(db, one, two, "rule", stored("match_joined", **said), connections)
+    return None

@@ -1,0 +1,103 @@
+"""Persons as people look at them: who there is, what is known of each and since when. Reading only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hub import golden
+from hub.identity import HINT
+from hub.store import families, merging, people
+from hub.store.engine import Db
+from hub.store.json import loads
+
+
+def listed(db: Db, limit: int = 50, before: int | None = None) -> list[dict[str, Any]]:
+    """Return persons who stand for themselves, the newest first: id, record, keys, how many are one with them."""
+    rows = db.rows(
+        'SELECT id, created_at, changed_at FROM person WHERE "into" IS NULL AND id < ? ORDER BY id DESC LIMIT ?',
+        (before if before is not None else 1 << 62, limit),
+    )
+    groups = families.families(db, [row[0] for row in rows])
+    everybody = [person for group in groups.values() for person in group]
+    keys = _keys(db, everybody)
+    records = _records(db, everybody)
+    return [
+        {
+            "id": id, "created_at": created, "changed_at": changed, "family": groups[id],
+            "record": golden.together(records.get(one) for one in groups[id]),
+            "keys": [key for one in groups[id] for key in keys.get(one, ())],
+        }
+        for id, created, changed in rows
+    ]  # fmt: skip
+
+
+def _keys(db: Db, persons: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+    found: dict[int, list[tuple[str, str]]] = {}
+    for start in range(0, len(persons), 400):
+        chunk = persons[start : start + 400]
+        sql = f"SELECT person, kind, value FROM person_key WHERE person IN ({db.marks(chunk)}) ORDER BY at, kind"  # noqa: S608
+        for person, kind, value in db.rows(sql, chunk):
+            if not kind.startswith(HINT):
+                found.setdefault(person, []).append((kind, value))
+    return found
+
+
+def _records(db: Db, persons: Sequence[int]) -> dict[int, golden.Golden]:
+    found: dict[int, golden.Golden] = {}
+    for start in range(0, len(persons), 400):
+        chunk = persons[start : start + 400]
+        rows = db.rows(f"SELECT id, record FROM person WHERE id IN ({db.marks(chunk)})", chunk)  # noqa: S608
+        found.update({row[0]: loads(row[1]) for row in rows if row[1]})
+    return found
+
+
+def exists(db: Db, person: int) -> bool:
+    """Return whether there is such a person, merged or not."""
+    return db.one("SELECT 1 FROM person WHERE id = ?", (person,)) is not None
+
+
+def by_value(db: Db, value: str) -> list[int]:
+    """Return whom a value names as a handle (`insta:4711`, `4711`) or a vendor's contact (`crm.contact:55`)."""
+    kind, _, rest = value.partition(":")
+    rows = db.rows(
+        "SELECT person FROM person_key WHERE (kind = ? AND value = ?) OR (kind = 'handle' AND value = ?)",
+        (kind, rest, value),
+    )
+    return sorted(set(families.roots(db, [row[0] for row in rows]).values()))
+
+
+def events(db: Db, persons: Sequence[int], limit: int = 20) -> list[dict[str, Any]]:
+    """Return the last events of persons that are one, the newest first."""
+    sql = (
+        "SELECT id, at, connection, type, subject, person, matched FROM event "  # noqa: S608
+        f"WHERE person IN ({db.marks(persons)}) ORDER BY at DESC, id DESC LIMIT ?"
+    )
+    names = ("id", "at", "connection", "type", "subject", "person", "matched")
+    found = [dict(zip(names, row, strict=True)) for row in db.rows(sql, (*persons, limit))]
+    return [{**row, "matched": loads(row["matched"]) if row["matched"] else None} for row in found]
+
+
+def suspects_of(db: Db, persons: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the open pairs that these persons are part of."""
+    marks = db.marks(persons)
+    rows = db.rows(
+        f"SELECT id, person, other, reason FROM suspect WHERE state = 'open' AND person IN ({marks}) "  # noqa: S608
+        f"UNION SELECT id, person, other, reason FROM suspect WHERE state = 'open' AND other IN ({marks}) ORDER BY id",
+        (*persons, *persons),
+    )
+    return [{"id": row[0], "person": row[1], "other": row[2], "reason": loads(row[3])} for row in rows]
+
+
+def whole(db: Db, person: int, limit: int = 20) -> dict[str, Any]:
+    """Return everything about a person: family, keys, record, merges, suspects, last events."""
+    family = families.family(db, person)
+    marks = db.marks(family)
+    [row] = db.rows("SELECT created_at, changed_at FROM person WHERE id = ?", (family[0],))
+    requests = db.one(f"SELECT count(*) FROM event WHERE person IN ({marks})", family)  # noqa: S608
+    return {
+        "id": family[0], "family": family, "created_at": row[0], "changed_at": row[1],
+        "keys": people.keys_of(db, family[0]), "record": people.record_of(db, family),
+        "merges": merging.of_persons(db, family), "suspects": suspects_of(db, family),
+        "events": events(db, family, limit), "count": int(requests[0]) if requests else 0,
+    }  # fmt: skip

@@ -1,0 +1,44 @@
+"""What reaches the terminal: our own colours, and nothing that a stranger wrote into a form to move its cursor."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hub.cli import output
+from hub.cli.context import InputError, WorldError
+from hub.cli.output import COLOURS, bold, coloured, dim
+
+CLI = Path(output.__file__).parent
+WRITTEN = "Anna\x1b[2J\x1b]0;owned\x07\r\x1b[8m\x9b31m\u202etxt"
+
+
+def test_what_came_from_outside_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    output.echo(f"contact {WRITTEN}\n\tnext")
+    shown = capsys.readouterr().out
+    assert shown == "contact Anna\\x1b[2J\\x1b]0;owned\\x07\\x0d\\x1b[8m\\x9b31m\\u202etxt\n\tnext\n"
+
+
+def test_our_colours_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(output.click, "echo", lambda text, **named: said.append(text))
+    words = [*(coloured(word) for word in COLOURS), bold("x"), dim("y")]
+    for word in words:
+        output.echo(word)
+    assert said == words
+    assert all("\x1b[" in word for word in words)
+
+
+@pytest.mark.parametrize("kind", [InputError, WorldError])
+def test_errors_too(kind: type[Exception], capsys: pytest.CaptureFixture[str]) -> None:
+    kind(f"the vendor says {WRITTEN}").show()  # type: ignore[attr-defined]
+    shown = capsys.readouterr()
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", shown.out + shown.err)
+    assert "owned" in shown.out + shown.err
+
+
+def test_there_is_one_way_to_the_terminal() -> None:
+    elsewhere = [path.name for path in CLI.glob("*.py") if re.search(r"click\.s?echo\(", path.read_text())]
+    assert elsewhere == ["output.py"]

@@ -1,0 +1,240 @@
+"""Keys of nobody, persons alike, hints and what is counted of a person, on SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from hub.identity import read
+from hub.model import Event
+from hub.store import (
+    Store,
+    intake,
+    merging,
+    nobody,
+    people,
+    prune,
+    standing,
+    state,
+    suspects,
+    work,
+)
+from tests.hub.store.persons import RULES, asked, meet, until_somebody_waits
+
+
+class KeysContract:
+    """Inherited by one class per database."""
+
+    @pytest.fixture
+    def store(self) -> Store:
+        raise NotImplementedError
+
+    # --- nobody ---------------------------------------------------------------------------------
+
+    def test_a_number_of_thirty_people_is_nobodys_and_they_are_sorted_anew(self, store: Store) -> None:
+        office, rules = "+380441234567", replace(RULES, nobody_after=5)
+        for n in range(7):
+            record = {"contact": {"phone": office, "email": f"p{n}@i.ua", "name": f"P{n}"}}
+            with store.write() as db:
+                event = Event("form.submitted", f"form:{n}", f"k{n}", record, connection="site")
+                [fresh] = intake.add_events(db, [event])
+                [match] = people.match(
+                    db, [asked(f"phone {office}", f"email p{n}@i.ua", name=f"P{n}")], rules, ("crm",)
+                )
+                intake.set_event_notes(db, [(fresh.id, match.own, None, match.why)])
+        with store.read() as db:
+            persons = [row[0] for row in db.rows("SELECT person FROM event ORDER BY id")]
+            [listed] = nobody.listed(db)
+            alerts = db.rows("SELECT kind FROM alert WHERE closed_at IS NULL")
+            names = {person: [e["value"] for e in people.record_of(db, [person])["name"]] for person in persons}
+        assert (listed["kind"], listed["value"], listed["how"]) == ("phone", office, "use")
+        assert alerts == [("alert_nobody",)]
+        assert len(set(persons)) == 7
+        assert list(names.values()) == [[f"P{n}"] for n in range(7)]
+
+    def test_who_came_first_by_a_number_of_nobody_keeps_their_own_keys_and_later_ones_go_with_theirs(
+        self, store: Store
+    ) -> None:
+        office = "+380441234567"
+        for n, contact in enumerate(
+            (
+                {"phone": office, "email": "anna@i.ua", "name": "Anna"},
+                {"phone": office, "email": "petro@i.ua", "name": "Petro"},
+                {"email": "petro@i.ua", "handles": {"insta": "petro"}, "name": "Petro K"},
+                {"handles": {"insta": "petro"}, "name": "P. Kit"},
+                {"email": "anna@i.ua", "name": "Anna K"},
+            )
+        ):
+            event = Event("form.submitted", f"form:{n}", f"k{n}", {"contact": contact}, connection="site")
+            with store.write() as db:
+                [fresh] = intake.add_events(db, [event])
+                [match] = people.match(db, [read(fresh, RULES)], RULES, ("crm",))
+                intake.set_event_notes(db, [(fresh.id, match.own, None, match.why)])
+                assert match.own == 1
+        with store.write() as db:
+            nobody.declare(db, ("phone", office), "human", {"code": "nobody_human", "params": {}})
+            assert people.release(db, ("phone", office), RULES, ("crm",)) == 4
+        with store.read() as db:
+            assert [row[0] for row in db.rows("SELECT person FROM event ORDER BY id")] == [1, 2, 2, 2, 1]
+            assert people.keys_of(db, 1) == [("email", "anna@i.ua")]
+            assert set(people.keys_of(db, 2)) == {("email", "petro@i.ua"), ("handle", "insta:petro")}
+            names = [[entry["value"] for entry in people.record_of(db, [one])["name"]] for one in (1, 2)]
+        assert names == [["Anna", "Anna K"], ["Petro", "Petro K", "P. Kit"]]
+
+    def test_who_came_first_in_one_request_with_all_the_others_keeps_their_own_keys(self, store: Store) -> None:
+        office, rules = "phone +380441234567", replace(RULES, nobody_after=3)
+        many = [asked(office, f"email p{n}@i.ua", name=f"P{n}") for n in range(5)]
+        with store.write() as db:
+            found = people.match(db, [*many, asked("email p0@i.ua"), asked("email p3@i.ua")], rules, ("crm",))
+            owners = [people.of_key(db, "email", f"p{n}@i.ua") for n in range(5)]
+            names = [[entry["value"] for entry in people.record_of(db, [one])["name"]] for one in owners if one]
+        assert len(set(owners)) == 5
+        assert [one.own for one in found] == [*owners, owners[0], owners[3]]
+        assert names == [[f"P{n}"] for n in range(5)]
+
+    def test_who_came_first_keeps_their_keys_when_that_event_is_kept_no_longer(self, store: Store) -> None:
+        meet(store, asked("phone +380441234567", "email a@i.ua"))
+        with store.write() as db:
+            people.release(db, ("phone", "+380441234567"), RULES, ("crm",))
+            assert people.keys_of(db, 1) == [("email", "a@i.ua")]
+
+    def test_a_key_said_to_be_nobodys_joins_nobody_any_more(self, store: Store) -> None:
+        meet(store, asked("phone +380441234567", "email a@i.ua"))
+        with store.write() as db:
+            nobody.declare(db, ("phone", "+380441234567"), "human", {"code": "nobody_human", "params": {}})
+            people.release(db, ("phone", "+380441234567"), RULES, ("crm",))
+        first, second = meet(store, asked("phone +380441234567", "email b@i.ua"), asked("phone +380441234567"))
+        assert (first.own, second.own) == (2, None)
+        assert second.why is not None
+        assert second.why["also"][0]["params"] == {"kind": "phone", "value": "+380441234567", "why": "human"}
+        with store.write() as db:
+            assert nobody.forget(db, ("phone", "+380441234567"))
+        assert meet(store, asked("phone +380441234567"))[0].made
+
+    # --- likeness -------------------------------------------------------------------------------
+
+    def test_a_slip_of_the_finger_is_shown_to_a_human_once(self, store: Store) -> None:
+        meet(
+            store,
+            asked("phone +380671234567", name="Olena Koval"),
+            asked("phone +380671234576", name="Koval Olena"),
+            asked("phone +380671234568", name="Petro Kit"),
+            asked("email olena.k@i.ua", name="Olena"),
+            asked("email olena.kk@i.ua", name="olena"),
+        )
+        with store.write() as db:
+            assert suspects.compare_new(db) == 5
+            found = [(pair["person"], pair["other"]) for pair in suspects.pairs(db)]
+            assert found == [(4, 5), (1, 2)]
+            assert suspects.compare_new(db) == 0
+            [pair] = [pair for pair in suspects.pairs(db) if pair["person"] == 1]
+            suspects.decide(db, pair["id"], "never")
+        meet(store, asked("phone +380671234567", "email o@i.ua", name="Olena Koval"))
+        with store.write() as db:
+            assert suspects.compare_new(db) == 1
+            assert [(one["person"], one["other"]) for one in suspects.pairs(db)] == [(4, 5)]
+
+    def test_a_person_found_alike_and_then_joined_is_no_suspect(self, store: Store) -> None:
+        meet(store, asked("phone +380671234567", name="Olena Koval"), asked("phone +380671234576", name="Olena Koval"))
+        with store.write() as db:
+            suspects.compare_new(db)
+            merging.join(db, 1, 2, "human", {"code": "match_human", "params": {}}, ())
+            assert suspects.pairs(db) == []
+
+    # --- hints ----------------------------------------------------------------------------------
+
+    def test_a_shared_click_is_told_of_and_joins_nobody(self, store: Store) -> None:
+        first = replace(asked("phone +380671111111"), hints=[("hint.gclid", "abc")])
+        second = replace(asked("phone +380672222222"), hints=[("hint.gclid", "abc")])
+        one, two = meet(store, first, second)
+        assert one.own != two.own
+        assert two.why is not None
+        assert two.why["also"] == [{"code": "match_likely", "params": {"kind": "gclid", "person": 1}}]
+
+    # --- counting -------------------------------------------------------------------------------
+
+    def test_requests_are_counted_over_all_who_are_one(self, store: Store) -> None:
+        now = 1_790_000_000.0  # the middle of a day
+        with store.write() as db:
+            rows = [("form.submitted", 1, 0.0), ("call.missed", 2, 3600.0), ("message.received", 2, 7200.0),
+                    ("message.received", 2, 7201.0), ("deal.updated", 1, 1.0)]  # fmt: skip
+            for n, (type_, person, _) in enumerate(rows):
+                [fresh] = intake.add_events(db, [Event(type_, f"x:{n}", f"k{n}", {}, connection="site")])
+                intake.set_event_notes(db, [(fresh.id, person, None, None)])
+            db.many(
+                'UPDATE event SET at = ? WHERE "key" = ?', [(now - ago, f"k{n}") for n, (*_, ago) in enumerate(rows)]
+            )
+            assert len(standing.counted(standing.requests(db, [1, 2], 0, now, dt.UTC))) == 3
+            assert len(standing.counted(standing.requests(db, [1], 0, now, dt.UTC))) == 1
+
+    def test_whose_deal_it_is_is_found_by_the_link(self, store: Store) -> None:
+        with store.write() as db:
+            work.add_links(db, [(("hub", "customer", "2"), ("crm", "deal", "55"))])
+            state.set_seen(db, "crm", "deal:55", {"record": {"id": "55", "stage": "WON"}})
+            [(connection, subject, record, _)] = standing.history(db, [1, 2])
+        assert (connection, subject, record["stage"]) == ("crm", "deal:55", "WON")
+
+
+class TestSqlite(KeysContract):
+    @pytest.fixture
+    def store(self, sqlite_store: Store) -> Store:
+        return sqlite_store
+
+
+class TestPostgresql(KeysContract):
+    @pytest.fixture
+    def store(self, postgresql_store: Store) -> Store:
+        return postgresql_store
+
+
+def test_a_key_found_to_be_nobodys_while_its_lock_is_waited_for_names_nobody(postgresql_store: Store) -> None:
+    """Who waits looks at the list again: what it read before the lock is old."""
+    key, store = ("phone", "+380441234567"), postgresql_store
+    with ThreadPoolExecutor(1) as pool:
+        with store.write() as db:
+            nobody.declare(db, key, "human", {"code": "nobody_human", "params": {}})
+            waiting = pool.submit(meet, store, asked("phone +380441234567"))
+            until_somebody_waits(store)
+        [match] = waiting.result(30)
+    assert (match.own, (match.why or {})["code"]) == (None, "match_none")
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"), [("person_key", ("kind", "value")), ("link", ("connection", "kind", "ref"))]
+)
+def test_keys_are_looked_up_by_their_index(sqlite_store: Store, table: str, columns: tuple[str, ...]) -> None:
+    """However many there are, a match reads only its own rows."""
+    seen: list[str] = []
+    with sqlite_store.read() as db:
+        plain = db.rows
+        db.rows = lambda sql, params=(): seen.append(sql) or plain(sql, params)  # type: ignore[method-assign, func-returns-value]
+        db.keyed(table, columns, [tuple("abc"[: len(columns)])], "t.kind")
+        plan = [row[3] for row in plain(f"EXPLAIN QUERY PLAN {seen[0]}", tuple("abc"[: len(columns)]))]
+    assert any(line.startswith("SEARCH t USING") for line in plan), plan
+    assert not any("SCAN t" in line for line in plan), plan
+
+
+def test_old_hints_are_forgotten_and_keys_are_not(sqlite_store: Store) -> None:
+    """A session belongs to nearly every visit; a phone names somebody for good."""
+    old, fresh = (replace(asked(f"phone +38067111111{n}"), hints=[("hint.session_id", str(n))]) for n in (1, 2))
+    meet(sqlite_store, old, fresh)
+    with sqlite_store.write() as db:
+        db.run("UPDATE person_key SET at = ? WHERE person = 1", (db.now - 91 * 86400,))
+    prune.prune_links(sqlite_store, 90 * 86400)
+    with sqlite_store.read() as db:
+        keys = db.rows("SELECT kind, person FROM person_key ORDER BY person, kind")
+    assert [tuple(row) for row in keys] == [("phone", 1), ("hint.session_id", 2), ("phone", 2)]
+
+
+def test_a_clients_record_is_remembered_longer_than_others(sqlite_store: Store) -> None:
+    with sqlite_store.write() as db:
+        work.add_links(db, [(("hub", "customer", "1"), ("crm", "deal", "5"))])
+        for number in (5, 6):
+            state.set_seen(db, "crm", f"deal:{number}", {"record": {"id": str(number)}})
+        db.run("UPDATE seen SET at = 1")
+    prune.prune(sqlite_store, 90 * 86400)
+    with sqlite_store.read() as db:
+        assert [row[0] for row in db.rows("SELECT subject FROM seen")] == ["deal:5"]
