@@ -7,7 +7,7 @@ what was there before. Its event is the hub's own, `hub.person.merged` or `hub.p
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub import golden
@@ -17,7 +17,7 @@ from hub.model import Event
 from hub.outcome import Outcome, RouteGone
 from hub.reasons import stored
 from hub.runtime import Runtime
-from hub.store import Db, families, intake, merging, people, state, work
+from hub.store import Db, contacts, families, intake, merging, people, state, work
 from hub.store.json import loads
 from hub.store.merging import Merge, line_of
 
@@ -51,14 +51,14 @@ def one_contact(
     rule = runtime.config.people.merge
     carry = carry if carry is not None else (rule.carry if rule is not None else None)
     planned = 0
-    for connection, contacts in sorted(contacts_of(db, family, names or tuple(runtime.config.connections)).items()):
-        if len(contacts) < 2:
+    for connection, some in sorted(contacts_of(db, family, names or tuple(runtime.config.connections)).items()):
+        if len(some) < 2:
             continue
         if carry is None or not merges(runtime.connector(connection)):
-            params = {"connection": connection, "person": person, "contacts": ", ".join(contacts)}
+            params = {"connection": connection, "person": person, "contacts": ", ".join(some)}
             state.open_alert(db, f"contacts:{connection}:{person}", "alert_contacts", connection, params)
             continue
-        told = {"into": contacts[0], "ids": contacts[1:], "carry": list(carry), "merge": merge, "person": str(person)}
+        told = {"into": some[0], "ids": some[1:], "carry": list(carry), "merge": merge, "person": str(person)}
         planned += _plan(db, runtime, "person.merged", person, connection, MERGE, told, cause, batch)
     return planned
 
@@ -88,14 +88,26 @@ def part(db: Db, runtime: Runtime, merge: Merge, person: int, other: int, batch:
     planned = 0
     for connection, result in carried(db, merge):
         kept = result.get("kept") or []
-        if not kept and result.get("lost"):  # the answer to the merge was lost: what the hub knows of them has to do
-            said = golden.shown(people.record_of(db, families.family(db, other)), runtime.config.people)
-            kept = [{"id": result["lost"][0], "person": {name: value for name, value in said.items() if value}}]
+        lost = [one["id"] for one in kept] or list(result.get("lost") or ())
+        owners = contacts.having(db, connection, lost)  # either person's contact may have been the one that stayed
+        if not kept:  # the answer to the merge was lost: what the hub knows of them has to do
+            kept = [_known(db, runtime, id, owner) for owner, id in _first_of_each(lost, owners, other).items()]
         told = {"into": result["into"], "carry": result.get("carry"), "kept": kept, "merge": merge.id,
-                "person": str(person), "other": str(other)}  # fmt: skip
+                "person": str(person), "other": str(other), "owners": owners}  # fmt: skip
         if kept:
             planned += _plan(db, runtime, "person.parted", person, connection, PART, told, None, batch)
     return planned
+
+
+def _first_of_each(lost: Sequence[str], owners: Mapping[str, int], other: int) -> dict[int, str]:
+    """Return person -> the first of their contacts; of a contact nobody is known by, `other` is the person."""
+    return {owners.get(one, other): one for one in reversed(lost)}
+
+
+def _known(db: Db, runtime: Runtime, contact: str, person: int) -> dict[str, Any]:
+    """Return what a contact is made of anew, of which the vendor's last word was lost."""
+    said = golden.shown(people.record_of(db, families.family(db, person)), runtime.config.people)
+    return {"id": contact, "person": {name: value for name, value in said.items() if value}}
 
 
 def carried(db: Db, merge: Merge) -> list[tuple[str, dict[str, Any]]]:
@@ -149,7 +161,10 @@ def perform(connector: Connector, claimed: work.Claimed) -> Outcome:
         done = connector.unmerge("contact", told["into"], told["kept"], claimed.marker, since)
         back = done.result.get("restored") or {}
         outcome = Outcome(claimed, "done", stored("carried_part", ids=", ".join(map(str, back.values()))), done)
-        outcome.restored = [(str(back.get(one["id"], one["id"])), int(told["other"])) for one in told["kept"]]
+        owners = told.get("owners") or {}
+        outcome.restored = [
+            (str(back.get(one["id"], one["id"])), int(owners.get(one["id"]) or told["other"])) for one in told["kept"]
+        ]
     else:
         raise Refused(f"the hub knows no act {claimed.action} on persons")
     done.result = {**done.result, **{name: told.get(name) for name in ("into", "carry")}}

@@ -116,6 +116,8 @@ class Recorder:
         for contact, person in outcome.restored:
             work.drop_links(db, connection, "contact", contact)
             work.add_links(db, [(("hub", "person", str(person)), (connection, "contact", contact))])
+            if not contacts.having(db, connection, [contact]):  # it has come back with another id
+                contacts.note(db, [(connection, contact, person)])
         if done is None:
             return
         kind, _, ref = event.subject.partition(":")

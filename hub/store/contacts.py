@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hub.identity import Rules, conflicts, short
 from hub.reasons import stored
@@ -20,7 +20,7 @@ def own(
     """
     key = (f"{connection}.contact", short(contact))
     db.lock([f"person:{key[0]}:{key[1]}"])
-    people.own_contacts(db, [(connection, contact, person)])
+    note(db, [(connection, contact, person)])
     row = db.one("SELECT person FROM person_key WHERE kind = ? AND value = ?", key)
     other = row[0] if row else person
     at = families.hold(db, (person, other))
@@ -38,3 +38,20 @@ def own(
     else:
         return merging.join(db, one, two, "rule", stored("match_joined", **said), connections)
     return None
+
+
+def note(db: Db, rows: Iterable[tuple[str, str, int]]) -> None:
+    """Note (connection, contact, person) of contacts that the hub has made or chosen for somebody."""
+    values = sorted({(f"{connection}.contact", short(contact), person) for connection, contact, person in rows})
+    if values:
+        db.insert(
+            "person_key", ("kind", "value", "person", "at", "via"), [(*row, db.now, people.OWN) for row in values],
+            "ON CONFLICT (kind, value) DO UPDATE SET via = excluded.via WHERE person_key.person = excluded.person",
+        )  # fmt: skip
+
+
+def having(db: Db, connection: str, contacts: Iterable[str]) -> dict[str, int]:
+    """Return contact -> the person whose it is, not who stands for them; without those nobody is known by."""
+    kind, values = f"{connection}.contact", {short(one): one for one in contacts}
+    sql = f"SELECT value, person FROM person_key WHERE kind = ? AND value IN ({db.marks(tuple(values))})"  # noqa: S608
+    return {values[row[0]]: row[1] for row in db.rows(sql, (kind, *values))} if values else {}

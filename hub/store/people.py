@@ -401,16 +401,6 @@ def _rebuild(db: Db, person: int, kept: Sequence[Asked]) -> None:
     )
 
 
-def own_contacts(db: Db, rows: Iterable[tuple[str, str, int]]) -> None:
-    """Note (connection, contact, person) of contacts that the hub has made or chosen for somebody."""
-    values = [(f"{connection}.contact", short(contact), person, db.now, OWN) for connection, contact, person in rows]
-    if values:
-        db.insert(
-            "person_key", ("kind", "value", "person", "at", "via"), sorted(set(values)),
-            "ON CONFLICT (kind, value) DO UPDATE SET via = excluded.via WHERE person_key.person = excluded.person",
-        )  # fmt: skip
-
-
 def own_of(db: Db, event: int) -> int | None:
     """Return whom an event's own keys name, not who stands for them."""
     row = db.one("SELECT person FROM event WHERE id = ?", (event,))

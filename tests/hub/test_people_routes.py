@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub.model import Action
 from hub.store import people
 from tests.hub.fakes import PLUGINS, WORLDS, Box, Sink, form
 
@@ -58,15 +59,20 @@ class Mergers(Sink):
         with self.world.lock:
             self.world.acts.append(("merge", record, {"into": into, "ids": list(ids), "carry": list(carry)}))
             kept = [self.world.records.pop((record, one)) for one in ids if (record, one) in self.world.records]
+        if hasattr(self.world, "forgets"):
+            kept = []
         return Done({"id": into, "kept": kept, "lost": list(ids)}, into)
 
     def unmerge(self, record: str, into: str, kept: Any, marker: str, since: Any = None) -> Any:
         from hub.model import Done
 
+        back = {}
         with self.world.lock:
             for one in kept:
-                self.world.records[(record, one["id"])] = dict(one)
-        return Done({"id": into, "restored": {one["id"]: one["id"] for one in kept}}, into)
+                told = {**one, **one["person"], "id": f"{one['id']}0"} if "person" in one else one
+                self.world.records[(record, told["id"])] = dict(told)
+                back[one["id"]] = told["id"]
+        return Done({"id": into, "restored": back}, into)
 
 
 @pytest.fixture
@@ -256,12 +262,26 @@ def test_who_is_on_the_list_by_another_key_is_blocked_too(box: Box) -> None:
     assert (standing["email"], standing["requests"], standing["orders"]) == ("bad@i.ua", 3, 0)
 
 
-def test_a_merge_by_hand_undone_brings_the_contact_back(box: Box) -> None:
+def late(name: str) -> Callable[[Action], None]:
+    """Return what makes the vendor slow for one person: of two contacts, theirs is made second."""
+
+    def fail(action: Action) -> None:
+        if action.person.get("name") == name:
+            time.sleep(0.3)
+
+    return fail
+
+
+@pytest.mark.parametrize("second", ["Petro", "Anna"])
+def test_a_merge_by_hand_undone_brings_the_contact_back(box: Box, second: str) -> None:
+    """Whichever contact was made first stays; the other comes back to whose it was."""
     from hub import people_acts
 
+    WORLDS["crm"].fail = late(second)
     box.send(form())
     box.send(form("+380672223344", "Petro"))
     box.settle()
+    WORLDS["crm"].fail = lambda action: None
     with people_acts.writing(box.store, dry_run=True) as db:
         shown = people_acts.merge(db, box.runtime, 1, 2)
     assert shown.params["contacts"]["crm"]
@@ -292,8 +312,46 @@ def test_a_merge_by_hand_undone_brings_the_contact_back(box: Box) -> None:
     box.settle()
     assert len(WORLDS["crm"].of("contact")) == 2
     box.send(form("+380672223344", "Petro"))
+    box.send(form())
     box.settle()
-    assert len(WORLDS["crm"].of("contact")) == 2, "whose contact came back is known"
+    assert leads_by_contact() == {"Anna": ["Anna", "Anna"], "Petro": ["Petro", "Petro"]}, "each is known by their own"
+
+
+def leads_by_contact() -> dict[str, list[str]]:
+    """Return whose contact -> whose leads hang on it."""
+    names = {one["id"]: one["name"] for one in WORLDS["crm"].of("contact")}
+    found: dict[str, list[str]] = {name: [] for name in names.values()}
+    for lead in WORLDS["crm"].of("lead"):
+        found[names[lead["contact"]]].append(lead["name"])
+    return found
+
+
+@pytest.mark.parametrize("second", ["Petro", "Anna"])
+def test_a_contact_whose_last_state_was_lost_comes_back_from_what_the_hub_knows(box: Box, second: str) -> None:
+    """The vendor merged, its answer never came, and what it merged away gets a new id."""
+    from hub import people_acts
+
+    crm = WORLDS["crm"]
+    crm.fail = late(second)
+    box.send(form())
+    box.send(form("+380672223344", "Petro"))
+    box.settle()
+    crm.fail = lambda action: None
+    with box.store.write() as db:
+        people_acts.merge(db, box.runtime, 1, 2)
+    crm.forgets = True  # type: ignore[attr-defined]
+    box.ring()
+    box.settle()
+    with box.store.write() as db:
+        people_acts.unmerge(db, box.runtime, "2")
+    box.ring()
+    box.settle()
+    box.send(form("+380672223344", "Petro"))
+    box.send(form())
+    box.settle()
+    of = {one["name"]: one["id"] for one in crm.of("contact")}
+    assert set(of) == {"Anna", "Petro"}
+    assert {lead["name"]: lead["contact"] for lead in crm.of("lead")[2:]} == of
 
 
 def test_two_contacts_made_while_both_calls_were_under_way_become_one_and_are_parted_again(box: Box) -> None:

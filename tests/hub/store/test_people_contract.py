@@ -145,7 +145,7 @@ class PeopleContract:
     def test_contacts_the_crm_told_of_are_a_conflict_and_those_the_hub_made_are_none(self, store: Store) -> None:
         meet(store, asked("phone +380671111111", "crm.contact 55"), asked("email a@i.ua"))
         with store.write() as db:
-            people.own_contacts(db, [("crm", "77", 2)])
+            contacts.note(db, [("crm", "77", 2)])
         [match] = meet(store, asked("phone +380671111111", "email a@i.ua"))
         assert len(match.joined) == 1
         meet(store, asked("phone +380672222222", "crm.contact 90"), asked("email b@i.ua", "crm.contact 91"))
