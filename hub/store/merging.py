@@ -48,7 +48,8 @@ def join(
     if one not in at or other not in at or at[one] == at[other]:
         return None
     survivor, merged = sorted((at[one], at[other]))
-    moved = _one_line(db, survivor, merged, connections)
+    both = families.families(db, (survivor, merged))
+    moved = _one_line(db, survivor, [one for family in both.values() for one in family], connections)
     [row] = db.insert(
         "merge", ("survivor", "merged", "one", "other", "how", "reason", "batch", "moved", "at"),
         [(survivor, merged, one, other, how, dumps(dict(reason)), batch or None, dumps(moved) if moved else None,
@@ -74,7 +75,7 @@ def part(db: Db, merge: Merge, connections: Sequence[str]) -> dict[int, int]:
             [(*sorted((merge.one, merge.other)), "never", dumps(merge.reason), db.now, db.now)],
             "ON CONFLICT (person, other) DO UPDATE SET state = 'never', decided_at = excluded.decided_at",
         )  # fmt: skip
-        _own_lines(db, low, [person for person, root in at.items() if root == high], high, connections)
+        _own_lines(db, at, connections)
     return at
 
 
@@ -146,42 +147,54 @@ def _waiting(db: Db, key: str, in_flight: bool) -> list[int]:
     return [row[0] for row in rows][1 if in_flight else 0 :]
 
 
-def _one_line(db: Db, survivor: int, merged: int, connections: Sequence[str]) -> list[str]:
-    """Put what waits for either person onto one line per connection; return the lines that were emptied.
+def _one_line(db: Db, survivor: int, everybody: Sequence[int], connections: Sequence[str]) -> list[str]:
+    """Put what waits for people who are one now onto one line per connection; return the lines that were emptied.
 
-    That is the survivor's, unless the merged one's is being worked on and the survivor's isn't: then what waits goes
-    behind the call that is under way, which may be making the very contact that the others need. What is planned
-    from now on goes there too as long as something waits there (`work.NewDelivery.family`).
+    That is the survivor's, unless it is idle and one of the others is being worked on: then what waits goes behind
+    the call that is under way, which may be making the very contact that the others need. It may be the line of
+    somebody who was merged long before. What is planned from now on goes there too as long as something waits there
+    (`work.NewDelivery.family`).
     """
-    pairs = [(line_of(name, survivor), line_of(name, merged), name) for name in connections]
-    busy = _hold(db, [key for mine, theirs, _ in pairs for key in (mine, theirs)])
+    people = [survivor, *(one for one in everybody if one != survivor)]
+    busy = _hold(db, [line_of(name, person) for name in connections for person in people])
     emptied = []
-    for mine, theirs, name in pairs:
-        if theirs not in busy:
-            continue  # nothing waits for the merged one here
-        to, away = (theirs, mine) if busy[theirs] and not busy.get(mine, False) else (mine, theirs)
-        moving = _waiting(db, away, busy.get(away, False))
-        if moving:
-            _move(db, moving, to, _lane(db, away, name))
-            emptied.append(away)
-        _clear(db, away)
+    for name in connections:
+        mine, *others = (line_of(name, person) for person in people)
+        theirs = [key for key in others if key in busy]
+        if not theirs:
+            continue  # nothing waits for the others here
+        to = next((key for key in (mine, *theirs) if busy.get(key)), mine)
+        for away in (mine, *theirs):
+            if away == to:
+                continue
+            if moving := _waiting(db, away, busy.get(away, False)):
+                _move(db, moving, to, _lane(db, away, name))
+                emptied.append(away)
+            _clear(db, away)
     return emptied
 
 
-def _own_lines(db: Db, survivor: int, persons: Sequence[int], root: int, connections: Sequence[str]) -> None:
-    """Give what waits for parted persons a line of their own."""
-    keys = {name: line_of(name, survivor) for name in connections}
-    busy = _hold(db, [*keys.values(), *(line_of(name, root) for name in connections)])
-    own = families.marks_of(db, persons)
-    for name, key in keys.items():
-        rows = db.rows(
-            "SELECT d.id FROM delivery d JOIN event e ON e.id = d.event WHERE d.state = 'ready' AND d.line = ? "  # noqa: S608
-            f"AND e.person IN ({own}) ORDER BY d.id",
-            (key,),
-        )
-        flying = set(_waiting(db, key, False)[:1]) if busy.get(key) else set()
-        if moving := [row[0] for row in rows if row[0] not in flying]:
-            _move(db, moving, line_of(name, root), _lane(db, key, name))
+def _own_lines(db: Db, at: Mapping[int, int], connections: Sequence[str]) -> None:
+    """Give what waits for parted persons a line of their own: it may stand on a line of those they are parted from.
+
+    at: person -> who stands for them now. A call that is under way stays where it is.
+    """
+    busy = _hold(db, [line_of(name, person) for name in connections for person in at])
+    for name in connections:
+        for person in sorted(at):
+            key = line_of(name, person)
+            if key not in busy:
+                continue
+            for root in sorted(set(at.values()) - {at[person]}):
+                own = families.marks_of(db, [one for one, stands in at.items() if stands == root])
+                rows = db.rows(
+                    "SELECT d.id FROM delivery d JOIN event e ON e.id = d.event WHERE d.state = 'ready' "  # noqa: S608
+                    f"AND d.line = ? AND e.person IN ({own}) ORDER BY d.id",
+                    (key,),
+                )
+                flying = set(_waiting(db, key, False)[:1]) if busy[key] else set()
+                if moving := [row[0] for row in rows if row[0] not in flying]:
+                    _move(db, moving, line_of(name, root), _lane(db, key, name))
             _clear(db, key)
 
 

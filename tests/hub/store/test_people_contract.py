@@ -266,6 +266,48 @@ class PeopleContract:
             work.add_deliveries(db, [late])
             assert set(lines(db).values()) == {"crm>person:2"}
 
+    def test_it_may_be_the_line_of_one_who_was_merged_long_before(self, store: Store) -> None:
+        meet(store, asked("email a@i.ua"), asked("handle insta:1"), asked("phone +380671111111"))
+        with store.write() as db:
+            flying = planned(db, "c1", 3)
+            assert len(work.claimed(db, work.claim(db, "crm", 10, "w:1"))) == 1
+            waiting = planned(db, "b", 2)
+        meet(store, asked("handle insta:1", "phone +380671111111"))
+        with store.write() as db:
+            late = planned(db, "a", 1)
+        [match] = meet(store, asked("email a@i.ua", "handle insta:1"))
+        assert (match.root, match.family) == (1, (1, 2, 3))
+        with store.write() as db:
+            assert lines(db) == dict.fromkeys((flying, waiting, late), "crm>person:3")
+            assert work.claim(db, "crm", 10, "w:2") == [], "nothing of theirs runs beside the call under way"
+
+    def test_all_that_waits_for_a_family_comes_onto_one_line_when_none_is_being_worked_on(self, store: Store) -> None:
+        meet(store, asked("email a@i.ua"), asked("handle insta:1"), asked("phone +380671111111"))
+        with store.write() as db:
+            flying = planned(db, "c1", 3)
+            work.claim(db, "crm", 10, "w:1")
+            waiting = planned(db, "b", 2)
+        meet(store, asked("handle insta:1", "phone +380671111111"))
+        with store.write() as db:
+            work.free_worker(db, "w:1")
+            late = planned(db, "a", 1)
+        meet(store, asked("email a@i.ua", "handle insta:1"))
+        with store.write() as db:
+            assert lines(db) == dict.fromkeys((flying, waiting, late), "crm>person:1")
+            assert db.rows("SELECT key FROM line WHERE key LIKE 'crm>%'") == [("crm>person:1",)]
+
+    def test_what_waits_for_the_one_who_stays_leaves_the_line_of_the_one_who_goes(self, store: Store) -> None:
+        meet(store, asked("handle insta:1"), asked("phone +380671111111"))
+        with store.write() as db:
+            flying = planned(db, "b1", 2)
+            work.claim(db, "crm", 10, "w:1")
+            a, b = planned(db, "a", 1), planned(db, "b2", 2)
+        [match] = meet(store, asked("handle insta:1", "phone +380671111111"))
+        with store.write() as db:
+            merging.part(db, match.joined[0], ("crm",))
+            assert lines(db) == {flying: "crm>person:2", a: "crm>person:1", b: "crm>person:2"}
+            assert work.claim(db, "crm", 10, "w:2") == ["crm>person:1"]
+
     def test_parted_persons_get_lines_of_their_own(self, store: Store) -> None:
         *_, joined = meet(
             store, asked("handle insta:1"), asked("phone +380671111111"), asked("handle insta:1", "phone +380671111111")
