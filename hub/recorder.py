@@ -104,7 +104,7 @@ class Recorder:
             params = {"connection": connection, "record": outcome.settled.record, "id": outcome.settled.other}
             state.open_alert(db, f"sync_double:{outcome.settled}"[:200], "alert_sync_double", connection, params)
         if outcome.pair and outcome.kind != "lost":  # then another worker has the delivery, and the pair with it
-            final = outcome.kind in ("done", "skipped", "refused", "parked", "postponed")
+            final = outcome.kind in ("done", "skipped", "refused", "parked")
             twins.let_go(db, outcome.pair, claimed.id, final)
         if outcome.gone:
             work.drop_links(db, connection, outcome.record, outcome.gone)

@@ -127,8 +127,10 @@ def claim(db: Db, sync: str, record: str, side: str, ref: str, delivery: int) ->
         )  # fmt: skip
         known = find(db, sync, record, side, ref)
         assert known is not None
-    if known.state == "making" and known.busy not in (None, delivery) and _under_way(db, known.busy):
-        return None
+    if known.state == "making" and known.busy not in (None, delivery):
+        if _under_way(db, known.busy):
+            return None
+        db.run("UPDATE twin SET busy = NULL WHERE id = ? AND busy = ?", (known.id, known.busy))  # it was given up
     return take(db, known.id, delivery)
 
 
@@ -139,7 +141,9 @@ def _under_way(db: Db, delivery: int | None) -> bool:
 def pair(db: Db, twin: Twin, side: str, other: str) -> Twin | None:
     """Give a record that looks for its twin the one it has found; None if that one has a twin already."""
     opposite = "other" if side == "one" else "one"
-    db.lock([f"twin:{twin.sync}:{twin.record}:{opposite}:{other}"])
+    own = twin.one if side == "one" else twin.other
+    place = f"twin:{twin.sync}:{twin.record}"  # both names: two that find each other at once take them in one order
+    db.lock([f"{place}:{side}:{own}", f"{place}:{opposite}:{other}"])
     known = find(db, twin.sync, twin.record, opposite, other)
     if known is not None:
         if known.state != "making":

@@ -134,6 +134,26 @@ def test_two_that_find_each_other_at_once_carry_what_each_brings(
     assert "sync_twice" not in both.reasons()
 
 
+def test_one_that_waits_keeps_the_right_to_make_the_twin(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have made it already, with the answer lost: nobody else of the hub begins it anew."""
+    find = Carrying._find
+    waited: list[list[tuple[int, str, int]]] = []
+
+    def wait(carrying: Carrying, source: Record) -> str | None:
+        if len(waited) < 3:
+            waited.append(both.rows("SELECT id, state, busy FROM twin"))
+            raise outcome.Postponed("not yet", 0.1)
+        return find(carrying, source)
+
+    monkeypatch.setattr(Carrying, "_find", wait)
+    id = both.add_contact()
+    both.quiet()
+    assert [state for _, state, _ in waited[0]] == ["making"]
+    assert waited == [waited[0]] * 3, "the row is the same one, and held by the same delivery"
+    assert both.rows("SELECT count(*) FROM attempt WHERE outcome = 'postponed'") == [(0,)]
+    assert both.pairs() == {id: next(iter(both.theirs()))}
+
+
 def test_a_refused_value_is_parked_and_goes_out_after_the_cure(both: Both) -> None:
     id = both.add_contact()
     both.quiet()

@@ -70,8 +70,9 @@ def test_the_right_to_make_a_twin_is_kept_as_long_as_the_delivery_lives(store: S
         twins.let_go(db, made.id, one, final=False)
         db.run("UPDATE twin SET busy_at = ?", (db.now - 3600,))
         assert twins.claim(db, "s", "contact", "one", "5", two) is None
+        assert twins.claim(db, "s", "contact", "one", "5", one) is not None, "its own later try"
         end(db, one)
-        assert twins.claim(db, "s", "contact", "one", "5", two) is not None
+        assert twins.claim(db, "s", "contact", "one", "5", two) is not None, "at once, for it was given up"
 
 
 def test_what_found_and_made_nothing_leaves_nothing(store: Store) -> None:
@@ -113,6 +114,30 @@ def test_two_that_look_for_each_other_become_one_pair(store: Store) -> None:
         third = twins.claim(db, "s", "contact", "one", "6", delivery(db, 3))
         assert third is not None
         assert twins.pair(db, third, "one", "9") is None
+
+
+def test_two_that_find_each_other_in_the_same_moment_become_one_pair(store: Store) -> None:
+    with store.write() as db:
+        here = [delivery(db, n) for n in range(6)]
+        there = [delivery(db, 10 + n) for n in range(6)]
+        ours = [twins.claim(db, "s", "contact", "one", f"a{n}", here[n]) for n in range(6)]
+        theirs = [twins.claim(db, "s", "contact", "other", f"b{n}", there[n]) for n in range(6)]
+    start = threading.Barrier(12)
+
+    def pair(n: int, side: str) -> bool:
+        twin = ours[n] if side == "one" else theirs[n]
+        assert twin is not None
+        start.wait(10)
+        with store.write() as db:
+            return twins.pair(db, twin, side, f"b{n}" if side == "one" else f"a{n}") is not None
+
+    with ThreadPoolExecutor(12) as pool:
+        won = [(n, pool.submit(pair, n, side)) for n in range(6) for side in ("one", "other")]
+        assert sorted(n for n, each in won if each.result()) == list(range(6)), "one of each two"
+    with store.read() as db:
+        assert {(t.one, t.other, t.state) for t in twins.all_of(db, "s", "contact")} == {
+            (f"a{n}", f"b{n}", "kept") for n in range(6)
+        }
 
 
 def test_a_record_has_one_twin(store: Store) -> None:
