@@ -17,7 +17,7 @@ from hub.model import Event
 from hub.outcome import Outcome, RouteGone
 from hub.reasons import stored
 from hub.runtime import Runtime
-from hub.store import Db, contacts, families, intake, merging, people, state, work
+from hub.store import Db, contacts, families, intake, merging, roster, state, work
 from hub.store.json import loads
 from hub.store.merging import Merge, line_of
 
@@ -106,7 +106,7 @@ def _first_of_each(lost: Sequence[str], owners: Mapping[str, int], other: int) -
 
 def _known(db: Db, runtime: Runtime, contact: str, person: int) -> dict[str, Any]:
     """Return what a contact is made of anew, of which the vendor's last word was lost."""
-    said = golden.shown(people.record_of(db, families.family(db, person)), runtime.config.people)
+    said = golden.shown(roster.record_of(db, families.family(db, person)), runtime.config.people)
     return {"id": contact, "person": {name: value for name, value in said.items() if value}}
 
 

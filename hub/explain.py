@@ -15,7 +15,7 @@ from typing import Any
 
 from hub import normal
 from hub.reasons import say, say_stored
-from hub.store import Db, families, people, reading, state
+from hub.store import Db, families, reading, roster, state
 from hub.store import drift as parts
 
 _ID = re.compile(r"([red])(\d{1,18})$")
@@ -243,7 +243,7 @@ def _person(db: Db, person: int | None, matched: Any = None, language: str = "en
     if person is None:
         return {"id": None, "keys": [], "matched": why} if why is not None else None
     root = families.roots(db, [person]).get(person, person)
-    shown = {"id": root, "keys": [f"{kind} {value}" for kind, value in people.keys_of(db, root)], "matched": why}
+    shown = {"id": root, "keys": [f"{kind} {value}" for kind, value in roster.keys_of(db, root)], "matched": why}
     return shown if root == person else {**shown, "own": person}
 
 

@@ -19,10 +19,11 @@ from hub.normal import storable
 Key = tuple[str, str]
 
 #: changes with the code of this module and of `hub.likeness`: it is kept with each decision
-RULES = "2"
+RULES = "3"
 #: characters of a key; PostgreSQL indexes no value of over about 2,700 bytes
 LONGEST = 200
-#: keys of one contact that are looked at: nobody has more, and a broken export or a stranger may send thousands
+#: keys of one contact that are looked at, and keys of one kind a person has: nobody has more, and a broken export or a
+#: stranger may send thousands
 MOST_KEYS = 50
 #: keys that belong to nobody: placeholders people and forms type in
 NOBODY = frozenset(

@@ -54,7 +54,7 @@ def person(db: Db, asked: str, region: str = "") -> int:
     if number.isdecimal() and len(number) < 10 and roster.exists(db, int(number)):
         return int(number)
     for kind, value in (("phone", normal.phone(asked, region)), ("email", normal.email(asked))):
-        if value and (found := people.of_key(db, kind, value)) is not None:
+        if value and (found := roster.of_key(db, kind, value)) is not None:
             return found
     if named := roster.by_value(db, asked):
         if len(named) > 1:
@@ -72,7 +72,7 @@ def merge(db: Db, runtime: Runtime, one: int, other: int, reason: dict[str, Any]
     if at[one] == at[other]:
         raise Pointless(f"{one} and {other} are one person already: {at[one]}")
     survivor, merged = sorted((at[one], at[other]))
-    differ = conflicts(people.keys_of(db, survivor, True), people.keys_of(db, merged, True))
+    differ = conflicts(roster.keys_of(db, survivor, True), roster.keys_of(db, merged, True))
     connections = tuple(runtime.config.connections)
     made = merging.join(db, one, other, "human", reason or stored("match_human"), connections)
     assert made is not None
@@ -118,7 +118,7 @@ def unmerge(db: Db, runtime: Runtime, asked: str) -> Act:
     at = merging.part(db, found, tuple(runtime.config.connections))
     root, other = sorted((at[found.one], at[found.other]))
     sent = carrying.part(db, runtime, found, root, other, batch=_batch(db, found.id))
-    keys = {one: [" ".join(key) for key in people.keys_of(db, one)] for one in (root, other)}
+    keys = {one: [" ".join(key) for key in roster.keys_of(db, one)] for one in (root, other)}
     params = {
         "merge": found.id, "person": root, "parted": other, "carried": sent, "family": before,
         "keys": keys,

@@ -25,7 +25,7 @@ from hub.pipeline import Pipeline
 from hub.polling import Poller
 from hub.reasons import say_stored, stored
 from hub.standing import Standing
-from hub.store import Db, contacts, families, inquiries, intake, people, record, state, twins, work
+from hub.store import Db, contacts, families, inquiries, intake, record, roster, state, twins, work
 from hub.work_items import Complete, Deliver, Item, PollCall
 
 log = logging.getLogger("hub.recorder")
@@ -143,7 +143,7 @@ class Recorder:
         Links and keys are of the event's own person, whoever stands for them by now.
         """
         connection = claimed.connection
-        own = people.own_of(db, claimed.event.id) or claimed.person
+        own = roster.own_of(db, claimed.event.id) or claimed.person
         assert own is not None
         work.add_links(db, [(("hub", "person", str(own)), (connection, "contact", contact))])
         rules, connections = Rules.of(self.runtime.config.people), tuple(self.runtime.config.connections)

@@ -17,7 +17,7 @@ from hub.identity import REQUESTS, TALKS, Tally
 from hub.model import Event
 from hub.paths import ABSENT, Scope
 from hub.runtime import Runtime
-from hub.store import Db, families, people, standing
+from hub.store import Db, families, roster, standing
 from hub.store.people import Match
 from hub.store.work import Ref
 
@@ -101,7 +101,7 @@ class Standing(Mapping[str, Any]):
         if self.config.people.block is None:
             return False
         table, fields = self.config.people.block
-        keys = people.keys_of(db, self.person)
+        keys = roster.keys_of(db, self.person)
         values = [(kind, value.partition(":")[2] if kind == "handle" else value) for kind, value in keys]
         return any(kind in fields and table.fitting({kind: value}) for kind, value in values)
 
@@ -116,7 +116,7 @@ class Standing(Mapping[str, Any]):
 
     def _golden(self, db: Db, name: str) -> Any:
         rule = golden.rule_of(self.config.people, name)
-        return golden.best(people.record_of(db, self._family), name, rule) or ABSENT
+        return golden.best(roster.record_of(db, self._family), name, rule) or ABSENT
 
     def _now(self, db: Db) -> float:
         return self.event.at or db.now

@@ -8,7 +8,7 @@ from typing import Any
 
 from hub import golden
 from hub.explain import iso, told, wait_of
-from hub.store import Db, families, people, reading, state
+from hub.store import Db, families, reading, roster, state
 
 #: so many persons are named
 _PERSONS = 3
@@ -55,9 +55,9 @@ def _persons(db: Db, rows: Sequence[reading.Row]) -> list[dict[str, Any]]:
         if not person["name"] and isinstance(contact, dict):
             person["name"] = str(contact.get("name") or "")
     for person in list(found.values())[:_PERSONS]:
-        known = golden.best(people.record_of(db, families.family(db, person["id"])), "name")
+        known = golden.best(roster.record_of(db, families.family(db, person["id"])), "name")
         person["name"] = str(known or person["name"])
-        person["keys"] = [f"{kind} {value}" for kind, value in people.keys_of(db, person["id"])]
+        person["keys"] = [f"{kind} {value}" for kind, value in roster.keys_of(db, person["id"])]
     return list(found.values())[:_PERSONS]
 
 

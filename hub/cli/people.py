@@ -184,14 +184,13 @@ def list_suspects(app: App, state: str, limit: int, before: tuple[str, int] | No
     """List pairs: those whose keys conflict, and those with like names and a slip in phone or e-mail."""
     from hub import golden
     from hub.explain import iso, told
-    from hub.store import families
-    from hub.store import people as persons
+    from hub.store import families, roster
     from hub.store import suspects as pairs
 
     with app.open_store().read() as db:
         found = pairs.pairs(db, state, limit, before[1] if before else None)
         names = {
-            one: golden.best(persons.record_of(db, families.family(db, one)), "name") or ""
+            one: golden.best(roster.record_of(db, families.family(db, one)), "name") or ""
             for pair in found
             for one in (pair["person"], pair["other"])
         }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hub.identity import Rules, conflicts, short
 from hub.reasons import stored
-from hub.store import families, merging, people, suspects
+from hub.store import families, merging, people, roster, suspects
 from hub.store.engine import Db
 
 
@@ -31,7 +31,7 @@ def own(
     if suspects.kept_apart(db, ones, twos):
         return None
     said = {"kind": key[0], "other_kind": key[0], "person": at[one], "other": at[two]}
-    if differ := conflicts(people.keys_of(db, one, True), people.keys_of(db, two, True)):
+    if differ := conflicts(roster.keys_of(db, one, True), roster.keys_of(db, two, True)):
         suspects.suspect(db, one, two, stored("match_conflict", **said, differ=", ".join(differ)))
     elif not rules.auto:
         suspects.suspect(db, one, two, stored("match_not_auto", **said))

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub import golden
-from hub.identity import HINT, Asked, Key, Rules, conflicts, read, same_name, short
+from hub.identity import HINT, MOST_KEYS, Asked, Key, Rules, conflicts, read, same_name, short
 from hub.reasons import stored
-from hub.store import families, intake, merging, nobody, suspects
+from hub.store import families, intake, merging, nobody, state, suspects
 from hub.store.engine import Db
 from hub.store.json import dumps, loads
 
@@ -91,6 +91,8 @@ class _Batch:
         self.fresh: dict[Key, tuple[int, str | None]] = {}
         self.changed: set[int] = set()
         self.overused: dict[Key, int] = {}
+        #: who has all keys they may have: root -> of which kinds
+        self.full: dict[int, set[str]] = {}
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -171,7 +173,7 @@ class _Batch:
         said, known = asked.contact.get("name"), self._best(root, "name")
         if not same_name(said, known):
             also.append(stored("match_name", said=said, known=known))
-        self._add_keys(match, asked, by, own)
+        self._add_keys(match, asked, by, own, also)
         self._hints(match, asked, own, also)
         self._say(own, asked)
         match.why = _why(code, self.rules, also, kind=by[0], value=by[1], person=root)
@@ -190,7 +192,7 @@ class _Batch:
         self.root[person], self.family[person], self.keys[person] = person, {person}, {}
         self.records[person] = record or {}
         match = Match(own=person, made=True)
-        self._add_keys(match, asked, None, person)
+        self._add_keys(match, asked, None, person, also)
         self._hints(match, asked, person, also)
         by = ", ".join(kind for kind in dict.fromkeys(kind for kind, _ in usable))
         match.why = _why("match_new", self.rules, also, kinds=by, person=person)
@@ -235,24 +237,31 @@ class _Batch:
         self.root.update(dict.fromkeys(members, survivor))
         self.keys.setdefault(survivor, {}).update(self.keys.pop(merged, {}))
 
-    def _add_keys(self, match: Match, asked: Asked, by: Key | None, own: int) -> None:
-        """Give keys that nobody had to the person; one through whom dozens came is found out here."""
+    def _add_keys(self, match: Match, asked: Asked, by: Key | None, own: int, also: list[Reason]) -> None:
+        """Give keys that nobody had to the person; one through which dozens came is found out here.
+
+        Who has so many of a kind already learns no more: nobody has, and a chain of strangers would go on for ever.
+        """
         root = self.root[own]
         via = by
         for key in asked.keys:
             if key in self.owner or key in self.overused:
                 continue
-            self.owner[key] = own
             through = _through(via) if via is not None else None
-            self.fresh[key] = (own, through)
             mine = self.keys.setdefault(root, {})
+            if sum(1 for kind, _ in mine if kind == key[0]) >= MOST_KEYS:
+                self.full.setdefault(root, set()).add(key[0])
+                also.append(stored("match_left", kind=key[0], value=key[1], why="full"))
+                continue
             contacts = [value for kind, value in mine if kind == key[0]] if key[0].endswith(".contact") else []
+            self.owner[key] = own
+            self.fresh[key] = (own, through)
             mine[key] = through
             if contacts:
                 match.second.append((key[0].removesuffix(".contact"), [*contacts, key[1]]))
             if via is not None and via[0] in ("phone", "email", "handle"):
                 count = sum(1 for other, how in mine.items() if how == through and other[0] == key[0])
-                if count >= self.rules.nobody_after and key[0] in ("phone", "email", "handle"):
+                if count >= self.rules.nobody_after:
                     self.overused[via] = count
             if via is None:
                 via = key
@@ -288,6 +297,9 @@ class _Batch:
                 [(*key, person, self.db.now, via) for key, (person, via) in sorted(self.fresh.items())],
                 "ON CONFLICT DO NOTHING",
             )  # fmt: skip
+        for person, kinds in sorted(self.full.items()):
+            params = {"person": self.root[person], "count": MOST_KEYS, "kinds": ", ".join(sorted(kinds))}
+            state.open_alert(self.db, f"keys:{person}", "alert_keys", None, params)
         self.db.many(
             "UPDATE person SET record = ?, changed_at = ?, compared = ? WHERE id = ?",
             [
@@ -399,38 +411,3 @@ def _rebuild(db: Db, person: int, kept: Sequence[Asked]) -> None:
         "UPDATE person SET record = ?, changed_at = ?, compared = ? WHERE id = ?",
         (dumps(record) if record else None, db.now, False, person),
     )
-
-
-def own_of(db: Db, event: int) -> int | None:
-    """Return whom an event's own keys name, not who stands for them."""
-    row = db.one("SELECT person FROM event WHERE id = ?", (event,))
-    return row[0] if row else None
-
-
-# --- looking up -------------------------------------------------------------------------------------
-
-
-def keys_of(db: Db, person: int, telling: bool = False) -> list[Key]:
-    """Return all keys of a person and of those who are one with them; hints last.
-
-    telling: only those that tell who they are, without contacts the hub itself made for them.
-    """
-    everybody = families.family(db, person)
-    rows = db.rows(
-        f"SELECT kind, value, via FROM person_key WHERE person IN ({db.marks(everybody)}) ORDER BY at, kind, value",  # noqa: S608
-        everybody,
-    )
-    found = [(row[0], row[1]) for row in rows if not telling or row[2] != OWN]
-    return sorted(found, key=lambda key: key[0].startswith(HINT))
-
-
-def of_key(db: Db, kind: str, value: str) -> int | None:
-    """Return who is named by a key (the survivor), or None."""
-    row = db.one("SELECT person FROM person_key WHERE kind = ? AND value = ?", (kind, value))
-    return families.roots(db, [row[0]])[row[0]] if row else None
-
-
-def record_of(db: Db, persons: Sequence[int]) -> golden.Golden:
-    """Return the golden records of persons that are one, read as one."""
-    rows = db.rows(f"SELECT record FROM person WHERE id IN ({db.marks(persons)}) ORDER BY id", persons)  # noqa: S608
-    return golden.together(loads(row[0]) for row in rows if row[0])

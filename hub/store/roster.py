@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub import golden
-from hub.identity import HINT
+from hub.identity import HINT, Key
 from hub.store import families, merging, people
 from hub.store.engine import Db
 from hub.store.json import loads
@@ -97,7 +97,42 @@ def whole(db: Db, person: int, limit: int = 20) -> dict[str, Any]:
     requests = db.one(f"SELECT count(*) FROM event WHERE person IN ({marks})", family)  # noqa: S608
     return {
         "id": family[0], "family": family, "created_at": row[0], "changed_at": row[1],
-        "keys": people.keys_of(db, family[0]), "record": people.record_of(db, family),
+        "keys": keys_of(db, family[0]), "record": record_of(db, family),
         "merges": merging.of_persons(db, family), "suspects": suspects_of(db, family),
         "events": events(db, family, limit), "count": int(requests[0]) if requests else 0,
     }  # fmt: skip
+
+
+# --- one person -----------------------------------------------------------------------------------
+
+
+def own_of(db: Db, event: int) -> int | None:
+    """Return whom an event's own keys name, not who stands for them."""
+    row = db.one("SELECT person FROM event WHERE id = ?", (event,))
+    return row[0] if row else None
+
+
+def keys_of(db: Db, person: int, telling: bool = False) -> list[Key]:
+    """Return all keys of a person and of those who are one with them; hints last.
+
+    telling: only those that tell who they are, without contacts the hub itself made for them.
+    """
+    everybody = families.family(db, person)
+    rows = db.rows(
+        f"SELECT kind, value, via FROM person_key WHERE person IN ({db.marks(everybody)}) ORDER BY at, kind, value",  # noqa: S608
+        everybody,
+    )
+    found = [(row[0], row[1]) for row in rows if not telling or row[2] != people.OWN]
+    return sorted(found, key=lambda key: key[0].startswith(HINT))
+
+
+def of_key(db: Db, kind: str, value: str) -> int | None:
+    """Return who is named by a key (the survivor), or None."""
+    row = db.one("SELECT person FROM person_key WHERE kind = ? AND value = ?", (kind, value))
+    return families.roots(db, [row[0]])[row[0]] if row else None
+
+
+def record_of(db: Db, persons: Sequence[int]) -> golden.Golden:
+    """Return the golden records of persons that are one, read as one."""
+    rows = db.rows(f"SELECT record FROM person WHERE id IN ({db.marks(persons)}) ORDER BY id", persons)  # noqa: S608
+    return golden.together(loads(row[0]) for row in rows if row[0])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub.model import Action
-from hub.store import people
+from hub.store import roster
 from tests.hub.fakes import PLUGINS, WORLDS, Box, Sink, form
 
 YAML = """
@@ -288,7 +288,7 @@ def test_a_merge_by_hand_undone_brings_the_contact_back(box: Box, second: str) -
     assert shown.params["differ"] == ["phone"]
     assert len(WORLDS["crm"].of("contact")) == 2
     with box.store.read() as db:
-        assert people.of_key(db, "phone", "+380672223344") == 2, "a dry run leaves nothing behind"
+        assert roster.of_key(db, "phone", "+380672223344") == 2, "a dry run leaves nothing behind"
     with box.store.write() as db:
         act = people_acts.merge(db, box.runtime, 1, 2)
     assert act.text == "person 2 is one with 1 (merge m1)"
@@ -396,6 +396,6 @@ def test_without_merge_in_the_file_no_crm_is_touched_and_a_person_is_told(tmp_pa
         assert len(WORLDS["crm"].of("contact")) == 2
         assert box.alerts() == ["alert_contacts"]
         with box.store.read() as db:
-            assert people.of_key(db, "email", "anna@i.ua") == people.of_key(db, "phone", "+380671112233") == 1
+            assert roster.of_key(db, "email", "anna@i.ua") == roster.of_key(db, "phone", "+380671112233") == 1
     finally:
         box.close()

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from hub import people_acts
-from hub.store import people, suspects
+from hub.store import roster, suspects
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
 from tests.company import Company
 from tests.crowd import CHANNELS, Crowd, crowd
@@ -157,7 +157,7 @@ def test_a_message_that_joins_two_persons_makes_one_contact_of_two(firm: Firm) -
     assert len(firm.all("contact")) == 2
     assert len({one["CONTACT_ID"] for one in firm.all("lead")}) == 2, "each lead is back with whom it came from"
     with firm.store.read() as db:
-        assert people.of_key(db, "phone", "+380671112233") != people.of_key(db, "email", "olena@mail.ua")
+        assert roster.of_key(db, "phone", "+380671112233") != roster.of_key(db, "email", "olena@mail.ua")
 
 
 def test_what_the_portal_leaves_to_a_person_is_parked_with_the_page(firm: Firm) -> None:

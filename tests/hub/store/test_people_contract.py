@@ -9,15 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from hub.store import (
-    Store,
-    contacts,
-    families,
-    merging,
-    people,
-    suspects,
-    work,
-)
+from hub.store import Store, contacts, families, merging, people, roster, suspects, work
 from tests.hub.store.persons import RULES, asked, lines, meet, planned, until_somebody_waits
 
 
@@ -57,7 +49,7 @@ class PeopleContract:
             asked("phone +380671234567", name="Anna", at=3.0),
         )
         with store.read() as db:
-            record = people.record_of(db, [1])
+            record = roster.record_of(db, [1])
         assert record["name"] == [
             {"value": "Anna", "from": "site", "first": 1.0, "at": 1.0},
             {"value": "Anna Koval", "from": "crm", "first": 2.0, "at": 2.0},
@@ -107,9 +99,9 @@ class PeopleContract:
         [merge] = joined.joined
         assert (merge.survivor, merge.merged, merge.how, merge.reason["code"]) == (1, 2, "rule", "match_joined")
         with store.read() as db:
-            assert people.of_key(db, "phone", "+380671234567") == 1
-            assert people.keys_of(db, 2) == [("handle", "insta:4711"), ("phone", "+380671234567")]
-            assert set(people.record_of(db, families.family(db, 2))["name"][0]) == {"value", "from", "first", "at"}
+            assert roster.of_key(db, "phone", "+380671234567") == 1
+            assert roster.keys_of(db, 2) == [("handle", "insta:4711"), ("phone", "+380671234567")]
+            assert set(roster.record_of(db, families.family(db, 2))["name"][0]) == {"value", "from", "first", "at"}
 
     def test_two_who_differ_in_a_strong_key_are_left_to_a_human(self, store: Store) -> None:
         *_, match = meet(
@@ -214,9 +206,9 @@ class PeopleContract:
         )
         with store.write() as db:
             assert merging.part(db, joined.joined[0], ("crm",)) == {1: 1, 2: 2}
-            assert people.keys_of(db, 2) == [("phone", "+380671111111"), ("email", "oleh@i.ua")]
-            assert [entry["value"] for entry in people.record_of(db, [1])["name"]] == ["Anna"]
-            assert [entry["value"] for entry in people.record_of(db, [2])["name"]] == ["Oleh", "Oleh Kit"]
+            assert roster.keys_of(db, 2) == [("phone", "+380671111111"), ("email", "oleh@i.ua")]
+            assert [entry["value"] for entry in roster.record_of(db, [1])["name"]] == ["Anna"]
+            assert [entry["value"] for entry in roster.record_of(db, [2])["name"]] == ["Oleh", "Oleh Kit"]
             assert later.own == 2
         [again] = meet(store, asked("phone +380671111111", "handle insta:1"))
         assert (again.joined, again.own) == ([], 2), "a human's word stands against the rule"

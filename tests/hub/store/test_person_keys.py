@@ -8,20 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from hub.identity import read
+from hub.identity import MOST_KEYS, read
 from hub.model import Event
-from hub.store import (
-    Store,
-    intake,
-    merging,
-    nobody,
-    people,
-    prune,
-    standing,
-    state,
-    suspects,
-    work,
-)
+from hub.store import Store, intake, merging, nobody, people, prune, roster, standing, state, suspects, work
+from hub.store.json import loads
 from tests.hub.store.persons import RULES, asked, meet, until_somebody_waits
 
 
@@ -49,11 +39,50 @@ class KeysContract:
             persons = [row[0] for row in db.rows("SELECT person FROM event ORDER BY id")]
             [listed] = nobody.listed(db)
             alerts = db.rows("SELECT kind FROM alert WHERE closed_at IS NULL")
-            names = {person: [e["value"] for e in people.record_of(db, [person])["name"]] for person in persons}
+            names = {person: [e["value"] for e in roster.record_of(db, [person])["name"]] for person in persons}
         assert (listed["kind"], listed["value"], listed["how"]) == ("phone", office, "use")
         assert alerts == [("alert_nobody",)]
         assert len(set(persons)) == 7
         assert list(names.values()) == [[f"P{n}"] for n in range(7)]
+
+    def test_a_mailbox_of_thirty_contacts_of_the_crm_is_nobodys(self, store: Store) -> None:
+        rules = replace(RULES, nobody_after=5)
+        for n in range(7):
+            record = {"contact": {"id": f"{n}", "email": "info@i.ua", "name": f"P{n}"}}
+            event = Event("deal.updated", f"deal:{n}", f"k{n}", record, connection="crm")
+            with store.write() as db:
+                [fresh] = intake.add_events(db, [event])
+                [match] = people.match(db, [read(fresh, rules)], rules, ("crm",))
+                intake.set_event_notes(db, [(fresh.id, match.own, None, match.why)])
+        with store.read() as db:
+            assert [(one["kind"], one["value"]) for one in nobody.listed(db)] == [("email", "info@i.ua")]
+            assert len({row[0] for row in db.rows("SELECT person FROM event")}) == 7
+            assert [roster.of_key(db, "crm.contact", str(n)) for n in range(7)] == [
+                row[0] for row in db.rows("SELECT person FROM event ORDER BY id")
+            ]
+
+    def test_a_chain_of_strangers_ends(self, store: Store) -> None:
+        """Phone and e-mail in turns: no key brought many, yet nobody has that many."""
+        for n in range(MOST_KEYS + 10):
+            meet(
+                store, asked(f"phone +38067{1000000 + n}", f"email p{n}@i.ua"),
+                asked(f"email p{n}@i.ua", f"phone +38067{1000001 + n}"),
+            )  # fmt: skip
+        with store.read() as db:
+            mine = roster.keys_of(db, 1)
+            assert {kind: sum(1 for one, _ in mine if one == kind) for kind in ("phone", "email")} == {
+                "phone": MOST_KEYS, "email": MOST_KEYS,
+            }  # fmt: skip
+            [(kind, params)] = db.rows("SELECT kind, params FROM alert WHERE closed_at IS NULL")
+            assert kind == "alert_keys"
+            assert loads(params) == {"person": 1, "count": MOST_KEYS, "kinds": "phone"}
+            assert nobody.listed(db) == []
+        [known] = meet(store, asked("email p3@i.ua", "phone +380991112233"))
+        assert known.own == 1
+        assert known.why is not None
+        assert known.why["also"][0]["params"] == {"kind": "phone", "value": "+380991112233", "why": "full"}
+        [alone] = meet(store, asked("phone +380991112233"))
+        assert alone.made, "not learned, so a person of its own"
 
     def test_who_came_first_by_a_number_of_nobody_keeps_their_own_keys_and_later_ones_go_with_theirs(
         self, store: Store
@@ -79,9 +108,9 @@ class KeysContract:
             assert people.release(db, ("phone", office), RULES, ("crm",)) == 4
         with store.read() as db:
             assert [row[0] for row in db.rows("SELECT person FROM event ORDER BY id")] == [1, 2, 2, 2, 1]
-            assert people.keys_of(db, 1) == [("email", "anna@i.ua")]
-            assert set(people.keys_of(db, 2)) == {("email", "petro@i.ua"), ("handle", "insta:petro")}
-            names = [[entry["value"] for entry in people.record_of(db, [one])["name"]] for one in (1, 2)]
+            assert roster.keys_of(db, 1) == [("email", "anna@i.ua")]
+            assert set(roster.keys_of(db, 2)) == {("email", "petro@i.ua"), ("handle", "insta:petro")}
+            names = [[entry["value"] for entry in roster.record_of(db, [one])["name"]] for one in (1, 2)]
         assert names == [["Anna", "Anna K"], ["Petro", "Petro K", "P. Kit"]]
 
     def test_who_came_first_in_one_request_with_all_the_others_keeps_their_own_keys(self, store: Store) -> None:
@@ -89,8 +118,8 @@ class KeysContract:
         many = [asked(office, f"email p{n}@i.ua", name=f"P{n}") for n in range(5)]
         with store.write() as db:
             found = people.match(db, [*many, asked("email p0@i.ua"), asked("email p3@i.ua")], rules, ("crm",))
-            owners = [people.of_key(db, "email", f"p{n}@i.ua") for n in range(5)]
-            names = [[entry["value"] for entry in people.record_of(db, [one])["name"]] for one in owners if one]
+            owners = [roster.of_key(db, "email", f"p{n}@i.ua") for n in range(5)]
+            names = [[entry["value"] for entry in roster.record_of(db, [one])["name"]] for one in owners if one]
         assert len(set(owners)) == 5
         assert [one.own for one in found] == [*owners, owners[0], owners[3]]
         assert names == [[f"P{n}"] for n in range(5)]
@@ -99,7 +128,7 @@ class KeysContract:
         meet(store, asked("phone +380441234567", "email a@i.ua"))
         with store.write() as db:
             people.release(db, ("phone", "+380441234567"), RULES, ("crm",))
-            assert people.keys_of(db, 1) == [("email", "a@i.ua")]
+            assert roster.keys_of(db, 1) == [("email", "a@i.ua")]
 
     def test_a_key_said_to_be_nobodys_joins_nobody_any_more(self, store: Store) -> None:
         meet(store, asked("phone +380441234567", "email a@i.ua"))
