@@ -6,7 +6,6 @@ import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
 MASK = "***"
@@ -84,9 +83,3 @@ _SECRET_HEADERS = re.compile(r"auth|token|secret|key|signature|cookie|passw|cred
 def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers fit to be shown: the values that authenticate are masked."""
     return {name: MASK if _SECRET_HEADERS.search(name) else value for name, value in headers.items()}
-
-
-def mask_settings(settings: Mapping[str, Any], secret: Iterable[str]) -> dict[str, Any]:
-    """Return settings fit to be shown: what the schema marks secret is masked."""
-    hidden = set(secret)
-    return {key: MASK if key in hidden and value else value for key, value in settings.items()}

@@ -148,13 +148,6 @@ def record_of(event: str) -> str:
     return record if record in FIELDS and record != "event" else "item"
 
 
-def state_field(record: str) -> str:
-    """Return what a state is called in a record: `stage`, `status`, or "" where it has none."""
-    if record == "item":
-        return "status"
-    return next((name for name in ("stage", "status") if name in FIELDS[record]), "")
-
-
 def instant(value: Any) -> dt.datetime | None:
     """Return an instant: epoch seconds or milliseconds, or ISO text with an offset; None for anything else."""
     text = str(value).strip()

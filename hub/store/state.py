@@ -193,12 +193,6 @@ def due_watches(db: Db, connection: str, kind: str, limit: int = 500) -> list[Wa
     return [Watch(row[0], row[1], loads(row[2])) for row in rows]
 
 
-def next_watch(db: Db, connection: str, kind: str) -> float | None:
-    """Return when the next watched record is due; None if nothing is watched."""
-    row = db.one("SELECT min(due) FROM watch WHERE connection = ? AND kind = ?", (connection, kind))
-    return row[0] if row else None
-
-
 # --- last seen -----------------------------------------------------------------------------------
 
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hub.connector import ConnectionInfo, Mention
 from hub.errors import AuthFailed, HubError, Refused
 from hub.model import Finding
+from hub.normal import worded
 from plugins.amocrm import codes, records
 from plugins.amocrm.chats import Chats
 from plugins.amocrm.client import Client, embedded
 from plugins.amocrm.directory import Directory
 from plugins.amocrm.watching import Watching
 
-_CYRILLIC = {
-    "а": "a", "б": "b", "в": "v", "г": "g", "ґ": "g", "д": "d", "е": "e", "є": "ie", "ё": "e", "ж": "zh", "з": "z",
-    "и": "i", "і": "i", "ї": "i", "й": "i", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r",
-    "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ы": "y",
-    "э": "e", "ю": "iu", "я": "ia", "ь": "", "ъ": "",
-}  # fmt: skip
 _KINDS = ("deal", "contact", "company")
 #: what to do where nothing lets us in, by `AuthFailed.remedy`
 _REMEDIES: Mapping[str, str] = {
@@ -204,18 +199,16 @@ class Checking:
         stages = [(one.code, f"{one.pipeline_name}: {one.name}") for one in self._directory.stages().values()]
         people = {str(row.get("id")): str(row.get("name") or "") for row in self._directory.users().values()}
         found = {
-            "fields": _worded((code, label, label.partition(": ")[2].rpartition(" (")[0]) for code, label in fields),
-            "stages": _worded((code, label, label) for code, label in stages),
-            "users": _worded((code, label, label) for code, label in people.items()),
+            "fields": worded((code, label, label.partition(": ")[2].rpartition(" (")[0]) for code, label in fields),
+            "stages": worded((code, label, label) for code, label in stages),
+            "users": worded((code, label, label) for code, label in people.items()),
         }
         try:
             rows = self._client.rows("catalogs")
         except Refused:
             rows = []
         if rows:
-            found["catalogs"] = _worded(
-                (str(row.get("id")), str(row.get("name")), str(row.get("name"))) for row in rows
-            )
+            found["catalogs"] = worded((str(row.get("id")), str(row.get("name")), str(row.get("name"))) for row in rows)
         return found
 
     # --- hub connect -----------------------------------------------------------------------------
@@ -242,24 +235,3 @@ class Checking:
         rows = embedded(self._client.post(f"{codes.ENTITIES[kind].path}/custom_fields", body), "custom_fields")
         self._directory.forget()
         return [Finding("ok", f"{kind}: made the field {codes.MARKER} (id {rows[0].get('id') if rows else '?'})")]
-
-
-# --- words -------------------------------------------------------------------------------------------
-
-
-def word_of(label: str) -> str:
-    """Return a label as a word for hub.yaml: `Воронка: Первичный контакт` -> `voronka_pervichnyy_kontakt`."""
-    latin = "".join(_CYRILLIC.get(letter, letter) for letter in label.lower())
-    return re.sub(r"[^a-z0-9]+", "_", latin).strip("_")[:40].strip("_")
-
-
-def _worded(rows: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
-    """Give each code one word, out of its name; a word taken twice gets a number."""
-    out: dict[str, tuple[str, str]] = {}
-    for code, label, name in rows:
-        word = base = word_of(name) or f"x{word_of(code)}"
-        number = 2
-        while word in out:
-            word, number = f"{base}_{number}", number + 1
-        out[word] = (code, label)
-    return out

@@ -87,8 +87,6 @@ CLOSED = (WON, LOST)
 UNSORTED_STAGE = 1
 #: stages of the neutral lead: an unsorted is waiting, then it is accepted or declined (unsorted-api)
 LEAD_STAGES = ("unsorted", "accepted", "declined")
-#: categories of an unsorted (unsorted-api)
-UNSORTED_CATEGORIES = ("sip", "mail", "forms", "chats")
 
 #: fields that hold several values with a kind each, by code (custom-fields)
 MULTITEXT = {"PHONE": "WORK", "EMAIL": "WORK", "IM": "OTHER"}
@@ -121,8 +119,6 @@ HOOK_VERBS: Mapping[str, str] = {
     "add": "created", "update": "updated", "status": "updated", "responsible": "updated", "restore": "updated",
     "delete": "deleted",
 }  # fmt: skip
-#: actions of the pipeline's own webhook (digital_pipeline/dp-webhooks); `status` is HOOK_VERBS'
-PIPELINE_ACTIONS = ("call_in", "chat", "site_visit", "mail_in", "period")
 #: numeric kinds of a note in webhooks -> words of the API; 4, 5, 10, 11 are documented, the others third parties'
 NOTE_TYPES: Mapping[str, str] = {
     "4": "common", "5": "attachment", "10": "call_in", "11": "call_out", "12": "task_result", "25": "service_message",

@@ -14,7 +14,7 @@ from typing import Any
 
 from hub import normal
 from hub.model import Record
-from hub.records import known_fields
+from hub.records import filled
 from plugins.amocrm import codes, values
 
 #: fields beside those of `hub.records` (declared per event)
@@ -71,9 +71,7 @@ def embedded(raw: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def _full(kind: str, record: dict[str, Any], extra: Mapping[str, Any]) -> Record:
-    known = known_fields(kind) | _ALWAYS | set(MORE_FIELDS.get(kind, ()))
-    kept = {key: value for key, value in record.items() if key in known and value not in (None, "", [], {})}
-    return {**kept, "extra": dict(extra)}
+    return filled(kind, record, extra, _ALWAYS | set(MORE_FIELDS.get(kind, ())))
 
 
 def any_record(record: dict[str, Any], raw: Mapping[str, Any]) -> Record:

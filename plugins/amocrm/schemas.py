@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,22 +10,10 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from hub.connector import Settings
+from hub.settings import Duration
 from plugins.amocrm import codes
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def seconds(text: Any) -> float:
-    """Return a duration in seconds: `90`, `30s`, `10m`, `1h 30m`, `2d`; `off` is 0. Raises ValueError."""
-    words = str(text).strip().lower()
-    if words in ("off", "no", "never"):
-        return 0.0
-    if re.fullmatch(r"\d+(\.\d+)?", words):
-        return float(words)
-    if not re.fullmatch(r"(\d+(\.\d+)?[smhd]\s*)+", words):
-        raise ValueError(f"{text!r} is not a duration; write 30s, 10m, 1h or off")
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)([smhd])", words))
 
 
 def domain_of(host: str) -> str:
@@ -52,16 +39,6 @@ def address(url: str) -> str:
             f"{host!r} is no account's address: it should end with .amocrm.ru or .kommo.com, and not be www"
         )
     return f"https://{host}"
-
-
-class Duration(fields.Field[float]):
-    """A duration as text, in seconds once loaded."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
-        try:
-            return seconds(value)
-        except ValueError as error:
-            raise ma.ValidationError(str(error)) from None
 
 
 class LimitSettings(ma.Schema):
@@ -148,6 +125,7 @@ class AmoCrmSettings(Settings):
         metadata={"help": "how politely to call", "example": "{per_second: 5}"},
     )
     poll = Duration(
+        off=True,
         load_default=600.0,
         validate=validate.Range(min=0, max=86_400),
         metadata={
@@ -156,6 +134,7 @@ class AmoCrmSettings(Settings):
         },
     )
     watch = Duration(
+        off=True,
         load_default=900.0,
         validate=validate.Range(min=0, max=86_400),
         metadata={"help": "how often to see whether the webhook is still switched on; off: never", "example": "15m"},

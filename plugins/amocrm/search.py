@@ -14,11 +14,11 @@ from typing import Any
 from hub import normal
 from hub.errors import Gone, Refused
 from hub.model import Record
+from hub.settings import seconds
 from plugins.amocrm import codes, records, values
 from plugins.amocrm.client import Client
 from plugins.amocrm.directory import Directory
 from plugins.amocrm.reading import Reading
-from plugins.amocrm.schemas import seconds
 
 #: pages of the newest records that are looked through for a marker or a trace: a thousand records
 NEWEST_PAGES = 4

@@ -79,8 +79,6 @@ _NEUTRAL = {code: status for status, codes in STATUSES.items() for code in codes
 FINISHED = frozenset(("2", "9", "11", "106"))
 #: the story goes on under the number in LastCreatedOnTheBasisNumber
 CONTINUED = frozenset(("102", "103", "104", "105", "106", "108"))
-#: received, but the sender's money is still on its way: 10 becomes 11
-AWAITING_MONEY = frozenset(("10",))
 #: getStatusDocuments takes at most so many numbers at once
 TRACKING_BATCH = 100
 
@@ -88,14 +86,6 @@ TRACKING_BATCH = 100
 def neutral_status(code: str) -> str:
     """Return the hub's status for a StatusCode; a code nobody has listed yet is `unknown`, never an error."""
     return _NEUTRAL.get(str(code).strip(), "unknown")
-
-
-def keep_polling(code: str) -> bool:
-    """Say whether a number with this StatusCode can still change.
-
-    A parcel with cash on delivery is delivered at 10 and paid out at 11: it is asked about until 11.
-    """
-    return str(code).strip() not in FINISHED
 
 
 # --- errors -----------------------------------------------------------------------------------

@@ -25,33 +25,24 @@ ROOT = HUB.parent
 CORE = sorted(path for path in HUB.rglob("*.py") if path.relative_to(HUB).parts[0] not in ("demo", "recipes"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
-#: the layers, from the bottom: a module imports only from its own layer and those before it.
-#: words -> start -> in, out -> engine -> people
-LAYERS: tuple[tuple[str, ...], ...] = (
-    (
-        "", "errors", "model", "masking", "needles", "reasons", "records", "events", "normal", "connector",
-        "hookspecs", "session", "settings", "wire", "tokens", "history", "sealing", "keys", "jsonbody", "phpform",
-        "sandbox", "sandbox_tls", "store", "limiter", "identity", "golden", "likeness",
-    ),
-    ("paths", "conditions", "counts", "mapping", "tables", "templates", "changes", "echoes"),
-    ("plugins", "config", "twins"),
-    ("differences", "pauses", "drift", "runtime"),
-    (
-        "group_commit", "receive", "front", "lines", "standing", "carrying", "matching", "pace", "pipeline", "metrics",
-        "polling", "work_items", "calls", "outcome", "unrouted", "targets", "restore", "guards", "deliver", "health",
-        "recorder", "engine", "syncs", "syncing", "parts", "looks", "repairing", "reconciling",
-    ),
-    (
-        "presence", "pulse", "web", "jobs", "touches", "ledger", "ticker", "processes", "redis_server", "stuck",
-        "supervisor",
-    ),
-    (
-        "comparing", "explain", "summary", "handwork", "undoing", "privacy", "people_acts", "request_file", "whatif",
-        "quality", "testing", "trial", "trying",
-        "scaffold", "cli", "demo", "recipes", "console",
-    ),
-)  # fmt: skip
-PLACE = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def told(title: str) -> list[str]:
+    """Return the table rows of a section of docs/architecture.md."""
+    section = ARCHITECTURE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return [line for line in section.splitlines() if line.startswith("| ")][2:]
+
+
+def modules(cell: str) -> tuple[str, ...]:
+    return tuple(name.rstrip("/") for name in re.findall(r"`([^`]+)`", cell))
+
+
+#: the layers as docs/architecture.md tells them, from the bottom: a module imports only from its own layer and those
+#: before it
+LAYERS = [modules(row.split("|")[2]) for row in told("Layers")]
+PURE = modules(ARCHITECTURE.partition("**Pure**")[2].partition(".\n")[0])
+PLACE = {"": 0, **{name: number for number, layer in enumerate(LAYERS) for name in layer}}
 
 PUBLIC_NAMES = {
     "normal",
@@ -110,7 +101,8 @@ def part(module: str, names: tuple[str, ...]) -> Iterator[str]:
 
 def test_every_part_of_the_hub_has_its_layer() -> None:
     parts = {path.relative_to(HUB).parts[0].removesuffix(".py") for path in HUB.rglob("*.py")}
-    assert parts - {"__init__"} <= PLACE.keys()
+    assert parts - {"__init__"} == PLACE.keys() - {""}
+    assert len(PLACE) == sum(map(len, LAYERS)) + 1, "each stands once"
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(HUB)))
@@ -123,23 +115,7 @@ def test_imports_run_one_way(path: Path) -> None:
                 assert PLACE[other] <= PLACE[mine], f"{mine} (lower) imports {other} (higher)"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "mapping",
-        "paths",
-        "conditions",
-        "templates",
-        "tables",
-        "identity",
-        "golden",
-        "likeness",
-        "changes",
-        "echoes",
-        "normal",
-        "twins",
-    ],
-)
+@pytest.mark.parametrize("name", PURE)
 def test_what_is_pure_touches_neither_network_nor_clock_nor_database(name: str) -> None:
     tree = ast.parse((HUB / f"{name}.py").read_text())
     for node in ast.walk(tree):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.masking import Masker, mask_headers, mask_person, mask_settings
+from hub.masking import Masker, mask_headers, mask_person
 
 HOOK = "https://x.example/rest/1/abcdefgh12345678/"
 
@@ -83,11 +83,3 @@ def test_people_are_shortened_to_what_tells_two_apart(text: str, masked: str) ->
 )
 def test_headers_that_authenticate_are_masked(name: str) -> None:
     assert mask_headers({name: "value", "user-agent": "x"}) == {name: "***", "user-agent": "x"}
-
-
-def test_settings_marked_secret_are_masked_unless_empty() -> None:
-    assert mask_settings({"token": "t", "url": "u", "key": ""}, ["token", "key"]) == {
-        "token": "***",
-        "url": "u",
-        "key": "",
-    }

@@ -18,6 +18,12 @@ def test_help_lists_every_command_that_is_there(hub: Hub) -> None:
     assert all(f"\n  {name} " in shown for name in COMMANDS if COMMANDS[name][0].startswith("hub.cli."))
 
 
+def test_the_package_is_the_command_too() -> None:
+    done = subprocess.run([sys.executable, "-m", "hub", "chek"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Usage: hub [" in done.stderr and 'Did you mean "check"?' in done.stderr
+
+
 def test_help_imports_no_command() -> None:
     script = (
         "import sys\nfrom hub.cli import main\n"

@@ -69,7 +69,7 @@ class ClockContract:
         assert found["over"] == near(-5) and found["soon"] == near(60) and found["later"] == near(2 * HOUR)
         assert found["now"] == near(0)
         with store.read() as db:
-            assert (state.next_watch(db, "crm", "parcel") or 0) - db.now == near(HOUR)
+            assert db.rows("SELECT due FROM watch")[0][0] - db.now == near(HOUR)
             health = state.healths(db)["crm"]
             assert (health.open_until or 0) - db.now == near(300) and (health.probe_at or 0) - db.now == near(600)
         assert clock.look(store) == 0.0, "it is done once"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hub.errors import Refused
+from plugins.amocrm.search import moment
 from plugins.amocrm.values import Field, described, flat, moment_of, shown, written, zone
 
 MOSCOW = zone("Europe/Moscow")
@@ -120,6 +121,17 @@ def test_strange_fields_hold_nothing(strange: Any) -> None:
 @pytest.mark.parametrize("strange", [None, True, [], {}, "", "x", "9" * 40, "2026-13-45", "1.2", float("inf")])
 def test_what_is_no_moment(strange: Any) -> None:
     assert moment_of(strange, MOSCOW) is None
+
+
+@pytest.mark.parametrize("strange", ["off", "no", "never", "", "soon"])
+def test_a_search_since_no_moment_is_refused(strange: str) -> None:
+    """`off` is a setting's word: as a moment it would mean now, and find nothing without a word."""
+    with pytest.raises(Refused, match="neither a time nor a duration"):
+        moment(strange)
+
+
+def test_a_search_since_a_duration_counts_back_from_now() -> None:
+    assert abs((dt.datetime.now(dt.UTC) - moment("1h 30m")).total_seconds() - 5400) < 60
 
 
 def test_a_field_as_the_account_describes_it(recorded: Any) -> None:

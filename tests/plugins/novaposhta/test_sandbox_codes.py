@@ -62,13 +62,6 @@ def test_status(code: str, status: str) -> None:
     assert codes.neutral_status(code) == status
 
 
-def test_a_received_cod_parcel_is_asked_about_until_its_money_is_out() -> None:
-    assert codes.keep_polling("10")
-    assert not codes.keep_polling("11")
-    assert not codes.keep_polling("9")
-    assert codes.keep_polling("16")
-
-
 @pytest.mark.parametrize(
     ("found", "texts", "expected"),
     [
