@@ -50,8 +50,9 @@ class ActionKind:
     older waiting one superfluous. person: hangs on a contact, which the hub makes first. linked: what it makes or
     finds is remembered as a Link of the event's subject; False for what only hangs on another record (a comment) or
     belongs to nobody (a branch, an employee).
-    fields: the values known to exist, for `hub check`; None = anything goes. writes: the record whose fields its values
-    are, where that isn't its own (a lead is converted with the fields of the deal it becomes).
+    fields: the values known to exist, for `hub check`; None = anything goes. words: of the hub's own words for a
+    record's fields those it can write, beside the vendor's own (`vendor_field`); None = all of them. writes: the record
+    whose fields its values are, where that isn't its own (a lead is converted with the fields of the deal it becomes).
     """
 
     name: str
@@ -64,6 +65,7 @@ class ActionKind:
     person: bool = False
     linked: bool = True
     fields: tuple[str, ...] | None = None
+    words: tuple[str, ...] | None = None
     stage_fields: tuple[str, ...] = ()
     writes: str = ""
     note: str = ""

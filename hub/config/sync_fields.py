@@ -97,7 +97,7 @@ class FieldReader:
             view.say(
                 f"this sync goes one way, from {self.sides[0].name} to {self.sides[1].name}; write both: yes at it"
             )
-        if not self._known_on_both(record, (word, there), view):
+        if not self._known_on_both(record, (word, there), view) or not self._written(record, (word, there), way, view):
             return None
         return self._made(word, self.sides[0].field_code(word), self.sides[1].field_code(there), way, winner)
 
@@ -133,6 +133,37 @@ class FieldReader:
         hint = guess(word, words) or f" Our words for its fields stand in connections.{side.name}.names.fields."
         view.say(f'no field "{word}" in {record} at {side.name}.{hint}')
         return False
+
+    def _written(self, record: str, words: tuple[str, str], way: str, view: View) -> bool:
+        """Return whether the plugins can write the field where it goes; says so where one can't."""
+        ends = {"forward": (1,), "back": (0,), "both": (1, 0)}[way]
+        closed = [place for place in ends if not self._takes(self.sides[place], record, words[place])]
+        if not closed:
+            return True
+        side, word = self.sides[closed[0]], words[closed[0]]
+        one_way = (
+            f'carry it one way ("{words[0]}: {"back" if closed[0] else "forward"}"), '
+            if len(closed) < len(ends)
+            else ""
+        )
+        view.say(
+            f'"{word}" of a {record} can\'t be written at {side.name}; {one_way}leave it out, or pair it with a '
+            f"field of theirs that connections.{side.name}.names.fields gives a word"
+        )
+        return False
+
+    @staticmethod
+    def _takes(side: ConnectionConfig, record: str, word: str) -> bool:
+        """Return whether an upsert of this record can write a field; a plugin that doesn't say takes all it knows."""
+        code = side.field_code(word)
+        kinds = [kind for kind in side.connector.actions if kind.name == f"{record}.upsert"]
+        if (
+            code in REFERENCES.get(record, ())
+            or code in ("stage", "responsible")
+            or re.fullmatch(side.connector.vendor_field, code)
+        ):
+            return True
+        return all(kind.words is None or code in kind.words for kind in kinds)
 
     @staticmethod
     def _knows(side: ConnectionConfig, record: str, word: str) -> bool:

@@ -272,4 +272,6 @@ def allowed_keys(target: Target, record: str) -> tuple[frozenset[str], bool]:
     if kind.fields is not None:
         return words | frozenset(kind.fields), False
     closed = record in FIELDS and connection.connector.vendor_field != r"$^"
+    if kind.words is not None:
+        return words | frozenset(kind.words), not closed
     return words | (known_fields(record) if record in FIELDS else frozenset()), not closed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from hub.connector import ActionKind, EventKind
-from plugins.amocrm import codes
+from plugins.amocrm import codes, outgoing
 from plugins.amocrm.records import MORE_FIELDS
 
 #: words of ours for a deal's stage in `set` and `find`
@@ -53,13 +53,16 @@ def _crm_actions(kind: str) -> list[ActionKind]:
     """The costs hold the search for the person and for what is open; at times the account's fields are asked too."""
     deal = kind == "deal"
     stages = HUB_STAGES if deal else ()
-    creating = partial(ActionKind, marker=codes.MARKER, person=deal, cost=7 if deal else 4, stage_fields=stages)
+    words = outgoing.words(kind)
+    creating = partial(
+        ActionKind, marker=codes.MARKER, person=deal, cost=7 if deal else 4, stage_fields=stages, words=words
+    )
     repeatable = partial(ActionKind, idempotent=True)
     beside = partial(ActionKind, idempotent=True, linked=False)
     actions = [
         creating(f"{kind}.create", ("name",) if kind == "company" else ()),
         creating(f"{kind}.upsert", note="becomes a create or an update"),
-        repeatable(f"{kind}.update", cost=4, stage_fields=stages),
+        repeatable(f"{kind}.update", cost=4, stage_fields=stages, words=words),
         repeatable(f"{kind}.find", cost=3, stage_fields=stages),
         repeatable(f"{kind}.list", cost=5, stage_fields=stages),
         beside(f"{kind}.link", note="contact, company, deal, or element with catalog"),

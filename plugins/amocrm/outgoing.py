@@ -21,8 +21,19 @@ from plugins.amocrm.directory import Stage
 _ALIAS = {"title": "name", "amount": "price", "responsible": "responsible_user_id", "phone": "PHONE", "email": "EMAIL"}
 _WHOLE = frozenset({"price", "next_price"})
 _TIMES = frozenset({"created_at", "updated_at", "closed_at", "next_date"})
+#: records that hold phones and e-mails
+_MULTI = ("contact", "company")
 #: values that are no fields of the record: what to do beside writing it
 BESIDE = ("note", "contact", "company", "tags", "tags_to_add", "tags_to_delete")
+
+
+def words(kind: str) -> tuple[str, ...]:
+    """Return the hub's words that can be written to a kind of record."""
+    own = tuple(word for word in codes.ENTITIES[kind].fields if not word.endswith(("_id", "_by", "_at")))
+    ours = tuple(word for word, name in _ALIAS.items() if kind in _MULTI or name not in codes.MULTITEXT)
+    ours = tuple(word for word in ours if word != "amount" or kind == "deal")
+    return (*own, *ours, *BESIDE, *(("stage", "status", "pipeline") if kind == "deal" else ()))
+
 
 FieldOf = Callable[[str], values.Field]
 StageOf = Callable[[str], Stage]

@@ -49,11 +49,12 @@ def _crm_actions(kind: str, stage_field: str = "") -> list[ActionKind]:
     person = kind in ("lead", "deal")
     stages = (stage_field,) if stage_field else ()
     reads = int(codes.ENTITIES[kind].multifields)  # added phones are read back
-    creating = partial(ActionKind, marker="ORIGIN_ID", person=person, stage_fields=stages)
+    words = outgoing.words(kind)
+    creating = partial(ActionKind, marker="ORIGIN_ID", person=person, stage_fields=stages, words=words)
     actions = [
         creating(f"{kind}.create", outgoing.REQUIRED.get(f"{kind}.create", ())),
         creating(f"{kind}.upsert", cost=reads + 2, note="becomes a create or an update"),
-        ActionKind(f"{kind}.update", idempotent=True, cost=reads + 2, stage_fields=stages),
+        ActionKind(f"{kind}.update", idempotent=True, cost=reads + 2, stage_fields=stages, words=words),
         ActionKind(f"{kind}.find", idempotent=True, cost=2),
         ActionKind(f"{kind}.list", idempotent=True, cost=10),
         ActionKind(f"{kind}.delete", idempotent=True, cost=1),

@@ -25,15 +25,22 @@ _TYPED = (
 _OWNER_TYPES = {kind: str(entity.type_id) for kind, entity in codes.ENTITIES.items()}
 
 
+_PERSONAL = ("NAME", "SECOND_NAME", "LAST_NAME")
+#: fields a kind of record doesn't have: the portal would drop them without a word (crm.<kind>.fields)
+_LACKS: Mapping[str, tuple[str, ...]] = {
+    "deal": (*_PERSONAL, "PHONE", "EMAIL", "ADDRESS", "ADDRESS_CITY"),
+    "contact": ("TITLE", "OPPORTUNITY", "CURRENCY_ID", "CONTACT_ID"),
+    "company": (*_PERSONAL, "OPPORTUNITY", "CONTACT_ID"),
+}
 #: the hub's words for fields (`hub.records`) -> the portal's, by kind of record
 _OURS: Mapping[str, Mapping[str, str]] = {
-    kind: {
+    kind: {word: name for word, name in {
         "amount": "OPPORTUNITY", "currency": "CURRENCY_ID", "responsible": "ASSIGNED_BY_ID", "comment": "COMMENTS",
         "title": "TITLE", "company": "COMPANY_ID", "contact": "CONTACT_ID", "phone": "PHONE", "phones": "PHONE",
         "email": "EMAIL", "emails": "EMAIL", "first_name": "NAME", "middle_name": "SECOND_NAME",
         "last_name": "LAST_NAME", "address": "ADDRESS", "city": "ADDRESS_CITY",
         **({"name": "TITLE"} if kind in ("deal", "company") else {}),
-    }
+    }.items() if name not in _LACKS.get(kind, ())}
     for kind in codes.ENTITIES
 }  # fmt: skip
 #: what the vendor refuses to go without, by action
@@ -48,6 +55,11 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 #: whom it is for: the vendor insists, the route or the connection's `user` says it
 _FOR_WHOM = {"task.create": "RESPONSIBLE_ID", "notify.send": "USER_ID"}
+
+
+def words(kind: str) -> tuple[str, ...]:
+    """Return the hub's words that can be written to a kind of record."""
+    return (*_OURS[kind], *(("name",) if "name" not in _OURS[kind] else ()))
 
 
 def refuse_empty(action: Action, user: str = "") -> None:
