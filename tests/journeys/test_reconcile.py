@@ -259,6 +259,6 @@ def test_a_delivery_that_ran_out_of_time_goes_out_again(aparts: Callable[..., Ap
             db.run("UPDATE delivery SET state = 'parked', reason = ?", ('{"code":"exhausted","params":{}}',))
             handwork.pause(db, "crm")
     both.quiet()
-    id = both.reconcile()
-    assert list(both.found(id).values()) == [("failed", "repaired")]
+    id = sure(both)
+    assert list(both.found(id).values()) == [("failed", "repaired")], both.counts(id)
     assert both.names("amo")[1] == "Ірина"

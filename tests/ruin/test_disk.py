@@ -72,12 +72,13 @@ def test_the_disk_is_full(
     more = send(tree, [[message(str(n), form(n)) for n in range(2 * size + k, 3 * size, 8)] for k in range(8)])
     ballast = fill(disk, 0)
     until(lambda: "disk is full" in tree.log.read_text(errors="replace") or not any(tree.left().values()), 60.0)
-    full = send(tree, [[message(f"late{n}", form(10**6 + n)) for n in range(20)]], once=True)
-    assert not full.accepted
+    # What still fits into room the store has already (its log is reused) is taken in, and then it is as good as any.
+    full = send(tree, [[message(str(n), form(n)) for n in range(3 * size, 3 * size + 20)]], once=True)
+    assert set(full.statuses) <= {200, 503}
     ballast.unlink()
     vendor.control(delay=0.0)
     tree.drain()
-    accepted = first.accepted | again.accepted | more.accepted
+    accepted = first.accepted | again.accepted | more.accepted | full.accepted
     figures(
         "7 disk full", **settled(vendor, accepted), answered_503=refused.statuses[503] + full.statuses[503],
         commits_refused=tree.log.read_text(errors="replace").count("a turn failed"),

@@ -38,6 +38,7 @@ class World:
         self.mood: dict[str, Any] = {"fail": 0.0, "lose": 0.0, "delay": 0.0, "hang": 0.0, "down": False}
         self.random = random.Random(7)
         self.next_id = 100
+        self.busy = 0
 
     def act(self, what: str, body: dict[str, Any]) -> tuple[int, Any]:
         """Do one call and return (status, answer)."""
@@ -68,7 +69,7 @@ class World:
         """Return everything, JSON-ready."""
         return {
             "records": self.records, "creates": self.creates, "history": self.history, "counts": self.counts,
-            "acts": self.acts,
+            "acts": self.acts, "busy": self.busy,
         }  # fmt: skip
 
 
@@ -114,10 +115,12 @@ class _Server:
         if mood["down"]:
             writer.transport.abort()
             return False
-        if mood["hang"]:
+        world.busy += 1  # goes on though the client be dead by now
+        try:
             await asyncio.sleep(mood["hang"])
-        if mood["delay"]:
             await asyncio.sleep(mood["delay"])
+        finally:
+            world.busy -= 1
         if world.random.random() < mood["fail"]:
             world.counts["failed"] = world.counts.get("failed", 0) + 1
             return self.answer(writer, 503, {"error": "try again"})
