@@ -349,10 +349,18 @@ class Templates:
             tree = names.visit(environment.parse(source))
             code = environment.compile(tree)
         except jinja2.TemplateSyntaxError as error:
-            raise TemplateError(error.message or "not a template", error.lineno) from error
+            raise TemplateError(_in_words(source, error.message or "not a template"), error.lineno) from error
         except RecursionError as error:
             raise TemplateError("the template is nested too deeply") from error
         return Template(source, jinja2.Template.from_code(environment, code, {}), names.paths, names.later)
+
+
+def _in_words(source: str, said: str) -> str:
+    """Return what Jinja says of a text, in words that need no Jinja where it is about the braces."""
+    for opening, closing in (("{{", "}}"), ("{%", "%}")):
+        if source.count(opening) > source.count(closing):
+            return f'a "{opening}" has no "{closing}" behind it'
+    return said
 
 
 def _plugin(function: Callable[..., Any]) -> Callable[..., Any]:

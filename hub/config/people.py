@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub import golden
-from hub.config.problems import guess, listed
+from hub.config.problems import guess, listed, nearest
 from hub.config.shapes import ClientRule, MergeRule, People, Trigger
 from hub.config.view import View
 from hub.config.when import ConditionReader
@@ -144,10 +144,18 @@ class PeopleReader:
             return None
         auto, carry, other = view.get("auto"), view.get("carry"), view.get("else")
         words = [f"same {kind}" for kind in match]
-        chosen = [one.choice(words, "auto") for one in auto.each()] if auto is not None else words
+        chosen = [self._auto(one, match, words) for one in auto.each()] if auto is not None else words
         carried = [one.choice(CARRY, "carry") for one in carry.each()] if carry is not None else CARRY
         return MergeRule(
             tuple(word.removeprefix("same ") for word in chosen if word),
             tuple(word for word in carried if word),
             (other.choice(_ELSE, "else") if other is not None else None) or "suspects",
         )
+
+    @staticmethod
+    def _auto(view: View, match: tuple[str, ...], words: list[str]) -> str | None:
+        near = nearest(view.text.strip(), match, 0.6) if view.is_text and view.text.strip() not in words else None
+        if near:
+            view.say(f'auto can\'t be "{view.text.strip()}". Did you mean "same {near}"?')
+            return None
+        return view.choice(words, "auto")

@@ -79,7 +79,8 @@ def read(text: str, file: str, log: Log) -> Node | None:
         except yaml.YAMLError as error:
             mended = mend(text, error, file, log)
             if mended is None:
-                log.found += [one for one in found.found if one not in log.found]
+                torn = log.found[-1].line  # what was made of this line so far is no mistake of its own
+                log.found += [one for one in found.found if one not in log.found and one.line != torn]
                 return None
             text = mended
             continue

@@ -19,6 +19,8 @@ class Braces(yaml.YAMLError):
 
 _COMPARE = {">=": "at_least", "<=": "at_most", ">": "above", "<": "below"}
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'[^\']*\'')
+#: a value between brackets that has a ": " of its own
+_SECOND = re.compile(r"[{,]\s*(?P<key>[\w.-]+):\s+(?P<value>[^,{}\[\]\"']*?:\s[^,{}\[\]]*)")
 _TRAPS = (
     ("template", re.compile(r"(?P<head>[:\-,\[{]\s+)(?P<bad>\{\{.*?\}\}(?:[^,{}\]\n]|\{\{.*?\}\})*)")),
     ("star", re.compile(r"(?P<head>(?:[:\-,]\s+|\[\s*))(?P<bad>\*\.?[\w.*]*\.[\w.*]+)")),
@@ -36,9 +38,10 @@ def mend(text: str, error: yaml.YAMLError, file: str, log: Log) -> str | None:
         lines = text.split("\n")
         found = _trap(lines[error.line])
         if found is None:
-            log.add(
-                file, error.line + 1, "", 'a mapping can\'t be a key; text with {{ }} needs quotes: "{{ form.name }}"'
+            right = _open_braces(lines[error.line]) or (
+                'a mapping can\'t be a key; text with {{ }} needs quotes: "{{ form.name }}"'
             )
+            log.add(file, error.line + 1, "", right)
             return None
         log.add(file, error.line + 1, "", found[0])
         lines[error.line] = found[1]
@@ -98,6 +101,16 @@ def _trap(line: str) -> tuple[str, str] | None:
     return None
 
 
+def _open_braces(line: str) -> str:
+    """Return what to say of a line on which `{{` stands without quotes and without its end; "" if none does."""
+    hidden = _QUOTED.sub("", line)
+    if hidden.count("{{") <= hidden.count("}}"):
+        return ""
+    found = re.search(r"(?P<key>[\w.]+):\s+(?P<before>[^{\"']*)\{\{\s*(?P<path>[\w.]*)", hidden)
+    example = f': {found["key"]}: "{found["before"]}{{{{ {found["path"]} }}}}"' if found else ""
+    return '"{{" has no "}}" here, and such a text needs quotes' + example
+
+
 class _Stumble:
     """An error of the YAML parser, with the lines it happened in. Lines count from 0."""
 
@@ -126,6 +139,11 @@ class _Stumble:
         if (open_quote := self._open_quote()) is not None:
             return open_quote
         if "flow" in self.context and self.begun >= 0:
+            if braces := _open_braces(self._line(self.begun)):
+                return self.begun, braces
+            if found := _SECOND.search(_QUOTED.sub(lambda quoted: "x" * len(quoted.group()), line)):
+                value = line[found.start("value") : found.end("value")].rstrip()
+                return self.at, f'a second ": " in one value: quote the text after the first: {found["key"]}: "{value}"'
             bracket = self._line(self.begun)[self.begun_column : self.begun_column + 1]
             missing = {"[": "]", "{": "}"}.get(bracket, "")
             return (

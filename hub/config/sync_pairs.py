@@ -39,7 +39,9 @@ class PairReader:
         if inner is None:
             return []
         if inner.is_map:
-            return [((ours, one), (word, one)) for ours, one in inner.fields() if (word := one.word(key))]
+            return [
+                ((ours, one), (word, one)) for ours, one in inner.fields() if (word := self._counterpart(ours, one))
+            ]
         if inner.is_list:
             pairs = [one.each() for one in inner.each()]
             for one in [pair for pair in pairs if len(pair) != 2]:
@@ -60,6 +62,13 @@ class PairReader:
             ours, theirs = row[columns[0]].strip(), row[columns[1]].strip()
             found += [((ours, place), (theirs, place))] if ours and theirs else []
         return found
+
+    def _counterpart(self, ours: str, view: View) -> str | None:
+        if view.is_text and not view.text.strip():
+            here, there = self.sides
+            view.say(f'"{ours}" of {here.name} has nothing beside it: write what stands for it at {there.name}')
+            return None
+        return view.word(f'what stands for "{ours}"')
 
     def _table(self, word: str, view: View) -> Table | None:
         if word in self.world.tables:

@@ -138,7 +138,7 @@ def sentences(sync: Sync, names: Mapping[str, Mapping[str, Mapping[str, str]]]) 
         pairs = ", ".join(f"{said[0]('stages', one)} = {said[1]('stages', other)}" for one, other in sync.stages)
         back = ", ".join(sorted({said[0]("stages", said[1]("stages", code)) for code in sync.back - {"*"}}))
         order = "in any direction" if "*" in sync.back else f"forward only{f', back to {back} too' if back else ''}"
-        found.append(f"Stages: {pairs}; {order}. {_unpaired(sync, names)}".rstrip())
+        found.append(f"Stages: {pairs}; {order}. {_shared(sync, said)}{_unpaired(sync, names)}".rstrip())
     if sync.people == "email":
         found.append("Who is responsible there is who has the same e-mail.")
     elif isinstance(sync.people, tuple) and sync.people:
@@ -172,6 +172,17 @@ def _word(
         return next((word for word, named in known.get(kind, {}).items() if named == code), code)
 
     return said
+
+
+def _shared(sync: Sync, said: list[Callable[[str, str], str]]) -> str:
+    """Return which pair counts for a stage that stands in several: the first, on the way to the other side."""
+    told = ""
+    for place, way in ((1, "back"), (0, "forward")):
+        codes = [pair[place] for pair in sync.stages]
+        for code in dict.fromkeys(one for one in codes if codes.count(one) > 1):
+            there = said[1 - place]("stages", sync.stage(code, way))
+            told += f"{said[place]('stages', code)} stands in several pairs: going {way} it becomes {there}. "
+    return told
 
 
 def _unpaired(sync: Sync, names: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:

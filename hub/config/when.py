@@ -121,6 +121,8 @@ class ConditionReader:
             return self._word(view, kind, stage)
         if view.is_list:
             shown = [one for one in view.each() if one.word("a value") is not None]
+            for one in shown:
+                self._test_in_list(one)
             operands = tuple(self._operand(one, stage) for one in shown)
             if not operands:
                 view.say("an empty list of values never holds")
@@ -139,6 +141,14 @@ class ConditionReader:
         if not tests and view.is_map and not view.node.items:
             view.say("the test is empty")
         return tests
+
+    @staticmethod
+    def _test_in_list(view: View) -> None:
+        """Warn of a test that stands among values: there it is one of them."""
+        text = view.text.strip()
+        meant = text if text in ("present", "absent", "valid") else _MEANT.get(text.casefold())
+        if meant:
+            view.warn(f'"{text}" in a list is one of the values it may have. For the test write it alone: {meant}')
 
     def _within(self, view: View, counted: bool) -> tuple[int, str] | None:
         """Return the window of a count over time, in seconds and as written."""

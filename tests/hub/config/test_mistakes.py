@@ -395,6 +395,10 @@ def test_an_update_makes_nothing(tmp_path):
     ("set:\n  TITLE: 'Anna\n  NAME: x", 4, "the quote ' that begins here isn't closed"),
     ('set:\n  TITLE: "Anna\n  NAME: "x"', 4, 'the quote " that begins here isn\'t closed'),
     ("set: {TITLE: x\nwhen: {form.name: present}", 3, 'the "{" here has no "}"'),
+    ("set: {TITLE: {{ form.name }", 3, 'needs quotes: TITLE: "{{ form.name }}"'),
+    ("set: {TITLE: Hello {{ form.name }, NAME: x}", 3, '"{{" has no "}}" here'),
+    ("set:\n  TITLE: {{ form.name\n  NAME: x", 4, 'needs quotes: TITLE: "{{ form.name }}"'),
+    ("set: {TITLE: Order: new}", 3, 'a second ": " in one value: quote the text after the first: TITLE: "Order: new"'),
     ("only_from: [new, won\nset: {TITLE: x}", 3, 'the "[" here has no "]"'),
     ("set:\n  TITLE: x\n   NAME: y", 5, "indented by 7 spaces, line"),
     ("set:\n  TITLE: x\n NAME: y", 5, "what it may belong to above is by 0, 2, 4 or 6: use one of these"),
@@ -418,6 +422,20 @@ def test_what_yaml_stumbles_over_is_said_in_words(tmp_path, body, place, words):
 def test_a_test_in_other_words(tmp_path, test, meant):
     [found] = problems(tmp_path, route(LEAD + f"when: {{form.city: {test}}}\nset: {{TITLE: x}}"))
     assert found.endswith(f'warning: "{test}" is compared as a text. Did you mean {meant}?')
+
+
+@pytest.mark.parametrize(("test", "meant"), [("exists", "present"), ("absent", "absent"), ("empty", "absent")])
+def test_a_test_among_values_is_one_of_them(tmp_path, test, meant):
+    [found] = problems(tmp_path, route(LEAD + f"when: {{form.city: [{test}, Kyiv]}}\nset: {{TITLE: x}}"))
+    assert found.startswith(f"{at(3)} routes[0].when.form.city[0]: warning: ")
+    assert found.endswith(f'"{test}" in a list is one of the values it may have. For the test write it alone: {meant}')
+
+
+@pytest.mark.parametrize("text", ["x {{ form.name", "x {{ form.name }", "{% if form.name"])
+def test_braces_left_open_are_said_without_jinjas_words(tmp_path, text):
+    [found] = problems(tmp_path, route(LEAD + f'set: {{TITLE: "{text}"}}'))
+    opening, closing = ("{%", "%}") if "%" in text else ("{{", "}}")
+    assert found.endswith(f'the template can\'t be read: a "{opening}" has no "{closing}" behind it')
 
 
 @pytest.mark.parametrize("text", ["Kyiv", "not so far away", "none of these", "set of spoons"])

@@ -52,6 +52,7 @@ def test_merge_alone_means_all_of_it(tmp_path):
     [
         ("{mtch: [phone]}", 'unknown key "mtch". Did you mean "match"?'),
         ("{merge: {auto: [same fone]}}", 'Did you mean "same phone"?'),
+        ("{merge: {auto: [emails]}}", 'auto can\'t be "emails". Did you mean "same email"?'),
         ("{match: [phone], merge: {auto: [same email]}}", 'auto can\'t be "same email"; it is one of same phone.'),
         ("{merge: {carry: [deal]}}", 'Did you mean "deals"?'),
         ("{merge: {esle: suspects}}", 'unknown key "esle". Did you mean "else"?'),

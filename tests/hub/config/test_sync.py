@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hub.config.syncs import SyncField, SyncKey, sentences
@@ -36,11 +38,18 @@ _BOTH = "contact.created contact.updated contact.deleted deal.created deal.updat
 _ACTS = "contact.upsert contact.find deal.upsert deal.set_stage"
 
 
+def _writing(plugin):
+    """Let a plugin say that it can write the usual words alone."""
+    words = ("title", "amount", "first_name", "last_name", "phone", "email")
+    plugin.actions = tuple(replace(kind, words=words) for kind in plugin.actions)
+    return plugin
+
+
 @pytest.fixture
 def plugins():
     return Plugins.of(
-        _listing("bitrix24", _BOTH, _ACTS, r"[A-Z][A-Z0-9_]*"), _listing("amocrm", _BOTH, _ACTS, r"\d+"), Form,
-        _listing("lister", "contact.created"),
+        _listing("bitrix24", _BOTH, _ACTS, r"[A-Z][A-Z0-9_]*"), _writing(_listing("amocrm", _BOTH, _ACTS, r"\d+")),
+        Form, _listing("lister", "contact.created"),
     )  # fmt: skip
 
 
@@ -131,6 +140,16 @@ class TestWhatIsMeant:
         )
         assert "has the same e-mail" in told[2]
 
+    def test_of_a_stage_in_two_pairs_the_first_counts_and_that_is_told(self, load):
+        config = load(line("both: yes, stages: {new: won, won: won}"))
+        [sync] = config.syncs
+        assert (sync.stage("WON", "forward"), sync.stage("71/142", "back")) == ("71/142", "NEW")
+        assert "won stands in several pairs: going back it becomes new." in sentences(sync, config.names())[1]
+
+    def test_a_field_that_one_side_cannot_write_may_go_the_other_way(self, load):
+        [sync] = load(line("both: yes, fields: {comment: back}")).syncs
+        assert [(one.word, one.way) for one in sync.fields["deal"]] == [("comment", "back")]
+
     def test_little_is_enough(self, load):
         [sync] = load("  - {name: s, from: crm, to: amo, what: [contact]}\n").syncs
         assert [one.word for one in sync.fields["contact"]] == ["first_name", "last_name", "phone", "email"]
@@ -191,6 +210,11 @@ def line(body):
     (line("stages: {nwe: fresh}"), "sync[0].stages.nwe",
      'no stage "nwe" in names.stages of crm (new, won). Did you mean "new"?'),
     (line("stages: {new: frehs}"), "sync[0].stages.new", 'Did you mean "fresh"?'),
+    (line("stages: {new: }"), "sync[0].stages.new",
+     '"new" of crm has nothing beside it: write what stands for it at amo'),
+    (line("fields: {comment: both}, both: yes"), "sync[0].fields.comment",
+     '"comment" of a deal can\'t be written at amo; carry it one way ("comment: back"), leave it out, or pair it'),
+    (line("fields: {comment: forward}"), "sync[0].fields.comment", "can't be written at amo; leave it out, or pair it"),
     (line("stages: missing.csv"), "sync[0].stages", "no file missing.csv"),
     (line("stages: [[new]]"), "sync[0].stages[0]", "a pair has two sides"),
     (line("back: [nwe]"), "sync[0].back", 'Did you mean "new"?'),
