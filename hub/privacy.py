@@ -59,7 +59,7 @@ def export(db: Db, theirs: Whose) -> dict[str, Any]:
     return {
         "exported_at": iso(db.now),
         "person": {"ids": theirs.persons, "names": sorted(theirs.needles.names)},
-        "records": [_timed(row, "created_at", "changed_at") | {"record": loads(row["record"])}
+        "records": [_timed(row, "created_at", "changed_at") | {"record": _dated(loads(row["record"]) or {})}
                     for row in whose.rows(db, "person", theirs.persons)],
         "merges": [_timed(row, "at", "undone_at") for row in whose.rows(db, "merge", theirs.persons, "survivor")],
         "keys": [{"kind": kind, "value": value} for kind, value in theirs.keys],
@@ -67,13 +67,13 @@ def export(db: Db, theirs: Whose) -> dict[str, Any]:
         "events": events,
         "deliveries": deliveries,
         "attempts": [_timed(row, "at") for row in tries],
-        "left_out": whose.rows(db, "part", theirs.events, "event"),
+        "left_out": [_timed(row, "at") for row in whose.rows(db, "part", theirs.events, "event")],
         "parked": [row["id"] for row in deliveries if row["state"] == "parked"],
         "links": [{"record": "/".join((ref[0], ":".join(ref[1:]))), "linked_to": [f"{a}/{b}:{c}" for a, b, c in some]}
                   for ref in refs if (some := reading.links_of(db, *ref))],
         "seen": [_timed(row, "at") for ref in refs for row in whose.of_ref(db, "seen", ref)],
         "watched": [_timed(row, "due", "since") for ref in refs for row in whose.of_ref(db, "watch", ref)],
-        "synced": [_timed(row, "busy_at", "at") for row in whose.copies(db, "twin", theirs)],
+        "synced": [_twin(row) for row in whose.copies(db, "twin", theirs)],
         "backlog": [_timed(row, "at") for row in whose.copies(db, "backlog", theirs)],
         "differences": whose.copies(db, "difference", theirs),
         "suspects": [_suspect(row) for row in whose.suspects(db, theirs.persons)],
@@ -116,6 +116,20 @@ def _suspect(row: dict[str, Any]) -> dict[str, Any]:
 
 def _timed(row: dict[str, Any], *times: str) -> dict[str, Any]:
     return {name: iso(value) if name in times else value for name, value in row.items()}
+
+
+def _dated(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a golden record with times as text."""
+    return {name: [_timed(entry, "first", "at") for entry in entries] for name, entries in record.items()}
+
+
+def _twin(row: dict[str, Any]) -> dict[str, Any]:
+    told = {
+        side: {word: [iso(at), value] for word, (at, value) in words.items()}
+        for side, words in (row.get("told") or {}).items()
+    }
+    writes = [iso(at) for at in row.get("writes") or ()]
+    return _timed(row, "busy_at", "at") | {"told": told, "writes": writes}
 
 
 # --- erase ----------------------------------------------------------------------------------------------

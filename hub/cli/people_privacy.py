@@ -125,7 +125,7 @@ def erasures(app: App, as_json: bool) -> None:
         {"id": one["id"], "at": output.local(one["finished_at"] or one["began_at"], app.zone),
          "persons": ", ".join(map(str, one["persons"])), "state": "done" if one["finished_at"] else "cut short",
          "genuine": "yes" if one["genuine"] else "no", "digest": one["digest"],
-         "what": ", ".join(f"{n} {name}" for name, n in one["counts"].items())}
+         "what": ", ".join(f"{name}: {n}" for name, n in one["counts"].items())}
         for one in found
     ]  # fmt: skip
     output.table(("id", "at", "persons", "state", "genuine", "what", "digest"), rows, "nobody was erased")
@@ -144,7 +144,7 @@ def _unknown(app: App, asked: str) -> str:
 def _tell(what: str, counts: Mapping[str, int]) -> None:
     output.echo(f"{what}:")
     for name, n in counts.items():
-        output.echo(f"  {n:>7} {name}")
+        output.echo(f"  {name + ':':<22} {n:>7}")
 
 
 def _progress() -> Callable[[str, int], None]:
