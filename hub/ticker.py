@@ -136,6 +136,7 @@ class Ticker:
     def prune_links(self) -> None:
         """Forget the links of forms, calls and letters that are forgotten themselves."""
         prune.prune_links(self.store, self.runtime.config.hub.keep)
+        prune.prune_persons(self.store, self.runtime.config.hub.keep)
 
     def compare_people(self) -> None:
         """Look for persons alike to those who are new or have a key more; a human decides about them."""

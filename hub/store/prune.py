@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from hub.identity import HINT, HISTORY
-from hub.store import work
+from hub.store import families, work
 from hub.store.engine import Store
 
 #: duplicates are recognised at least this long, whatever `keep` says
@@ -84,6 +84,41 @@ def prune_links(store: Store, keep: float) -> None:
                 "(SELECT kind, value FROM person_key WHERE kind >= ? AND kind < ? AND at < ? LIMIT ?)",
                 (*_HINTS, db.now - keep, 10 * _BATCH),
             )
+
+
+#: a person of whom nothing is left but their keys: no message, nothing at a vendor, nobody who is one with them, no
+#: human's word about them. Who has a contact, a deal or a past stays: a later message must be recognised.
+_FORGOTTEN = (
+    'p."into" IS NULL AND p.created_at < ? AND coalesce(p.changed_at, p.created_at) < ? '
+    "AND NOT EXISTS (SELECT 1 FROM event e WHERE e.person = p.id) "
+    "AND NOT EXISTS (SELECT 1 FROM link l WHERE l.connection = 'hub' AND l.kind IN ('person', 'customer') "
+    "AND l.ref = CAST(p.id AS TEXT)) "
+    "AND NOT EXISTS (SELECT 1 FROM merge m WHERE m.one = p.id) "
+    "AND NOT EXISTS (SELECT 1 FROM merge m WHERE m.other = p.id) "
+    "AND NOT EXISTS (SELECT 1 FROM suspect s WHERE s.person = p.id AND s.state <> 'open') "
+    "AND NOT EXISTS (SELECT 1 FROM suspect s WHERE s.other = p.id AND s.state <> 'open')"
+)
+
+
+def prune_persons(store: Store, keep: float) -> int:
+    """Forget persons of whom nothing is left; return how many. Reads a whole table: not for every minute."""
+    keep = max(keep, MEMORY)
+    with store.read() as db:
+        sql = f"SELECT p.id FROM person p WHERE {_FORGOTTEN} ORDER BY p.id LIMIT ?"  # noqa: S608
+        found = [row[0] for row in db.rows(sql, (db.now - keep, db.now - keep, _BATCH))]
+    if not found:
+        return 0
+    with store.write() as db:
+        families.lock(db, found)  # whoever matches a message to one of them just now holds them
+        sql = f"SELECT p.id FROM person p WHERE p.id IN ({db.marks(found)}) AND {_FORGOTTEN}"  # noqa: S608
+        gone = [row[0] for row in db.rows(sql, (*found, db.now - keep, db.now - keep))]
+        if gone:
+            marks = db.marks(gone)
+            for table in ("person_key", "likeness"):
+                db.run(f"DELETE FROM {table} WHERE person IN ({marks})", gone)  # noqa: S608
+            db.run(f"DELETE FROM suspect WHERE person IN ({marks}) OR other IN ({marks})", [*gone, *gone])  # noqa: S608
+            db.run(f"DELETE FROM person WHERE id IN ({marks})", gone)  # noqa: S608
+    return len(gone)
 
 
 def prune(store: Store, keep: float, most: int = 20) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hub.store import Store, intake, prune, state, work
+from hub.store import Store, intake, merging, prune, roster, state, suspects, work
+from tests.hub.store.persons import asked, meet, planned
 
 DAY = 86400.0
 
@@ -102,6 +103,34 @@ class PruneContract:
         assert 0 < self.left(store)["event"] < 10
         prune.prune(store, 90 * DAY)
         assert set(self.left(store).values()) == {0}
+
+    def test_a_person_of_whom_nothing_else_is_left_goes_after_keep(self, store: Store) -> None:
+        """Young, with a message, a contact, a past in a CRM, a twin or a human's word about them: all these stay."""
+        words = ("alone", "young", "event", "contact", "deal", "merged", "apart")
+        meet(store, *(asked(f"email {word}@i.ua", name=word) for word in words), asked("email m@i.ua"))
+        at = {word: place for place, word in enumerate(words, start=1)}
+        with store.write() as db:
+            db.run("UPDATE person SET created_at = ?, changed_at = ?", (db.now - 91 * DAY, db.now - 91 * DAY))
+            db.run("UPDATE person SET changed_at = ? WHERE id = ?", (db.now - 89 * DAY, at["young"]))
+            db.run("INSERT INTO likeness (word, person) VALUES (7, ?)", (at["alone"],))
+            planned(db, "k", at["event"])
+            link = ("hub", "person", str(at["contact"])), ("crm", "contact", "5")
+            work.add_links(db, [link, (("hub", "customer", str(at["deal"])), ("crm", "deal", "5"))])
+            merging.join(db, at["merged"], len(words) + 1, "human", {"code": "match_human"}, ())
+            suspects.suspect(db, at["alone"], at["apart"], {"code": "suspect_alike"})
+            suspects.suspect(db, at["apart"], at["event"], {"code": "suspect_alike"})
+            never = suspects.pairs(db)[0]
+            assert (never["person"], never["other"]) == (at["event"], at["apart"])
+            suspects.decide(db, never["id"], "never")
+        assert prune.prune_persons(store, 90 * DAY) == 1
+        assert prune.prune_persons(store, 90 * DAY) == 0
+        with store.write() as db:
+            assert [row[0] for row in db.rows("SELECT id FROM person ORDER BY id")] == [*range(2, len(words) + 2)]
+            assert roster.of_key(db, "email", "alone@i.ua") is None
+            assert db.rows("SELECT * FROM likeness WHERE person = ?", (at["alone"],)) == []
+            assert [pair["person"] for pair in suspects.pairs(db)] == []
+        [match] = meet(store, asked("email alone@i.ua"))
+        assert match.made
 
     def test_links_of_what_is_forgotten_go_and_those_of_records_stay(self, store: Store) -> None:
         self.put(store, "k", 10)  # its subject is form:k
