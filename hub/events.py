@@ -28,11 +28,21 @@ _VERBS = {
 
 KNOWN_EVENTS = frozenset(f"{record}.{verb}" for record, verbs in _VERBS.items() for verb in verbs.split())
 
-#: a person asks, writes, calls, orders or pays: where no route listens to such a thing, somebody waits for an answer
-REQUESTS = frozenset({
-    "lead.created", "lead.received", "ad_lead.received", "form.submitted", "message.received", "comment.received",
-    "call.finished", "call.missed", "order.created", "payment.received",
-})  # fmt: skip
+# --- somebody outside turns to the company: one basis, named by what it is used for -----------------
+
+_FORMS = ("form.submitted", "ad_lead.received", "lead.received")
+_CALLED = ("call.finished", "call.missed")
+#: lines of a conversation
+TALKS = ("message.received", "comment.received")
+#: what a person is counted by (`person.requests`): each of these counts, of TALKS each day of a conversation once
+REQUESTS = (*_FORMS, "order.created", *_CALLED)
+#: where no route listens to such a thing, somebody waits for an answer (`hub: {unrouted: alert}`)
+AWAITED = frozenset({*REQUESTS, *TALKS, "lead.created", "payment.received"})
+#: what `hub ledger` has a row for. (A payment asks nothing, and a lead made in the CRM came from nobody outside.) A
+#: call tells of itself several times, and a message asks anew only if it opens a conversation; `hub.ledger` joins the
+#: others to the first
+INQUIRIES = frozenset({*REQUESTS, *TALKS, "call.started", "call.answered"})
+CALLS = frozenset(type for type in INQUIRIES if type.startswith("call."))
 
 _VENDOR = re.compile(r"vendor\.\S{1,200}")
 
@@ -41,17 +51,6 @@ def is_known(type: str) -> bool:
     """Return whether `type` is a neutral event name, or `vendor.` with a native name behind it."""
     return type in KNOWN_EVENTS or _VENDOR.fullmatch(type) is not None
 
-
-#: by these somebody outside asks something: what `hub ledger` has a row for. (A payment asks nothing, and a lead made
-#: in the CRM came from nobody outside.) A call tells of itself several times, and a message asks anew only if it opens
-#: a conversation; `hub.ledger` joins the others to the first
-INQUIRIES = frozenset(
-    {
-        "form.submitted", "lead.received", "ad_lead.received", "order.created", "comment.received", "message.received",
-        "call.started", "call.answered", "call.finished", "call.missed",
-    }
-)  # fmt: skip
-CALLS = frozenset(type for type in INQUIRIES if type.startswith("call."))
 
 #: by these a person of the company does something about it, if it wasn't the hub: the first is the first touch
 TOUCHES = frozenset(

@@ -41,11 +41,6 @@ _SAME_DIGIT = re.compile(r"(\d)\1{6,}$")
 WEAK = ("session_id", "client_id", "gclid", "yclid", "fbclid", "ymclid", "roistat")
 #: begins the kind of a weak key
 HINT = "hint."
-#: what a person asked of the company: each counts; of a conversation each day counts once
-REQUESTS = (
-    "form.submitted", "ad_lead.received", "lead.received", "order.created", "call.finished", "call.missed",
-)  # fmt: skip
-TALKS = ("message.received", "comment.received")
 #: records that become part of a person's history
 HISTORY = frozenset({"deal", "lead", "order"})
 

@@ -29,7 +29,7 @@ from hub.pace import Steps
 from hub.paths import Scope
 from hub.reasons import stored
 from hub.runtime import Runtime
-from hub.standing import Asked, Standing
+from hub.standing import Standing, Standings
 from hub.store import Db, history, inquiries, intake, state, work
 from hub.store.engine import is_trouble
 
@@ -286,13 +286,13 @@ class Pipeline:
         if not decisions:
             return
         found = self.matching.find(db, [decision.event for decision in decisions])
-        asked = Asked(self.runtime, db, counted)
+        standings = Standings(self.runtime, db, counted)
         ends = [end for d, m in zip(decisions, found, strict=True) for end in work.link_ends(d.event, m.family)]
         known = work.links(db, ends)
         decided = []
         for decision, match in zip(decisions, found, strict=True):
             links = [one for end in work.link_ends(decision.event, match.family) for one in known.get(end, ())]
-            standing = asked.standing(decision.event, match, links)
+            standing = standings.standing(decision.event, match, links)
             listening = self.runtime.config.routes_for(decision.event.connection, decision.event.type)
             if told and any(route.asks_person for route in listening):
                 decision = self.decide(decision.event, standing)
@@ -310,7 +310,7 @@ class Pipeline:
             if not decision.routes and not skipped:
                 skipped = [stored("unrouted")]
                 self._unrouted(db, event)
-            matched = match.why if counted or not asked.decided(event) else None
+            matched = match.why if counted or not standings.decided(event) else None
             notes.append((event.id, match.own, {"skipped": skipped} if skipped else None, matched))
             words.extend((word, event.id) for word in identity.search_words(event))
             counts[(event.connection, "taken" if decision.routes else "not_taken")] += int(counted)

@@ -13,7 +13,8 @@ from typing import Any
 
 from hub import golden
 from hub.config import Config
-from hub.identity import REQUESTS, TALKS, Tally
+from hub.events import REQUESTS, TALKS
+from hub.identity import Tally
 from hub.model import Event
 from hub.paths import ABSENT, Scope
 from hub.runtime import Runtime
@@ -144,7 +145,7 @@ def _moment(config: Config, event: Event, at: float) -> list[standing.Moment]:
     return [(at, standing.day_of(event.type, event.connection, at, config.hub.zone))]
 
 
-class Asked:
+class Standings:
     """Makes the standings of one transaction; a request counts for those of the same person that come after it."""
 
     def __init__(self, runtime: Runtime, db: Db, fresh: bool) -> None:

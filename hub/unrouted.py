@@ -7,7 +7,7 @@ for each of that would hide the one that counts: a client who asks, and nobody h
 from __future__ import annotations
 
 from hub.config import Config
-from hub.events import REQUESTS
+from hub.events import AWAITED
 from hub.model import Event
 
 
@@ -23,7 +23,7 @@ def cause(config: Config, event: Event) -> str | None:
         trigger.type for route in config.routes for trigger in route.on if trigger.connection in ("*", event.connection)
     ]
     told = f"unrouted:{event.connection}"
-    if event.type in REQUESTS:
+    if event.type in AWAITED:
         heard = any(type.startswith((f"{event.kind}.", "*")) for type in here)
         return None if heard else f"{told}:{event.type}"
     return None if here or any(route.acts_at(event.connection) for route in config.routes) else told

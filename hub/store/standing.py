@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hub.identity import REQUESTS, TALKS
+from hub.events import REQUESTS, TALKS
 from hub.store.engine import Db
 from hub.store.json import loads
 

@@ -74,7 +74,7 @@ class Token:
 
 
 @dataclass
-class Asked:
+class Call:
     """One call: method, path without the version, parameters from query, form or JSON, whose token it has, which."""
 
     method: str
@@ -106,9 +106,9 @@ class GraphSandbox(base.Sandbox):
 
     # --- what a product fills in -----------------------------------------------------------------------------------
 
-    def graph(self, asked: Asked) -> Any:
+    def graph(self, call: Call) -> Any:
         """Answer a call whose token is good."""
-        raise GraphError(2500, f"Unknown path components: /{'/'.join(asked.path)}", type="OAuthException")
+        raise GraphError(2500, f"Unknown path components: /{'/'.join(call.path)}", type="OAuthException")
 
     # --- tokens ----------------------------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class GraphSandbox(base.Sandbox):
                     held = self.token(given)
                     params.pop("access_token", None)
                     self._proven(given, params.pop("appsecret_proof", None))
-                    answer = self.graph(Asked(request.method, parts, params, held.account, held.kind))
+                    answer = self.graph(Call(request.method, parts, params, held.account, held.kind))
                     if self.fault_for(name, "sent_but_error"):
                         raise GraphError(1, "An unknown error occurred", 1357046)
         except GraphError as error:

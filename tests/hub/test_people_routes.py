@@ -169,13 +169,13 @@ def test_a_chat_counts_once_a_day_however_many_lines_and_the_day_is_the_companys
 
 def test_the_lines_of_one_delivery_count_once_too(box: Box) -> None:
     from hub.model import Event
-    from hub.standing import Asked
+    from hub.standing import Standings
     from hub.store.people import Match
 
     with box.store.read() as db:
-        asked, match = Asked(box.runtime, db, True), Match(own=1, root=1, family=(1,))
+        standings, match = Standings(box.runtime, db, True), Match(own=1, root=1, family=(1,))
         lines = [Event("message.received", "chat:1", f"k{n}", {}, connection="site") for n in range(4)]
-        found = [asked.standing(one, match, ()) for one in lines]
+        found = [standings.standing(one, match, ()) for one in lines]
         assert [one["requests"] for one in found if one is not None] == [1, 1, 1, 1]
 
 

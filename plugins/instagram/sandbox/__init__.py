@@ -24,7 +24,7 @@ from plugins.instagram.codes import LOGINS, TOKEN_MIN_AGE
 from plugins.instagram.sandbox import objects
 from plugins.instagram.sandbox.sending import send
 from plugins.instagram.sandbox.world import ACCOUNT, CLIENT, OTHER_ACCOUNT, POST, World
-from plugins.meta.sandbox import APP_ID, APP_SECRET, LONG, SHORT, VERIFY_TOKEN, Asked, GraphError, GraphSandbox
+from plugins.meta.sandbox import APP_ID, APP_SECRET, LONG, SHORT, VERIFY_TOKEN, Call, GraphError, GraphSandbox
 
 _DONE = ("write", "by_hand", "comment", "press", "read", "react", "unsend", "age", "unsubscribe")
 
@@ -151,15 +151,15 @@ class InstagramSandbox(GraphSandbox):
 
     # --- the Graph -------------------------------------------------------------------------------------------------
 
-    def graph(self, asked: Asked) -> Any:
+    def graph(self, call: Call) -> Any:
         """Answer a call for one of the accounts, or about one object."""
-        me = self._account(asked.path[0], asked.account)
-        edge = asked.path[1] if len(asked.path) > 1 else ""
+        me = self._account(call.path[0], call.account)
+        edge = call.path[1] if len(call.path) > 1 else ""
         if me and edge:
-            return self._edge(asked, me, edge)
-        if me and asked.method == "GET":
-            return objects.account(self, asked, me)
-        answer = objects.answer(self.world, asked, asked.account)
+            return self._edge(call, me, edge)
+        if me and call.method == "GET":
+            return objects.account(self, call, me)
+        answer = objects.answer(self.world, call, call.account)
         if isinstance(answer, dict) and (made := answer.pop("told", None)):
             self._tell_comment(made)  # our own answers are told like anybody's
         return answer
@@ -173,45 +173,45 @@ class InstagramSandbox(GraphSandbox):
             raise GraphError(100, f"(#100) Object with ID '{name}' does not exist", 33, "GraphMethodException")
         return ""
 
-    def _edge(self, asked: Asked, me: str, edge: str) -> Any:
+    def _edge(self, call: Call, me: str, edge: str) -> Any:
         world = self.world
-        match (asked.method, edge):
+        match (call.method, edge):
             case ("POST", "messages"):
-                answer, row = send(world, me, asked.params, self.human_agent)
+                answer, row = send(world, me, call.params, self.human_agent)
                 if row is not None:
                     self._echo(me, row)
                 return answer
             case ("POST", "message_attachments"):
                 id = world.number("5")
-                world.attachments[id] = asked.params
+                world.attachments[id] = call.params
                 return {"attachment_id": id}
             case ("GET", "conversations"):
-                return objects.conversations(world, me, asked.params)
+                return objects.conversations(world, me, call.params)
             case ("GET", "accounts"):
                 return objects.pages(self, me)
             case ("GET", "media"):
-                return {"data": objects.posts(world, asked, me)}
+                return {"data": objects.posts(world, call, me)}
             case ("POST", "mentions"):
-                if not (asked.params.get("media_id") and asked.params.get("message")):
+                if not (call.params.get("media_id") and call.params.get("message")):
                     raise GraphError(100, "The parameters media_id and message are required")
-                world.mentions.append({"id": world.number("178"), "account": me, **asked.params})
+                world.mentions.append({"id": world.number("178"), "account": me, **call.params})
                 return {"id": world.mentions[-1]["id"]}
             case (_, "subscribed_apps"):
-                return self._subscribed(asked, me)
+                return self._subscribed(call, me)
             case (_, "messenger_profile"):
-                if asked.method == "GET":
+                if call.method == "GET":
                     return {"data": [world.profile] if world.profile else []}
-                world.profile = asked.params if asked.method == "POST" else {}
+                world.profile = call.params if call.method == "POST" else {}
                 return {"result": "success"}
             case ("POST", "pass_thread_control" | "take_thread_control"):
-                world.actions.append({"account": me, "action": edge, **asked.params})
+                world.actions.append({"account": me, "action": edge, **call.params})
                 return {"success": True}
         raise GraphError(2500, f"Unknown path components: /{edge}")
 
-    def _subscribed(self, asked: Asked, me: str) -> Any:
+    def _subscribed(self, call: Call, me: str) -> Any:
         known = self.world.subscribed
-        if asked.method == "POST":
-            given = asked.params.get("subscribed_fields")
+        if call.method == "POST":
+            given = call.params.get("subscribed_fields")
             fields = given if isinstance(given, list) else str(given or "").split(",")
             allowed = {*self.login.fields, "messaging_optins", "mention", "messaging_seen"}
             if self.login.tagged:
@@ -219,7 +219,7 @@ class InstagramSandbox(GraphSandbox):
             if wrong := [field for field in fields if field not in allowed]:
                 raise GraphError(100, f"(#100) Param subscribed_fields[0] must be one of {sorted(allowed)}: {wrong[0]}")
             known[me] = sorted(fields)
-        elif asked.method == "DELETE":
+        elif call.method == "DELETE":
             known.pop(me, None)
         else:
             rows = [{"name": "Fake App", "id": APP_ID, "subscribed_fields": known[me]}] if me in known else []
