@@ -86,37 +86,36 @@ def wait_for(sink: Sink, count: int, seconds: float = 180) -> None:
 def acknowledge(run: Run) -> None:
     """Accepted a second, with the receipt on disk before the answer, against a bare echo."""
     port = free_port()
-    echo = Echo(port)
-    load(port, "/in/site", 1000, CLIENTS)
-    bare = max(load(port, "/in/site", 8000, CLIENTS, first=10_000).rate for _ in range(2))
-    echo.stop()
-    run.add("bare Flask echo", bare, "/s")
-    sink = Sink()
+    echo, sink = Echo(port), Sink()
     tree = Tree(sink.url, free_port(), workers=1)
     try:
         run.add("ready after", tree.start_seconds, "s", "from the command to the first 200", 2.0, False)
         time.sleep(2.0)
         run.add("idle memory of the tree", tree.pss_mb(), "MB PSS", f"{len(tree.pids())} processes", 150.0, False)
+        load(port, "/in/site", 1000, CLIENTS)
         load(tree.port, "/in/none", 500)
-        # With its workers stopped, so that the figure is the acknowledgement's alone, like the echo's.
+        # With its workers stopped, so that the figure is the acknowledgement's alone, like the echo's. In turns, for
+        # the machine's speed changes; the best of each is where nothing else took the processor.
         _signal_workers(tree, stop=True)
-        best = None
-        for n in range(2):
-            result = load(tree.port, "/in/site", 8000, CLIENTS, first=100_000 * (n + 1))
-            assert result.refused == 0
-            best = result if best is None or result.rate > best.rate else best
-        assert best is not None
+        bare, taken = [], []
+        for n in range(3):
+            bare.append(load(port, "/in/site", 8000, CLIENTS, first=10_000).rate)
+            taken.append(load(tree.port, "/in/site", 8000, CLIENTS, first=100_000 * (n + 1)))
         _signal_workers(tree, stop=False)
+        assert not any(one.refused for one in taken)
+        best = max(taken, key=lambda one: one.rate)
+        run.add("bare Flask echo", max(bare), "/s")
         run.add(
             "accepted, durable",
             best.rate,
             "/s",
             f"p50 {best.percentile(0.5):.1f} ms, p99 {best.percentile(0.99):.1f} ms",
         )
-        run.add("accepted / echo", best.rate / bare, "", "", 0.5)
+        run.add("accepted / echo", best.rate / max(bare), "", "", 0.5)
     finally:
         tree.stop()
         sink.stop()
+        echo.stop()
 
 
 def _signal_workers(tree: Tree, stop: bool) -> None:
