@@ -6,13 +6,13 @@ the configuration says about it, and what it means at the vendors: their contact
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from hub import carrying
-from hub.identity import HISTORY, Asked, Rules, read
+from hub.identity import HISTORY, Asked, Rules, read, short
 from hub.model import Event
 from hub.runtime import Runtime
-from hub.store import Db, people, work
+from hub.store import Db, families, nobody, people, work
 from hub.store.people import Match
 
 
@@ -23,6 +23,22 @@ class Matching:
         self.runtime = runtime
         self.rules = Rules.of(runtime.config.people)
         self.connections = tuple(runtime.config.connections)
+
+    def hold(
+        self, db: Db, events: Iterable[Event], contacts: Iterable[tuple[str, str]], persons: Iterable[int]
+    ) -> None:  # fmt: skip
+        """Hold whom these events and (connection, contact) name, in the order in which `find` does: keys, persons.
+
+        For a transaction that takes lines first and learns of persons later. Two that did it in different orders would
+        wait for each other until PostgreSQL ends one of them, a second later; on SQLite there is one writer.
+        """
+        if not db.postgresql:
+            return
+        keys = {key for event in events for key in read(event, self.rules).keys}
+        keys |= {(f"{connection}.contact", short(contact)) for connection, contact in contacts}
+        db.lock(map(nobody.lock_of, keys))
+        owners = db.keyed("person_key", ("kind", "value"), sorted(keys), "t.person")
+        families.hold(db, {*persons, *(row[0] for row in owners)})
 
     def find(self, db: Db, events: Sequence[Event]) -> list[Match]:
         """Return whom each event is from; what vendors' contacts and records belong to them is remembered."""

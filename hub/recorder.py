@@ -1,7 +1,7 @@
 """Writing down what came of calls, and what follows from it: the next step, the next try, an alert.
 
-Facts (attempts, links, what was written) are recorded even by a worker that lost its lease; a delivery's state only
-by the one that holds it.
+What is true whoever holds the lease (attempts, effects at vendors: `hub.effects`) is recorded even by a worker that
+lost it; a delivery's state only by the one that holds it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub import carrying, looks, parts, reconciling
-from hub.echoes import expected
+from hub import looks, parts, reconciling
+from hub.effects import Effects
 from hub.errors import AuthFailed, Gone, LeaseLost, RateLimited, Retry, Uncertain
 from hub.health import note_health
-from hub.identity import Rules
 from hub.lines import family_lines, former_lines, line_for
 from hub.model import Event, Poll
 from hub.outcome import PATIENCE, REFUSED, Outcome, next_try, result_of, written_of
@@ -25,7 +24,7 @@ from hub.pipeline import Pipeline
 from hub.polling import Poller
 from hub.reasons import say_stored, stored
 from hub.standing import Standing
-from hub.store import Db, contacts, families, inquiries, intake, record, roster, state, twins, work
+from hub.store import Db, families, inquiries, intake, record, state, work
 from hub.work_items import Complete, Deliver, Item, PollCall
 
 log = logging.getLogger("hub.recorder")
@@ -53,9 +52,11 @@ class Recorder:
         self.pipeline = pipeline
         self.runtime = pipeline.runtime
         self.poller = Poller(pipeline)
+        self.effects = Effects(pipeline)
 
     def write(self, db: Db, batch: Sequence[tuple[Item, Any]]) -> list[str]:
         """Record a batch of finished calls; return what the log should say once it is committed."""
+        self.effects.hold(db, batch)
         held = work.held_leases(db, [(item.key, item.lease) for item, _ in batch])
         todo = _Batch(state.healths(db))
         outcomes: list[Outcome] = []
@@ -63,7 +64,7 @@ class Recorder:
             mine = item.key in held
             if isinstance(item, Deliver) and isinstance(result, Outcome):
                 outcomes.append(result)
-                self._facts(db, result)
+                self.effects.note(db, result)
                 if mine:
                     self._delivery(db, todo, item, result)
                 note_health(db, self.runtime, todo.health, item, result.kind, result.reason, result)
@@ -93,81 +94,6 @@ class Recorder:
         return todo.said
 
     # --- deliveries -----------------------------------------------------------------------------
-
-    def _facts(self, db: Db, outcome: Outcome) -> None:
-        """Record what is true whoever holds the lease: links, watches, what was written."""
-        event, claimed, done = outcome.work.event, outcome.work, outcome.done
-        connection = claimed.connection
-        for other in outcome.also:
-            self._facts(db, other)
-        if outcome.settled is not None and not twins.settle(db, outcome.settled):
-            params = {"connection": connection, "record": outcome.settled.record, "id": outcome.settled.other}
-            state.open_alert(db, f"sync_double:{outcome.settled}"[:200], "alert_sync_double", connection, params)
-        if outcome.pair and outcome.kind != "lost":  # then another worker has the delivery, and the pair with it
-            final = outcome.kind in ("done", "skipped", "refused", "parked")
-            twins.let_go(db, outcome.pair, claimed.id, final)
-        if outcome.gone:
-            work.drop_links(db, connection, outcome.record, outcome.gone)
-        if outcome.contact and claimed.person is not None:
-            self._contact(db, claimed, outcome.contact)
-        for contact, into in outcome.merged.items():
-            work.move_links(db, connection, "contact", contact, into)
-            work.add_links(db, [((connection, "contact", contact), ("hub", "merged", into))])
-        for contact, person in outcome.restored:
-            work.drop_links(db, connection, "contact", contact)
-            work.add_links(db, [(("hub", "person", str(person)), (connection, "contact", contact))])
-            if not contacts.having(db, connection, [contact]):  # it has come back with another id
-                contacts.note(db, [(connection, contact, person)])
-        if done is None:
-            return
-        kind, _, ref = event.subject.partition(":")
-        subject = (event.connection, kind, ref)
-        made = outcome.verb in ("create", "upsert", "find") or bool(done.result.get("attached"))
-        if done.id and made and outcome.record and outcome.linked:
-            work.add_links(db, [(subject, (connection, outcome.record, done.id))])
-            if outcome.record == "contact" and claimed.person is not None:
-                self._contact(db, claimed, done.id)
-        work.add_links(db, [(subject, (connection, link_kind, link_id)) for link_kind, link_id in done.links])
-        state.set_watches(db, connection, done.watch)
-        for contact in done.result.get("lost") or () if outcome.merged else ():
-            self._own(db, connection, f"contact:{contact}", {"merged": True}, event.hop, False)
-        written = done.written or ({"id": done.id} if outcome.created else {})
-        if written and done.id and outcome.record:
-            self._own(db, connection, f"{outcome.record}:{done.id}", written, event.hop, outcome.created)
-        for ref, states in sorted(done.echoes.items()):
-            self._expect(db, connection, f"{outcome.record}:{ref}", states)
-
-    def _contact(self, db: Db, claimed: work.Claimed, contact: str) -> None:
-        """Remember the contact the hub made or chose for a person; a second one of theirs becomes one with the first.
-
-        Links and keys are of the event's own person, whoever stands for them by now.
-        """
-        connection = claimed.connection
-        own = roster.own_of(db, claimed.event.id) or claimed.person
-        assert own is not None
-        work.add_links(db, [(("hub", "person", str(own)), (connection, "contact", contact))])
-        rules, connections = Rules.of(self.runtime.config.people), tuple(self.runtime.config.connections)
-        contacts.own(db, connection, contact, own, rules, connections)
-        carrying.met(db, self.runtime, own, connection, claimed.event.id)
-
-    @staticmethod
-    def _own(db: Db, connection: str, subject: str, written: dict[str, Any], hop: int, made: bool) -> None:
-        """Note what the hub wrote, so that its echo is known when it comes."""
-        db.lock([f"seen:{connection}:{subject}"])
-        seen = state.seen(db, connection, subject) or {"record": None}
-        seen["own"] = {**(seen.get("own") or {}), **written}
-        seen["hop"] = max(int(seen.get("hop") or 0), hop)
-        if made:
-            seen["made"] = True
-        state.set_seen(db, connection, subject, seen)
-
-    @staticmethod
-    def _expect(db: Db, connection: str, subject: str, states: dict[str, Any]) -> None:
-        """Note a state the hub has set, of which the vendor may tell."""
-        db.lock([f"seen:{connection}:{subject}"])
-        seen = state.seen(db, connection, subject) or {"record": None}
-        seen["echoes"] = expected(seen, states, db.now)
-        state.set_seen(db, connection, subject, seen)
 
     def _delivery(self, db: Db, todo: _Batch, item: Deliver, outcome: Outcome) -> None:
         """Close the delivery or keep it waiting; give its line on."""

@@ -1,0 +1,118 @@
+"""What calls have done at vendors: links, contacts, watches, what was written.
+
+Noted whoever holds the lease by now: a worker that lost its line has made the record all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hub import carrying
+from hub.echoes import expected
+from hub.identity import Rules
+from hub.model import Event
+from hub.outcome import Outcome
+from hub.pipeline import Pipeline
+from hub.store import Db, contacts, roster, state, twins, work
+from hub.work_items import Complete, Deliver, Item
+
+
+class Effects:
+    """Turns what outcomes have brought about into rows."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.runtime = pipeline.runtime
+        self.matching = pipeline.matching
+
+    def hold(self, db: Db, batch: Sequence[tuple[Item, Any]]) -> None:
+        """Hold the persons that these outcomes are about or will be found to be, before any line is."""
+        events: list[Event] = []
+        contacts: list[tuple[str, str]] = []
+        persons: set[int] = set()
+        for item, result in batch:
+            if isinstance(item, Complete) and not isinstance(result, Exception):
+                events += [event.with_(connection=item.connection) for event in result]
+            elif isinstance(item, Deliver) and isinstance(result, Outcome):
+                persons |= {result.work.person} if result.work.person is not None else set()
+                for one in (result, *result.also):
+                    found = one.done.id if one.done is not None and one.record == "contact" else ""
+                    contacts += [(item.connection, contact) for contact in (one.contact, found) if contact]
+                    if one.done is not None:
+                        events += [event.with_(connection=item.connection) for event in one.done.events]
+        self.matching.hold(db, events, contacts, persons)
+
+    def note(self, db: Db, outcome: Outcome) -> None:
+        """Record what is true whoever holds the lease: links, watches, what was written."""
+        event, claimed, done = outcome.work.event, outcome.work, outcome.done
+        connection = claimed.connection
+        for other in outcome.also:
+            self.note(db, other)
+        if outcome.settled is not None and not twins.settle(db, outcome.settled):
+            params = {"connection": connection, "record": outcome.settled.record, "id": outcome.settled.other}
+            state.open_alert(db, f"sync_double:{outcome.settled}"[:200], "alert_sync_double", connection, params)
+        if outcome.pair and outcome.kind != "lost":  # then another worker has the delivery, and the pair with it
+            final = outcome.kind in ("done", "skipped", "refused", "parked")
+            twins.let_go(db, outcome.pair, claimed.id, final)
+        if outcome.gone:
+            work.drop_links(db, connection, outcome.record, outcome.gone)
+        if outcome.contact and claimed.person is not None:
+            self._contact(db, claimed, outcome.contact)
+        for contact, into in outcome.merged.items():
+            work.move_links(db, connection, "contact", contact, into)
+            work.add_links(db, [((connection, "contact", contact), ("hub", "merged", into))])
+        for contact, person in outcome.restored:
+            work.drop_links(db, connection, "contact", contact)
+            work.add_links(db, [(("hub", "person", str(person)), (connection, "contact", contact))])
+            if not contacts.having(db, connection, [contact]):  # it has come back with another id
+                contacts.note(db, [(connection, contact, person)])
+        if done is None:
+            return
+        kind, _, ref = event.subject.partition(":")
+        subject = (event.connection, kind, ref)
+        made = outcome.verb in ("create", "upsert", "find") or bool(done.result.get("attached"))
+        if done.id and made and outcome.record and outcome.linked:
+            work.add_links(db, [(subject, (connection, outcome.record, done.id))])
+            if outcome.record == "contact" and claimed.person is not None:
+                self._contact(db, claimed, done.id)
+        work.add_links(db, [(subject, (connection, link_kind, link_id)) for link_kind, link_id in done.links])
+        state.set_watches(db, connection, done.watch)
+        for contact in done.result.get("lost") or () if outcome.merged else ():
+            self._own(db, connection, f"contact:{contact}", {"merged": True}, event.hop, False)
+        written = done.written or ({"id": done.id} if outcome.created else {})
+        if written and done.id and outcome.record:
+            self._own(db, connection, f"{outcome.record}:{done.id}", written, event.hop, outcome.created)
+        for ref, states in sorted(done.echoes.items()):
+            self._expect(db, connection, f"{outcome.record}:{ref}", states)
+
+    def _contact(self, db: Db, claimed: work.Claimed, contact: str) -> None:
+        """Remember the contact the hub made or chose for a person; a second one of theirs becomes one with the first.
+
+        Links and keys are of the event's own person, whoever stands for them by now.
+        """
+        connection = claimed.connection
+        own = roster.own_of(db, claimed.event.id) or claimed.person
+        assert own is not None
+        work.add_links(db, [(("hub", "person", str(own)), (connection, "contact", contact))])
+        rules, connections = Rules.of(self.runtime.config.people), tuple(self.runtime.config.connections)
+        contacts.own(db, connection, contact, own, rules, connections)
+        carrying.met(db, self.runtime, own, connection, claimed.event.id)
+
+    @staticmethod
+    def _own(db: Db, connection: str, subject: str, written: dict[str, Any], hop: int, made: bool) -> None:
+        """Note what the hub wrote, so that its echo is known when it comes."""
+        db.lock([f"seen:{connection}:{subject}"])
+        seen = state.seen(db, connection, subject) or {"record": None}
+        seen["own"] = {**(seen.get("own") or {}), **written}
+        seen["hop"] = max(int(seen.get("hop") or 0), hop)
+        if made:
+            seen["made"] = True
+        state.set_seen(db, connection, subject, seen)
+
+    @staticmethod
+    def _expect(db: Db, connection: str, subject: str, states: dict[str, Any]) -> None:
+        """Note a state the hub has set, of which the vendor may tell."""
+        db.lock([f"seen:{connection}:{subject}"])
+        seen = state.seen(db, connection, subject) or {"record": None}
+        seen["echoes"] = expected(seen, states, db.now)
+        state.set_seen(db, connection, subject, seen)
