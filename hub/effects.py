@@ -26,20 +26,27 @@ class Effects:
         self.matching = pipeline.matching
 
     def hold(self, db: Db, batch: Sequence[tuple[Item, Any]]) -> None:
-        """Hold the persons that these outcomes are about or will be found to be, before any line is."""
+        """Hold all that writing these results down will hold, before any line is: records, pairs, keys, persons.
+
+        The same order as in the pipeline (`settle`, `plan`). On SQLite there is one writer and nothing to hold.
+        """
+        if not db.postgresql:
+            return
         events: list[Event] = []
         contacts: list[tuple[str, str]] = []
         persons: set[int] = set()
+        names: set[str] = set()
         for item, result in batch:
             if isinstance(item, Complete) and not isinstance(result, Exception):
                 events += [event.with_(connection=item.connection) for event in result]
             elif isinstance(item, Deliver) and isinstance(result, Outcome):
                 persons |= {result.work.person} if result.work.person is not None else set()
                 for one in (result, *result.also):
-                    found = one.done.id if one.done is not None and one.record == "contact" else ""
-                    contacts += [(item.connection, contact) for contact in (one.contact, found) if contact]
+                    names |= _names(one)
+                    contacts += [(item.connection, contact) for contact in _contacts(one)]
                     if one.done is not None:
                         events += [event.with_(connection=item.connection) for event in one.done.events]
+        db.lock(names | {_seen(event.connection, event.subject) for event in events})
         self.matching.hold(db, events, contacts, persons)
 
     def note(self, db: Db, outcome: Outcome) -> None:
@@ -101,7 +108,7 @@ class Effects:
     @staticmethod
     def _own(db: Db, connection: str, subject: str, written: dict[str, Any], hop: int, made: bool) -> None:
         """Note what the hub wrote, so that its echo is known when it comes."""
-        db.lock([f"seen:{connection}:{subject}"])
+        db.lock([_seen(connection, subject)])
         seen = state.seen(db, connection, subject) or {"record": None}
         seen["own"] = {**(seen.get("own") or {}), **written}
         seen["hop"] = max(int(seen.get("hop") or 0), hop)
@@ -112,7 +119,29 @@ class Effects:
     @staticmethod
     def _expect(db: Db, connection: str, subject: str, states: dict[str, Any]) -> None:
         """Note a state the hub has set, of which the vendor may tell."""
-        db.lock([f"seen:{connection}:{subject}"])
+        db.lock([_seen(connection, subject)])
         seen = state.seen(db, connection, subject) or {"record": None}
         seen["echoes"] = expected(seen, states, db.now)
         state.set_seen(db, connection, subject, seen)
+
+
+def _seen(connection: str, subject: str) -> str:
+    return f"seen:{connection}:{subject}"
+
+
+def _contacts(outcome: Outcome) -> set[str]:
+    """Return the contacts that an outcome made or chose for its person."""
+    made = outcome.done.id if outcome.done is not None and outcome.record == "contact" else ""
+    return {contact for contact in (outcome.contact, made) if contact}
+
+
+def _names(outcome: Outcome) -> set[str]:
+    """Return the names under which the records and the pair that an outcome tells of are held."""
+    found = set(twins.locks_of(outcome.settled)) if outcome.settled is not None else set()
+    done, connection = outcome.done, outcome.work.connection
+    if done is not None:
+        ids = [id for id in (done.id, *done.echoes) if id and outcome.record]
+        lost = (done.result.get("lost") or ()) if outcome.merged else ()
+        found |= {_seen(connection, f"{outcome.record}:{id}") for id in ids}
+        found |= {_seen(connection, f"contact:{contact}") for contact in lost}
+    return found

@@ -169,12 +169,15 @@ def let_go(db: Db, twin: int, delivery: int, final: bool) -> None:
     db.run(sql, (twin, delivery))
 
 
+def locks_of(found: Settled) -> list[str]:
+    """Return the names under which the two records of a pair are held."""
+    place = f"twin:{found.sync}:{found.record}"
+    return [f"{place}:one:{found.one}", f"{place}:other:{found.other}"]
+
+
 def settle(db: Db, found: Settled) -> bool:
     """Write down what a delivery has made of a pair; return False if one of the two has another twin already."""
-    names = [
-        f"twin:{found.sync}:{found.record}:{side}:{ref}" for side, ref in (("one", found.one), ("other", found.other))
-    ]
-    db.lock(names)
+    db.lock(locks_of(found))
     known = find(db, found.sync, found.record, "one", found.one)
     theirs = find(db, found.sync, found.record, "other", found.other)
     for one in (known, theirs):
