@@ -3,7 +3,8 @@
 A request is an event by which somebody asks something (`hub.events.INQUIRIES`), brought by a message from outside. What
 goes on with an earlier one is no row of its own: a further event of one call, a message within a day of the one before
 of the same person at the same connection, a hint joined into another, a request acted upon again by hand. The hub's own
-(an echo, an outgoing call, an order it made) is none.
+(an echo, an outgoing call, an order it made) is none. What became of a call or a conversation is what became of all its
+events: the call that rings goes nowhere, and once it was missed it becomes a deal.
 
     came in = new + joined + turned away by rule + on the way + waits for a human + dropped by a person
 
@@ -17,6 +18,7 @@ by), and the sums of each day as the sweeper found them, which outlive `keep`. D
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +51,8 @@ _KEPT = (
 
 @dataclass
 class Request:
-    """One request. `touched_after` is seconds until a person did something; `money` is (amount, currency) once won."""
+    """One request. `touched_after` is seconds until a person did something; `money` is (amount, currency) once won, in
+    the row of the request that made the record."""
 
     id: str
     at: float
@@ -137,17 +140,14 @@ def ledger(db: Db, config: Config, day: str, whole: bool = True) -> Day:
     for (connection, name), n in counters.items():
         if name == COUNTED:
             found.received[connection] = n
-    batch: list[Row] = []
-    for row in _own(db, found, begins, ends):
-        batch.append(row)
-        if len(batch) == 300:
-            found.rows += _judged(db, config, batch)
-            batch = []
-    found.rows += _judged(db, config, batch)
+    own = _own(db, found, begins, ends)
+    while batch := list(itertools.islice(own, 300)):
+        found.rows += _judged(db, config, batch)
     if not found.rows and not found.continued and any(name != COUNTED for _, name in counters):
         return _kept(day, counters)
     for receipt in inquiries.unread(db, _askable(config), begins, ends):
         found.rows.append(_unread(receipt))
+    found.rows.sort(key=lambda row: row.at)
     if whole:
         _where_now(db, config, found.rows)
         first_touch(db, found.rows, begins, ends + TOUCH_WITHIN)
@@ -171,25 +171,24 @@ def _askable(config: Config) -> set[str]:
     }  # fmt: skip
 
 
-def _own(db: Db, found: Day, begins: float, ends: float) -> Iterator[Row]:
-    """Yield the events that are requests of their own; the others are counted as going on with one."""
-    talked = _Conversations()
-    for row in inquiries.came_in(db, {"message.received"}, begins - CONVERSATION, begins):
-        talked.opens(row)
+def _own(db: Db, found: Day, begins: float, ends: float) -> Iterator[tuple[Row, Sequence[int]]]:
+    """Yield the events that are requests of their own, each with those that go on with it; these are only counted."""
+    talks = _conversations(db, begins, ends)
     calls: list[Row] = []
     for row in inquiries.came_in(db, INQUIRIES, begins, ends):
         if row["type"] in CALLS:
             calls.append(row)
-        elif _goes_on(row) or (row["type"] == "message.received" and not talked.opens(row)):
+        elif _goes_on(row) or (row["type"] == "message.received" and row["id"] not in talks):
             found.continued[row["connection"]] += 1
         else:
-            yield row
-    first = inquiries.first_of_subjects(db, {(row["connection"], row["subject"]) for row in calls}, CALLS)
+            yield row, talks.get(row["id"], ())
+    events = inquiries.of_subjects(db, {(row["connection"], row["subject"]) for row in calls}, CALLS)
     for row in calls:
-        if _goes_on(row) or row["id"] not in first or outgoing(row):
+        first, *further = events[row["connection"], row["subject"]]
+        if _goes_on(row) or row["id"] != first or outgoing(row):
             found.continued[row["connection"]] += 1
         else:
-            yield row
+            yield row, further
 
 
 def _goes_on(row: Row) -> bool:
@@ -205,27 +204,35 @@ def _state(row: Row) -> str:
     return str(((row["reason"] or {}).get("params") or {}).get("was") or "planned")
 
 
-class _Conversations:
-    """Tells which message opens a conversation: the first of somebody at a connection for a day."""
-
-    def __init__(self) -> None:
-        self._last: dict[tuple[str, Any], float] = {}
-
-    def opens(self, row: Row) -> bool:
-        """Take a message in order of time; return whether it opens a conversation."""
+def _conversations(db: Db, begins: float, ends: float) -> dict[int, list[int]]:
+    """Return message that opens a conversation -> those that go on with it; one of somebody at a connection goes on as
+    long as no day passes without a message. Looked at from a day before to a day after.
+    """
+    last: dict[tuple[str, Any], tuple[float, int]] = {}
+    found: dict[int, list[int]] = {}
+    for row in inquiries.came_in(db, {"message.received"}, begins - CONVERSATION, ends + CONVERSATION):
+        if _goes_on(row):
+            continue
         contact = row["content"]["record"].get("contact") or {}
         who = row["person"] or contact.get("id") or contact.get("handle") or row["subject"]
-        key = (row["connection"], who)
-        before, self._last[key] = self._last.get(key), row["at"]
-        return before is None or row["at"] - before > CONVERSATION
+        before, opener = last.get((row["connection"], who), (0.0, 0))
+        if row["at"] - before > CONVERSATION:
+            opener = row["id"]
+            found[opener] = []
+        else:
+            found[opener].append(row["id"])
+        last[row["connection"], who] = (row["at"], opener)
+    return found
 
 
 # --- what became of it ----------------------------------------------------------------------------------
 
 
-def _judged(db: Db, config: Config, rows: Sequence[Row]) -> list[Request]:
-    told = inquiries.deliveries(db, [row["id"] for row in rows])
-    return [_judge(config, row, told.get(row["id"], [])) for row in rows]
+def _judged(db: Db, config: Config, rows: Sequence[tuple[Row, Sequence[int]]]) -> list[Request]:
+    told = inquiries.deliveries(db, [id for row, further in rows for id in (row["id"], *further)])
+    return [
+        _judge(config, row, [one for id in (row["id"], *further) for one in told.get(id, ())]) for row, further in rows
+    ]
 
 
 def _judge(config: Config, row: Row, deliveries: Sequence[Row]) -> Request:
@@ -272,7 +279,7 @@ def _made(config: Config, one: Row) -> bool:
     if kind is not None and not kind.linked:
         return False
     written, code = one["written"] or {}, (one["reason"] or {}).get("code")
-    if written.get("created"):
+    if written.get("created") or code == "found_by_marker":  # made by an earlier try, whose answer was lost
         return True
     if code in ("attached", "no_change") or not one["action"].endswith((".create", ".upsert", ".convert")):
         return False
@@ -320,6 +327,17 @@ def _where_now(db: Db, config: Config, rows: Sequence[Request]) -> None:
         row.url = str(record.get("url") or "")
         if record.get("won") or (stage and stages.get("won") == stage):
             row.money = _money(record)
+    _once(rows)
+
+
+def _once(rows: Sequence[Request]) -> None:
+    """Leave the money of a record with one row, that which made it: others have joined it."""
+    earned: set[Ref] = set()
+    for row in sorted(rows, key=lambda row: (row.outcome != "new", row.at)):
+        if row.money is not None and row.now is not None:
+            if row.now in earned:
+                row.money = None
+            earned.add(row.now)
 
 
 def _money(record: Mapping[str, Any]) -> tuple[Decimal, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ _WORDS = {
     "new": "new", "joined": "joined", "turned_away": "turned away", "on_the_way": "on the way",
     "waits": "waits for a human", "dropped": "dropped",
 }  # fmt: skip
-_COLUMNS = ("id", "at", "connection", "type", "subject", "person", "outcome", "why", "now", "stage", "touched_after_s",
-            "amount", "currency", "url")  # fmt: skip
+_COLUMNS = ("id", "at", "connection", "type", "subject", "person", "who", "outcome", "why", "now", "stage",
+            "touched_after_s", "amount", "currency", "url")  # fmt: skip
 
 
 @click.command()
@@ -36,6 +37,7 @@ def ledger(app: App, day: str, table: Path | None, as_json: bool) -> None:
     """
     from hub import ledger
     from hub.explain import iso
+    from hub.store import roster
 
     config = app.config
     with app.open_store().read() as db:
@@ -46,7 +48,8 @@ def ledger(app: App, day: str, table: Path | None, as_json: bool) -> None:
         except ValueError:
             raise InputError(f'"{day}" is no day; write today, yesterday or 2026-05-01') from None
         found = ledger.ledger(db, config, date)
-    rows = [_row(one) for one in found.rows]
+        names = roster.names(db, [one.person for one in found.rows if one.person is not None])
+    rows = [_row(one, names) for one in found.rows]
     wrong = found.unaccounted()
     if table is not None:
         csvfile.write(table, _COLUMNS, [{**row, "at": iso(row["at"])} for row in rows])
@@ -64,13 +67,14 @@ def ledger(app: App, day: str, table: Path | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _row(one: Request) -> dict[str, Any]:
+def _row(one: Request, names: Mapping[int, str]) -> dict[str, Any]:
     from hub.reasons import say_stored
 
     amount, currency = one.money or (None, None)
     return {
         "id": one.id, "at": one.at, "connection": one.connection, "type": one.type, "subject": one.subject,
-        "person": one.person, "outcome": one.outcome, "why": say_stored(one.why),
+        "person": one.person, "who": names.get(one.person or 0) or None,
+        "outcome": one.outcome, "why": say_stored(one.why),
         "now": f"{one.now[0]}/{one.now[1]}:{one.now[2]}" if one.now else None, "stage": one.stage or None,
         "touched_after_s": round(one.touched_after) if one.touched_after is not None else None,
         "amount": str(amount) if amount is not None else None, "currency": currency or None, "url": one.url or None,
@@ -81,10 +85,10 @@ def _tell(app: App, found: Day, rows: list[dict[str, Any]]) -> None:
     shown = [
         {**row, "at": output.local(row["at"], app.zone)[11:], "outcome": _WORDS[row["outcome"]],
          "touched": _span(row["touched_after_s"]), "money": f"{row['amount']} {row['currency'] or ''}".strip()
-         if row["amount"] else "", "what": f"{row['type']} {row['subject']}".strip()}
+         if row["amount"] else "", "what": row["type"]}
         for row in rows
     ]  # fmt: skip
-    columns = ("id", "at", "connection", "what", "outcome", "now", "stage", "touched", "money", "why")
+    columns = ("id", "at", "connection", "what", "who", "outcome", "now", "stage", "touched", "money", "why")
     output.table(columns, shown, f"no requests on {found.day}" if not found.kept else "the rows are forgotten already")
     totals = found.totals()
     if not totals:

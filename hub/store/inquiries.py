@@ -63,15 +63,17 @@ def unread(db: Db, connections: Collection[str], since: float, until: float) -> 
     return _rows(names, rows)
 
 
-def first_of_subjects(db: Db, subjects: Collection[tuple[str, str]], types: Collection[str]) -> set[int]:
-    """Return the ids of the first events (of these types) about each (connection, subject)."""
-    first: dict[tuple[str, str], int] = {}
+def of_subjects(
+    db: Db, subjects: Collection[tuple[str, str]], types: Collection[str]
+) -> dict[tuple[str, str], list[int]]:  # fmt: skip
+    """Return the ids of the events of these types about each (connection, subject), the first one first."""
+    found: dict[tuple[str, str], list[int]] = {}
     for connection, subject, type, id in db.keyed(
         "event", ("connection", "subject"), sorted(subjects), "t.connection, t.subject, t.type, t.id"
     ):
         if type in types:
-            first[connection, subject] = min(id, first.get((connection, subject), id))
-    return set(first.values())
+            found.setdefault((connection, subject), []).append(id)
+    return {about: sorted(ids) for about, ids in found.items()}
 
 
 def deliveries(db: Db, events: Sequence[int]) -> dict[int, list[Row]]:

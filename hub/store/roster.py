@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hub import golden
@@ -50,6 +50,19 @@ def _records(db: Db, persons: Sequence[int]) -> dict[int, golden.Golden]:
         rows = db.rows(f"SELECT id, record FROM person WHERE id IN ({db.marks(chunk)})", chunk)  # noqa: S608
         found.update({row[0]: loads(row[1]) for row in rows if row[1]})
     return found
+
+
+def names(db: Db, persons: Iterable[int]) -> dict[int, str]:
+    """Return person -> how to call them: the name, else a phone, an e-mail or a handle."""
+    at = families.roots(db, set(persons))
+    groups = families.families(db, set(at.values()))
+    records = _records(db, [person for group in groups.values() for person in group])
+    found: dict[int, str] = {}
+    for root, group in groups.items():
+        record = golden.together(records.get(one) for one in group)
+        words = (golden.best(record, field) for field in ("name", "phone", "email", "handle"))
+        found[root] = next((str(word) for word in words if word), "")
+    return {person: found[root] for person, root in at.items()}
 
 
 def exists(db: Db, person: int) -> bool:

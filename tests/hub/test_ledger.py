@@ -13,7 +13,7 @@ import pytest
 
 from hub import handwork, ledger, privacy
 from hub.connector import EventKind
-from hub.errors import Refused, Retry
+from hub.errors import Refused, Retry, Uncertain
 from hub.events import CALLS, INQUIRIES, KNOWN_EVENTS, TOUCHES
 from hub.ledger import OUTCOMES, Day, Request
 from hub.model import Action
@@ -136,6 +136,59 @@ def test_a_call_is_one_request_however_often_it_is_told_and_one_going_out_is_non
     assert sorted(row.subject for row in found.rows) == ["call:77", "call:79"]
     assert (found.received["site"], found.continued["site"]) == (5, 3)
     balanced(box)
+
+
+def test_what_became_of_a_call_is_what_became_of_any_of_its_events(box: Box) -> None:
+    """Nobody listens to the answered one; the call that was missed at last is the lead."""
+    box.send(event("call.answered", "call:77", 1, call={"direction": "in"}))
+    box.settle()
+    assert (only(box).outcome, only(box).type) == ("turned_away", "call.answered")
+    box.send(event("call.missed", "call:77", 1, call={"direction": "in"}))
+    box.settle()
+    assert (only(box).outcome, only(box).now and only(box).now[:2]) == ("new", ("crm", "lead"))
+    with box.store.write() as db:  # it rang before midnight
+        db.run("UPDATE event SET at = at - 86400 WHERE type = 'call.answered'")
+        inquiries.keep(db, ledger.today(db, box.config, 1), {("site", "requests"): 1})
+    assert day(box).rows == []
+    assert [row.outcome for row in day(box, 1).rows] == ["new"]
+
+
+def test_what_became_of_a_conversation_is_what_became_of_any_of_its_lines(box: Box) -> None:
+    """The first line gives no phone: no route takes it. The second does."""
+    for n, who in enumerate((None, 1)):
+        line = event("message.received", f"message:{n}", who)
+        line["record"]["contact"] = {**line["record"].get("contact", {}), "handles": {"insta": "anna"}}
+        box.send(line)
+        box.settle()
+    row = only(box)
+    assert (row.subject, row.outcome, row.now and row.now[:2]) == ("message:0", "new", ("crm", "lead"))
+    balanced(box)
+
+
+def test_a_request_whose_answer_was_lost_is_new_all_the_same(box: Box) -> None:
+    def lose(action: Action) -> None:
+        if action.record == "lead":
+            WORLDS["crm"].after = lambda action: None
+            raise Uncertain("the answer was lost")
+
+    WORLDS["crm"].after = lose
+    box.send(event("form.submitted", "form:1", 1))
+    box.settle()
+    assert box.deliveries()[0]["reason"] == '{"code":"found_by_marker","params":{}}'
+    assert only(box).outcome == "new"
+
+
+def test_the_money_of_a_deal_that_two_requests_led_to_counts_once(box: Box) -> None:
+    for n in (1, 2):
+        box.send(event("form.submitted", f"form:{n}", 1))
+        box.settle()
+    first, second = day(box).rows
+    assert (first.outcome, second.outcome, first.now) == ("new", "joined", second.now)
+    assert first.now is not None
+    seen(box, f"lead:{first.now[2]}", stage="C5:WON", amount="100", currency="UAH")
+    first, second = day(box).rows
+    assert (first.money, second.money) == ((Decimal(100), "UAH"), None)
+    assert day(box).totals()["site"]["money"] == {"UAH": "100"}
 
 
 def test_a_message_asks_anew_after_a_day_of_silence(box: Box) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 from hub.store import state
 from tests.hub.cli.conftest import Hub
@@ -21,7 +22,8 @@ def test_a_day_is_shown_row_by_row_and_by_connection(hub: Hub, box: Box) -> None
     site = told["totals"]["site"]
     assert (site["received"], site["new"], site["turned_away"], site["untouched"]) == (2, 1, 1, 2)
     words = hub("ledger").stdout
-    assert "form.submitted form:1" in words and "turned away" in words and "crm/lead:101" in words
+    assert re.search(r"e1 .*site +form\.submitted +Anna +new +crm/lead:101", words) and "turned away" in words
+    assert (new["who"], away["who"]) == ("Anna", None)
     assert hub.json("ledger", "--day", "yesterday")["requests"] == []
     assert "no requests on 2026-01-01" in hub("ledger", "--day", "2026-01-01").stdout
     assert "is no day; write today" in hub("ledger", "--day", "never", code=2).stderr

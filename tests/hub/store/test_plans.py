@@ -45,7 +45,7 @@ def events(db: Db) -> None:
         (receipts, "SEARCH t USING COVERING INDEX sqlite_autoindex_receipt_1"),
         (events, "SEARCH t USING COVERING INDEX sqlite_autoindex_event_1"),
         (
-            lambda db: inquiries.first_of_subjects(db, {("site", "call:1"), ("site", "call:2")}, {"call.missed"}),
+            lambda db: inquiries.of_subjects(db, {("site", "call:1"), ("site", "call:2")}, {"call.missed"}),
             "SEARCH t USING INDEX event_subject",
         ),
         (
