@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,8 @@ from hub.cli.output import bold, coloured, count, dim, short
 FEW = 3
 #: and so many are looked at at all
 MOST = 200
+#: connection -> code of a vendor's field -> our word for it, from `names`
+Words = Mapping[str, Mapping[str, str]]
 
 
 @click.command()
@@ -71,13 +73,20 @@ def explain(app: App, what: tuple[str, ...], every: bool, limit: int | None, as_
             output.echo(app.masker.mask(line))
         output.echo()
     shown: dict[str, str] = {}
+    words = _words(app)
     for number, told in enumerate(lives):
         if number:
             output.echo()
-        for line in story(told, app.zone, shown):
+        for line in story(told, app.zone, shown, words):
             output.echo(app.masker.mask(line))
     if older := len(found.events) - len(lives):
         output.echo(dim(f"{count(older, 'older event')}: hub explain {shlex.join(what)} --all"), err=True)
+
+
+def _words(app: App) -> Words:
+    config = app.config_if_fine
+    known = config.connections.items() if config is not None else ()
+    return {name: {code: word for word, code in one.names["fields"].items()} for name, one in known}
 
 
 def _overall(by: str, overall: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
@@ -87,7 +96,7 @@ def _overall(by: str, overall: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     events = f"{count(overall['messages'], 'message')}, {count(overall['events'], 'event')} {when}"
     yield f"{bold(by)}: {events}"
     for person in overall["persons"]:
-        keys = ", ".join(person["keys"])
+        keys = ", ".join(map(output.key, person["keys"]))
         yield f"   {dim('person')} {person['id']} {person['name']}{' ' if person['name'] else ''}({keys})"
     calls = [f"{number} {name}" for name, number in overall["calls"].items() if number]
     silent = f"; {count(overall['silent'], 'event')} led to none" if overall["silent"] else ""
@@ -101,7 +110,9 @@ def _overall(by: str, overall: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
         yield f" {coloured('ready', '…')} {one['id']} {bold(one['what'])} waits ({one['kind']}){until}: {one['text']}"
 
 
-def story(life: dict[str, Any], zone: ZoneInfo, shown: dict[str, str] | None = None) -> Iterator[str]:
+def story(
+    life: dict[str, Any], zone: ZoneInfo, shown: dict[str, str] | None = None, words: Words | None = None
+) -> Iterator[str]:  # fmt: skip
     """Yield the lines that tell one event's life, top to bottom.
 
     shown: records told already (line -> event id), so that one that has not changed is not told again.
@@ -135,7 +146,7 @@ def story(life: dict[str, Any], zone: ZoneInfo, shown: dict[str, str] | None = N
         name = f'route "{one["route"]}"' if one["route"] else "no route"
         yield f" {coloured('skipped', '–')} {name}: {one.get('text', '')}"
     for delivery in life["deliveries"]:
-        yield from _delivery(delivery, zone)
+        yield from _delivery(delivery, zone, words or {})
     if life["brought_forth"]:
         yield f"   {dim('brought forth')} {', '.join(life['brought_forth'])}"
 
@@ -143,7 +154,7 @@ def story(life: dict[str, Any], zone: ZoneInfo, shown: dict[str, str] | None = N
 def _person(person: dict[str, Any]) -> Iterator[str]:
     if person["id"] is not None:
         own = f", came as person {person['own']}" if "own" in person else ""
-        yield f"   {dim('person')} {person['id']} ({', '.join(person['keys'])}){own}"
+        yield f"   {dim('person')} {person['id']} ({', '.join(map(output.key, person['keys']))}){own}"
     if person["matched"]:
         yield f"   {dim('found by' if person['id'] is not None else 'person')} {person['matched']['text']}"
 
@@ -162,7 +173,7 @@ def _receipt(receipt: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
 _MARKS = {"done": "✓", "ready": "…", "skipped": "–", "refused": "✗", "parked": "!", "dropped": "x"}
 
 
-def _delivery(delivery: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
+def _delivery(delivery: dict[str, Any], zone: ZoneInfo, words: Words) -> Iterator[str]:
     mark = coloured(delivery["state"], _MARKS.get(delivery["state"], "?"))
     yield (
         f" {mark} {delivery['id']} {bold(delivery['do'])}  {coloured(delivery['state'])}  "
@@ -184,8 +195,12 @@ def _delivery(delivery: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
         for call, times in _grouped(one["exchanges"]):
             yield dim(f"         {call}" + (f" ({times} times)" if times > 1 else ""))
     for change in delivery["written"]:
+        if change["after"] == delivery["marker"]:
+            continue  # how the hub knows its own again; nothing a person looks for
         before = "" if change["before"] in (None, "") else f" (was {short(change['before'], 60)})"
-        yield f"     {dim('wrote')} {change['field']} = {short(change['after'], 60)}{before}"
+        word = words.get(delivery["do"].partition(".")[0], {}).get(change["field"])
+        field = f"{word} ({change['field']})" if word else change["field"]
+        yield f"     {dim('wrote')} {field} = {short(change['after'], 60)}{before}"
     for one in delivery["left_out"]:
         yield (
             f"     {dim('left out')} {one['field']} = {short(one['value'], 60)} ({one['place']}): "

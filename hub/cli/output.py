@@ -165,3 +165,12 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str)
         console.print(shown)
     for line in captured.get().splitlines():
         echo(line.rstrip())
+
+
+def key(told: str) -> str:
+    """Return a person's key as people read it: `crm.contact 55` is `contact 55 at crm`, a hint says that it is one."""
+    kind, _, value = told.partition(" ")
+    if kind.startswith("hint."):
+        return f"{kind.removeprefix('hint.')} {value} (a hint)"
+    connection, dot, record = kind.rpartition(".")
+    return f"{record} {value} at {connection}" if dot else told

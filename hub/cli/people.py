@@ -63,7 +63,7 @@ def list_people(app: App, limit: int, before: tuple[str, int] | None, as_json: b
         for row in found
     ]  # fmt: skip
     rows = [
-        {"id": item["id"], "name": item["record"].get("name") or "", "keys": ", ".join(item["keys"]),
+        {"id": item["id"], "name": item["record"].get("name") or "", "keys": ", ".join(map(output.key, item["keys"])),
          "merged": ", ".join(map(str, item["family"][1:])), "since": output.local(item["created_at"], app.zone)}
         for item in items
     ]  # fmt: skip
@@ -143,7 +143,7 @@ def _portrait(told: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     yield f"{bold('person ' + str(told['id']))} {record.get('name') or ''}  {since}"
     if len(told["family"]) > 1:
         yield f"   {dim('one with')} {', '.join(map(str, told['family'][1:]))}"
-    yield f"   {dim('keys')} {', '.join(told['keys']) or 'none'}"
+    yield f"   {dim('keys')} {', '.join(map(output.key, told['keys'])) or 'none'}"
     for name, entries in told["said"].items():
         said = "; ".join(f"{one['value']} ({one['from']}, {output.local(one['at'], zone)})" for one in entries)
         yield f"   {dim(name)} {said}"

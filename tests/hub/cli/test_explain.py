@@ -33,7 +33,7 @@ def test_a_life_from_request_to_what_was_written(hub: Hub, sent: Box) -> None:
     assert "e1 site.form.submitted form:" in told
     assert "came as r1 POST /in/site from" in told and "key m1" in told
     assert "contact name=Anna" in told
-    assert "person 1 (phone +380671112233, crm.contact 100)" in told
+    assert "person 1 (phone +380671112233, contact 100 at crm)" in told
     assert "found by nobody was known by its phone: person 1 is new" in told
     assert '– route "only from Lviv": form.city is Kyiv, should be Lviv' in told
     assert '✓ d1 crm.lead.upsert  done  route "form becomes a lead", step 1' in told
@@ -232,7 +232,7 @@ def test_a_busy_client_is_summed_up_first(hub: Hub, busy: Box) -> None:
     result = hub("explain", "067 111-22-33")
     first, person, calls, parked, how, *rest = result.stdout.splitlines()
     assert first.startswith("phone +380671112233: 5 messages, 5 events since 2023-11-15 00:13:20, the last 20")
-    assert person == "   person 1 Anna (phone +380671112233, crm.contact 100)"
+    assert person == "   person 1 Anna (phone +380671112233, contact 100 at crm)"
     assert calls == "   calls 4 done, 1 parked"
     assert parked == " ! d5 crm.lead.upsert parked: the vendor refused: field TITLE is unknown"
     assert how == "     hub retry d5 or hub drop d5"

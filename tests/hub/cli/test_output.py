@@ -42,3 +42,11 @@ def test_errors_too(kind: type[Exception], capsys: pytest.CaptureFixture[str]) -
 def test_there_is_one_way_to_the_terminal() -> None:
     elsewhere = [path.name for path in CLI.glob("*.py") if re.search(r"click\.s?echo\(", path.read_text())]
     assert elsewhere == ["output.py"]
+
+
+@pytest.mark.parametrize(("kept", "shown"), [
+    ("phone +380671112233", "phone +380671112233"), ("handle insta:anna", "handle insta:anna"),
+    ("crm.contact 55", "contact 55 at crm"), ("hint.session_id 400", "session_id 400 (a hint)"),
+])  # fmt: skip
+def test_a_key_as_people_read_it(kept: str, shown: str) -> None:
+    assert output.key(kept) == shown
