@@ -31,6 +31,13 @@ log = logging.getLogger("hub.recorder")
 
 #: why a whole run is over, and not just one step of it
 ENDS_THE_RUN = frozenset({"no_longer", "record_gone", "superseded"})
+#: outcomes after which a delivery is tried again -> what it waits for until then
+_WAITS = {
+    "limit": "limit", "postponed": "retry", "drift": "drift", "settle": "settle", "uncertain": "settle", "hold": "hold",
+    "retry": "retry",
+}  # fmt: skip
+#: seconds until a delivery that is held back looks whether it still is
+_HELD = 60.0
 
 
 @dataclass
@@ -113,29 +120,16 @@ class Recorder:
             reason = stored("exhausted", hours=age / 3600, why=((reason or {}).get("params") or {}).get("why", ""))
         if kind in ("done", "skipped", "refused", "parked"):
             self._close(db, todo, outcome, kind, tries, reason)
-        elif kind == "limit":
-            due = db.now + outcome.after
-            self._pause(claimed.connection, outcome)
-            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "limit", reason, doubt)])
-        elif kind == "postponed":
-            due = db.now + outcome.after
-            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "retry", reason, doubt)])
-        elif kind == "drift":
-            due = db.now + outcome.after
-            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "drift", reason, doubt)])
-        elif kind == "settle":
-            due = db.now + outcome.after
-            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "settle", reason, doubt)])
-        elif kind == "uncertain":
-            due = db.now + max(outcome.after, next_try(claimed.tries))
-            first = doubt if doubt is not None else outcome.started
-            record.postpone_deliveries(db, [(claimed.id, tries, "settle", reason, first)])
-        elif kind == "hold":
-            due = db.now + 60.0
-            record.postpone_deliveries(db, [(claimed.id, claimed.tries, "hold", reason, doubt)])
-        elif kind == "retry":
-            due = db.now + max(outcome.after, next_try(claimed.tries))
-            record.postpone_deliveries(db, [(claimed.id, tries, "retry", reason, doubt)])
+        elif kind in _WAITS:
+            counts = kind in ("retry", "uncertain")  # the others are nobody's failure
+            if kind == "limit":
+                self._pause(claimed.connection, outcome)
+            if kind == "uncertain" and doubt is None:
+                doubt = outcome.started
+            least = next_try(claimed.tries) if counts else _HELD if kind == "hold" else 0.0
+            due = db.now + max(outcome.after, least)
+            row = (claimed.id, tries if counts else claimed.tries, _WAITS[kind], reason, doubt)
+            record.postpone_deliveries(db, [row])
         todo.lines[item.key] = due
         todo.said.append(
             f"delivery id={claimed.id} event={claimed.event.id} route={claimed.route!r} step={claimed.step} "
