@@ -24,6 +24,9 @@ from hub.web import create_app
 from plugins.bitrix24.sandbox import Bitrix24Sandbox
 from tests.stands import tell
 
+#: where the hubs of tests marked `postgresql` keep their store; None: SQLite in their folder
+DATABASE: str | None = None
+
 
 class Company:
     """A hub at work. `stands` are its stand-ins, already served; `workers` are engines as processes have them.
@@ -41,7 +44,7 @@ class Company:
         self.config = load(folder / "hub.yaml", plugins, {})
         data = folder / "data"
         self.runtimes = [
-            Runtime(self.config, plugins, Store.open(None, data), folder=data, environ={}) for _ in range(workers)
+            Runtime(self.config, plugins, Store.open(DATABASE, data), folder=data, environ={}) for _ in range(workers)
         ]
         self.runtime, self.store = self.runtimes[0], self.runtimes[0].store
         for runtime in self.runtimes:

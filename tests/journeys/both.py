@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -228,5 +229,5 @@ class Both(Company):
 
     def reasons(self) -> list[str]:
         """Return the codes of the deliveries' reasons, in order."""
-        sql = "SELECT json_extract(reason, '$.code') FROM delivery ORDER BY id"
-        return [row[0] for row in self.rows(sql)]
+        rows = self.rows("SELECT reason FROM delivery ORDER BY id")
+        return [json.loads(reason)["code"] if reason else None for (reason,) in rows]

@@ -9,8 +9,16 @@ from typing import Any
 import pytest
 
 from hub import outcome
+from tests import company
 from tests.journeys.both import Both
 from tests.journeys.place import Place
+
+
+@pytest.fixture(autouse=True)
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a test that is marked so a PostgreSQL database for its hub."""
+    if request.node.get_closest_marker("postgresql"):
+        monkeypatch.setattr(company, "DATABASE", request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture
