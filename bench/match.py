@@ -20,8 +20,12 @@ _RULES = Rules()
 _NAMES = ("Anna", "Petro", "Olena", "Ivan", "Maria", "Yurii", "Taras", "Hanna", "Oleh", "Iryna")
 
 
+#: a country's mobile networks: a million clients are one number in a hundred and forty, and not every tenth of one
+_NETWORKS = (39, 50, 63, 66, 67, 68, 73, 91, 92, 93, 94, 95, 96, 97)
+
+
 def _human(n: int) -> Asked:
-    phone = f"+38067{(n * 7_919 + 1_234_567) % 10_000_000:07}" if n < 10_000_000 else f"+38050{n % 10_000_000:07}"
+    phone = f"+380{_NETWORKS[n % len(_NETWORKS)]}{(n * 7_919 + 1_234_567) % 10_000_000:07}"
     name = f"{_NAMES[n % 10]} {n // 10}"
     address = hashlib.blake2s(str(n).encode(), digest_size=6).hexdigest()
     return Asked(
