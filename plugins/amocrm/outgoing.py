@@ -29,7 +29,7 @@ BESIDE = ("note", "contact", "company", "tags", "tags_to_add", "tags_to_delete")
 
 def words(kind: str) -> tuple[str, ...]:
     """Return the hub's words that can be written to a kind of record."""
-    own = tuple(word for word in codes.ENTITIES[kind].fields if not word.endswith(("_id", "_by", "_at")))
+    own = codes.ENTITIES[kind].fields
     ours = tuple(word for word, name in _ALIAS.items() if kind in _MULTI or name not in codes.MULTITEXT)
     ours = tuple(word for word in ours if word != "amount" or kind == "deal")
     return (*own, *ours, *BESIDE, *(("stage", "status", "pipeline") if kind == "deal" else ()))

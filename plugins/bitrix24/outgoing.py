@@ -30,7 +30,7 @@ _PERSONAL = ("NAME", "SECOND_NAME", "LAST_NAME")
 _LACKS: Mapping[str, tuple[str, ...]] = {
     "deal": (*_PERSONAL, "PHONE", "EMAIL", "ADDRESS", "ADDRESS_CITY"),
     "contact": ("TITLE", "OPPORTUNITY", "CURRENCY_ID", "CONTACT_ID"),
-    "company": (*_PERSONAL, "OPPORTUNITY", "CONTACT_ID"),
+    "company": (*_PERSONAL, "OPPORTUNITY", "CONTACT_ID", "COMPANY_ID"),
 }
 #: the hub's words for fields (`hub.records`) -> the portal's, by kind of record
 _OURS: Mapping[str, Mapping[str, str]] = {

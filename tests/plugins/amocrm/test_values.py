@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hub.errors import Refused
+from plugins.amocrm import codes, outgoing
 from plugins.amocrm.search import moment
 from plugins.amocrm.values import Field, described, flat, moment_of, shown, written, zone
 
@@ -140,3 +142,17 @@ def test_a_field_as_the_account_describes_it(recorded: Any) -> None:
     assert phone.enums["5"] == "MOB"
     plain = described(recorded("custom-fields-list.response.json")["_embedded"]["custom_fields"][0])
     assert (plain.code, plain.spellings) == ("", ("4439091",))
+
+
+@pytest.mark.parametrize("kind", sorted(codes.ENTITIES))
+def test_each_word_that_is_offered_can_be_written(kind: str) -> None:
+    """Own fields, the two that every account has by their code, or what is done beside: nothing to look for."""
+
+    def field_of(name: str) -> Field:
+        assert name in codes.MULTITEXT, f"{kind} has no {name} of its own"
+        return Field("1", name, code=name, type="multitext")
+
+    stage = SimpleNamespace(pipeline="1", id="2")
+    for word in outgoing.words(kind):
+        told = outgoing.fields(kind, {word: "5"}, field_of, lambda name: stage, MOSCOW)  # type: ignore[arg-type, return-value]
+        assert told.own or told.custom or told.beside, word

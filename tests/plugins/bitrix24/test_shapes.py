@@ -11,6 +11,7 @@ from hub.model import Action
 from plugins.bitrix24 import codes, multifield, outgoing, records
 from plugins.bitrix24.client import command
 from plugins.bitrix24.refusals import Expired, refusal
+from plugins.bitrix24.sandbox.fields import FM_TYPES, SYSTEM_FIELDS
 from plugins.bitrix24.schemas import Bitrix24Settings
 from plugins.bitrix24.search import _FILTER_KEY
 
@@ -286,3 +287,12 @@ class TestSettings:
 
     def test_webhook_and_app_together(self):
         assert Bitrix24Settings().load({"webhook_url": self.HOOK, "client_id": "a", "client_secret": "b"})
+
+
+@pytest.mark.parametrize("kind", sorted(codes.ENTITIES))
+def test_each_word_that_is_offered_is_a_field_of_the_portal(kind):
+    """The portal takes a field it doesn't know, and forgets it."""
+    portal = {*SYSTEM_FIELDS[kind], *(FM_TYPES if codes.ENTITIES[kind].multifields else ())}
+    for word in outgoing.words(kind):
+        told = outgoing.in_their_words(kind, {word: "x y"})
+        assert set(told) <= set(portal), f"{word}: {sorted(set(told) - set(portal))}"
