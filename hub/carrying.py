@@ -12,7 +12,7 @@ from typing import Any
 
 from hub import golden
 from hub.connector import Connector
-from hub.errors import Refused
+from hub.errors import Refused, Skip
 from hub.model import Event
 from hub.outcome import Outcome, RouteGone
 from hub.reasons import stored
@@ -112,14 +112,36 @@ def _known(db: Db, runtime: Runtime, contact: str, person: int) -> dict[str, Any
 
 def carried(db: Db, merge: Merge) -> list[tuple[str, dict[str, Any]]]:
     """Return (connection, result) of what was carried to vendors because of a merge."""
+    return [(connection, loads(result) or {}) for _, connection, result in _sent(db, merge, ("done",))]
+
+
+def waiting(db: Db, merge: Merge) -> list[int]:
+    """Return the deliveries of a merge that are still to be carried out, or wait for a human."""
+    return [id for id, *_ in _sent(db, merge, ("ready", "parked"))]
+
+
+def _sent(db: Db, merge: Merge, states: Sequence[str]) -> list[tuple[int, str, str]]:
     everybody = {merge.survivor, *families.family(db, merge.one), *families.family(db, merge.other)}
     subjects = [f"person:{one}" for one in sorted(everybody)]  # who stood for them then may be merged since
     rows = db.rows(
-        "SELECT d.connection, d.result, e.content FROM event e JOIN delivery d ON d.event = e.id "  # noqa: S608
-        f"WHERE e.connection = 'hub' AND e.subject IN ({db.marks(subjects)}) AND d.action = ? AND d.state = 'done'",
-        (*subjects, MERGE),
+        "SELECT d.id, d.connection, d.result, e.content FROM event e JOIN delivery d ON d.event = e.id "  # noqa: S608
+        f"WHERE e.connection = 'hub' AND e.subject IN ({db.marks(subjects)}) AND d.action = ? "
+        f"AND d.state IN ({db.marks(states)}) ORDER BY d.id",
+        (*subjects, MERGE, *states),
     )
-    return [(row[0], loads(row[1]) or {}) for row in rows if loads(row[2])["record"]["merge"]["merge"] == merge.id]
+    return [tuple(row[:3]) for row in rows if loads(row[3])["record"]["merge"]["merge"] == merge.id]
+
+
+def take_back(db: Db, runtime: Runtime, outcome: Outcome) -> None:
+    """Part contacts again that have become one while their persons' merge was being undone."""
+    told = outcome.work.event.record.get("merge") or {}
+    merge = merging.get(db, told["merge"]) if told.get("merge") is not None else None
+    if merge is None or merge.undone_at is None:
+        return
+    at = families.roots(db, (merge.one, merge.other))
+    if len(set(at.values())) == 2:
+        person, other = sorted(at.values())
+        part(db, runtime, merge, person, other, batch=merge.batch or "")
 
 
 def merges(connector: Connector) -> bool:
@@ -147,13 +169,18 @@ def _plan(
 # --- out -------------------------------------------------------------------------------------------
 
 
-def perform(connector: Connector, claimed: work.Claimed) -> Outcome:
+def perform(runtime: Runtime, claimed: work.Claimed) -> Outcome:
     """Carry one out; raises what went wrong."""
+    connector = runtime.connector(claimed.connection)
     told = claimed.event.record.get("merge")
     if not isinstance(told, dict):
         raise RouteGone(ROUTE)
     since = dt.datetime.fromtimestamp(claimed.started_at, dt.UTC) if claimed.started_at is not None else None
     if claimed.action == MERGE:
+        with runtime.store.read() as db:
+            merge = merging.get(db, told["merge"]) if told.get("merge") is not None else None
+        if merge is not None and merge.undone_at is not None:
+            raise Skip("merge_undone")
         done = connector.merge("contact", told["into"], told["ids"], told["carry"], claimed.marker, since)
         outcome = Outcome(claimed, "done", stored("carried_merge", into=told["into"], ids=", ".join(told["ids"])), done)
         outcome.merged = {one: told["into"] for one in told["ids"]}

@@ -92,7 +92,7 @@ class _Try:
         if self.work.given is not None:
             return restore.carry_out(self)
         if self.work.route == carrying.ROUTE:
-            return carrying.perform(self.runtime.connector(self.work.connection), self.work)
+            return carrying.perform(self.runtime, self.work)
         if is_replay(self.work.step):
             return self.replay()
         route, step = self.place()

@@ -154,6 +154,14 @@ def _values(contact: Mapping[str, Any], kind: str) -> Iterable[str]:
     return []
 
 
+def in_words(kind: str, value: str) -> str:
+    """Return a key as people read it: `crm.contact 55` is `contact 55 at crm`, a hint says that it is one."""
+    if kind.startswith(HINT):
+        return f"{kind.removeprefix(HINT)} {value} (a hint)"
+    connection, dot, record = kind.rpartition(".")
+    return f"{record} {value} at {connection}" if dot else f"{kind} {value}"
+
+
 # --- may two be one? -----------------------------------------------------------------------------
 
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub import carrying, normal
+from hub import carrying, handwork, normal
 from hub.handwork import Pointless
-from hub.identity import Key, Rules, conflicts
+from hub.identity import Key, Rules, conflicts, in_words
 from hub.reasons import stored
 from hub.runtime import Runtime
 from hub.store import Db, families, merging, nobody, people, roster, state, suspects
@@ -117,15 +117,26 @@ def unmerge(db: Db, runtime: Runtime, asked: str) -> Act:
     before = families.family(db, found.one)
     at = merging.part(db, found, tuple(runtime.config.connections))
     root, other = sorted((at[found.one], at[found.other]))
+    given_up = [_given_up(db, id) for id in carrying.waiting(db, found)]
     sent = carrying.part(db, runtime, found, root, other, batch=_batch(db, found.id))
     keys = {one: [" ".join(key) for key in roster.keys_of(db, one)] for one in (root, other)}
     params = {
         "merge": found.id, "person": root, "parted": other, "carried": sent, "family": before,
         "keys": keys,
     }  # fmt: skip
-    lines = [f"person {one} has {', '.join(some) or 'no keys'}" for one, some in keys.items()]
+    words = {one: [in_words(*key) for key in roster.keys_of(db, one)] for one in (root, other)}
+    lines = [f"person {one} has {', '.join(some) or 'no keys'}" for one, some in words.items()]
+    lines += [line for line in given_up if line]
     lines += [f"{name}: contacts are parted again (a delivery)" for name, _ in carrying.carried(db, found)][:sent]
     return Act(f"person {other} is {other} again (m{found.id} is undone); no rule joins them any more", params, lines)
+
+
+def _given_up(db: Db, id: int) -> str:
+    """Give a merge up that was still to be carried out; one that is under way is taken back when it has ended."""
+    try:
+        return handwork.drop(db, id)
+    except Pointless:
+        return ""
 
 
 def _merge_of(db: Db, asked: str) -> merging.Merge:

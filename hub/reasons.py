@@ -58,6 +58,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "nobody_use": "{count} keys of others came through it",
         "nobody_human": "said by hand",
         "carried_merge": "contact {ids} is one with {into} now",
+        "merge_undone": "the two persons were parted again meanwhile",
         "carried_part": "the contact is back: {ids}",
         # outcomes of a delivery
         "find_empty": "nothing to search by: the values of `find` are empty",

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub import looks, parts, reconciling
+from hub import carrying, looks, parts, reconciling
 from hub.effects import Effects
 from hub.errors import AuthFailed, Gone, LeaseLost, RateLimited, Retry, Uncertain
 from hub.health import note_health
@@ -84,6 +84,9 @@ class Recorder:
             elif isinstance(item, reconciling.Compare) and mine:
                 self._compare(db, todo, item, result)
         record.finish_deliveries(db, todo.closed)
+        for outcome in outcomes:
+            if outcome.merged:
+                carrying.take_back(db, self.runtime, outcome)
         for connection, reason in todo.parked.items():  # counted once they are written
             self._parked_alert(db, connection, reason)
         work.add_deliveries(db, todo.follow)

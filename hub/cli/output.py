@@ -168,9 +168,8 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str)
 
 
 def key(told: str) -> str:
-    """Return a person's key as people read it: `crm.contact 55` is `contact 55 at crm`, a hint says that it is one."""
+    """Return a person's key (`crm.contact 55`) as people read it."""
+    from hub.identity import in_words
+
     kind, _, value = told.partition(" ")
-    if kind.startswith("hint."):
-        return f"{kind.removeprefix('hint.')} {value} (a hint)"
-    connection, dot, record = kind.rpartition(".")
-    return f"{record} {value} at {connection}" if dot else told
+    return in_words(kind, value)

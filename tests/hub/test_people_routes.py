@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hub.errors import Refused
 from hub.model import Action
 from hub.store import roster
 from tests.hub.fakes import PLUGINS, WORLDS, Box, Sink, form
@@ -56,6 +57,9 @@ class Mergers(Sink):
     def merge(self, record: str, into: str, ids: Any, carry: Any, marker: str, since: Any = None) -> Any:
         from hub.model import Done
 
+        time.sleep(getattr(self.world, "slow", 0))
+        if hasattr(self.world, "refuses"):
+            raise Refused("these two can't be merged")
         with self.world.lock:
             self.world.acts.append(("merge", record, {"into": into, "ids": list(ids), "carry": list(carry)}))
             kept = [self.world.records.pop((record, one)) for one in ids if (record, one) in self.world.records]
@@ -315,6 +319,72 @@ def test_a_merge_by_hand_undone_brings_the_contact_back(box: Box, second: str) -
     box.send(form())
     box.settle()
     assert leads_by_contact() == {"Anna": ["Anna", "Anna"], "Petro": ["Petro", "Petro"]}, "each is known by their own"
+
+
+def two_made_one(box: Box) -> None:
+    """Two persons with a contact each, joined by hand; the merge of their contacts is still to go out."""
+    from hub import people_acts
+
+    box.send(form())
+    box.send(form("+380672223344", "Petro"))
+    box.settle()
+    with box.store.write() as db:
+        people_acts.merge(db, box.runtime, 1, 2)
+
+
+def parted(box: Box) -> None:
+    from hub import people_acts
+
+    with box.store.write() as db:
+        people_acts.unmerge(db, box.runtime, "2")
+    box.ring()
+
+
+def each_has_their_own(box: Box) -> None:
+    box.send(form("+380672223344", "Petro"))
+    box.send(form())
+    box.settle()
+    assert leads_by_contact() == {"Anna": ["Anna", "Anna"], "Petro": ["Petro", "Petro"]}
+
+
+def test_a_merge_that_has_not_gone_out_is_given_up_when_it_is_undone(box: Box) -> None:
+    from hub import handwork, people_acts
+
+    box.send(form())
+    box.send(form("+380672223344", "Petro"))
+    box.settle()
+    with box.store.write() as db:
+        handwork.pause(db, "crm")
+        people_acts.merge(db, box.runtime, 1, 2)
+    parted(box)
+    with box.store.write() as db:
+        handwork.resume(db, "crm")
+    each_has_their_own(box)
+    assert not [act for act in WORLDS["crm"].acts if act[0] == "merge"]
+
+
+def test_a_merge_the_vendor_refused_waits_for_nobody_once_it_is_undone(box: Box) -> None:
+    WORLDS["crm"].refuses = True  # type: ignore[attr-defined]
+    two_made_one(box)
+    box.ring()
+    box.until(lambda: box.one("SELECT count(*) FROM delivery WHERE state = 'parked'") == 1)
+    assert box.alerts() == ["alert_parked"]
+    parted(box)
+    assert box.one("SELECT count(*) FROM delivery WHERE state = 'parked'") == 0
+    assert box.alerts() == []
+    del WORLDS["crm"].refuses  # type: ignore[attr-defined]
+    each_has_their_own(box)
+
+
+def test_a_merge_that_is_under_way_while_it_is_undone_is_taken_back(box: Box) -> None:
+    WORLDS["crm"].slow = 0.6  # type: ignore[attr-defined]
+    two_made_one(box)
+    box.ring()
+    box.until(lambda: box.one("SELECT count(*) FROM delivery WHERE action = 'contact.merge' AND started_at > 0"))
+    parted(box)
+    box.settle()
+    assert [act[0] for act in WORLDS["crm"].acts if act[0] == "merge"] == ["merge"], "it could not be stopped"
+    each_has_their_own(box)
 
 
 def leads_by_contact() -> dict[str, list[str]]:
