@@ -61,10 +61,11 @@ def _fill(store: Store, first: int, size: int) -> int:
     for start in range(first, size, 2_000):
         with store.write() as db:
             people.match(db, [_human(n) for n in range(start, min(start + 2_000, size))], _RULES)
+        store.checkpoint()  # as the sweeper does: a log of gigabytes would be measured, too
     while _pending(store):
         with store.write() as db:
             suspects.compare_new(db, 1_000)
-    store.checkpoint()
+        store.checkpoint()
     return size
 
 
