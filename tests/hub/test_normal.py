@@ -154,3 +154,9 @@ def test_each_code_gets_a_word_of_its_own() -> None:
     assert normal.worded(rows) == {
         "nova": ("C1", "Нова"), "nova_2": ("C2", "Нова!"), "x77": ("77", "★"), "x77x": ("77x", ""),
     }  # fmt: skip
+
+
+def test_what_is_longer_than_an_address_can_be_is_none() -> None:
+    """A domain of 78,000 labels in Cyrillic took a second to encode, and all other senders waited for it."""
+    assert normal.email(f"{'a' * 64}@{'b' * 60}.example.com") is not None
+    assert normal.email("a@" + "б." * 78_000 + "com") is None
