@@ -9,6 +9,8 @@ from functools import lru_cache
 import phonenumbers
 
 _EMAIL = re.compile(r"^[^@\s<>\"',;:()\x00-\x1f\x7f]+@[^@\s<>\"',;:()]+\.[^@\s<>\"',;:().]{2,}$")
+#: digits of a phone: fifteen (E.164), and what people write before them. What is longer is not remembered either
+_LONGEST_PHONE = 25
 #: RFC 5321, 4.5.3.1: 64 before the @ and 255 behind it. A stranger's domain of 100,000 labels took a second to encode
 _LONGEST_EMAIL = 64 + 1 + 255
 _KEEP = re.compile(r"[^\d+]")
@@ -28,7 +30,7 @@ def phone(text: str, region: str = "") -> str | None:
     for +7; a number written with its country code but without the plus (`380...`) is understood too.
     """
     digits = _KEEP.sub("", text or "")
-    if len(digits.lstrip("+")) < 7:
+    if not 7 <= len(digits.lstrip("+")) <= _LONGEST_PHONE:
         return None
     return _e164(digits, "" if digits.startswith("+") else region)
 

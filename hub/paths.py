@@ -195,6 +195,8 @@ class Scope:
 
     def _field(self, record: Mapping[str, Any], name: str, connection: str) -> tuple[Any, str]:
         extra = record.get("extra")
+        if not isinstance(extra, Mapping):  # a sender's own field may be called so
+            extra = {}
         code = self._names(connection, "fields").get(name)
         if code is not None:
             if extra and code in extra:

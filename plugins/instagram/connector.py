@@ -272,8 +272,11 @@ class Instagram(Connector):
         kept = []
         for account in ours:
             id = account.id or next(iter(found))
+            whose = (self._accounts.entry(account) or {}).get("whose", id)
+            if id in found and whose != id:  # anybody may open this page: a stranger's consent takes nothing over
+                raise Rejected(409, f"this connection is of account {whose}; for another set account_id in hub.yaml")
             if id in found:
-                self._accounts.shelf.keep(account.id, account.given, found[id])
+                self._accounts.shelf.keep(account.id, account.given, {**found[id], "whose": id})
                 kept.append(id)
         if not kept:
             raise Rejected(409, f"this login sees {', '.join(found)}, hub.yaml names {', '.join(self._accounts.ids())}")

@@ -40,7 +40,9 @@ class Shelf:
             vault.store({"access_token": _stamp(), "accounts": {}})
 
         def once(current: dict[str, Any]) -> dict[str, Any]:
-            entry = {**fetch(_entry(current, account, given)), "of": _digest(given)}
+            before = _entry(current, account, given)
+            whose = {"whose": before["whose"]} if before and before.get("whose") else {}
+            entry = {**fetch(before), **whose, "of": _digest(given)}
             return {"access_token": _stamp(), "accounts": {**_accounts(current), account: entry}}
 
         kept = vault.refresh_once(vault.read() or {}, once)

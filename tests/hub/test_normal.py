@@ -160,3 +160,9 @@ def test_what_is_longer_than_an_address_can_be_is_none() -> None:
     """A domain of 78,000 labels in Cyrillic took a second to encode, and all other senders waited for it."""
     assert normal.email(f"{'a' * 64}@{'b' * 60}.example.com") is not None
     assert normal.email("a@" + "б." * 78_000 + "com") is None
+
+
+def test_what_is_longer_than_a_phone_can_be_is_none_and_is_not_remembered() -> None:
+    before = normal._e164.cache_info().currsize
+    assert normal.phone("7" * 100_000, "UA") is None
+    assert normal._e164.cache_info().currsize == before

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from hub.errors import Refused
+from hub.paths import ABSENT, Scope
 from hub.plugins import Plugins
 from tests.hub.config.fakes import Bitrix, Form, Insta, Nova
-from tests.hub.mapping.conftest import event
+from tests.hub.mapping.conftest import NOW, event
 
 
 @pytest.mark.parametrize(
@@ -186,3 +190,10 @@ def test_stage_rule(step):
     assert [rule.target(one) for one in ("arrived", "lost", "unknown", None)] == ["C5:WON", "alert", "ignore", "ignore"]
     assert step("do: crm.deal.set_stage\nstage: won").stage.target() == "C5:WON"
     assert step("do: crm.deal.set_stage\nstage: {arrived: won}").stage.target("lost") == "ignore"
+
+
+def test_a_senders_own_field_called_extra_is_no_place_to_look_in() -> None:
+    """A form may have a question of that name; its text was searched for the name of every other field."""
+    config: Any = SimpleNamespace(connections={})
+    scope = Scope(event(), config, now=NOW)
+    assert scope._field({"extra": "title size phone"}, "size", "site")[0] is ABSENT

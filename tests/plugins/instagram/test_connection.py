@@ -148,6 +148,20 @@ def test_an_account_without_an_id_takes_what_the_login_sees(shops: Callable[...,
     assert shop.connector._client.me(shop.connector._accounts.all()[0])["id"] == ACCOUNT
 
 
+def test_a_strangers_consent_takes_no_connection_over(
+    shops: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Anybody may open the page of consent; once an account is connected, no other one takes its place."""
+    shop = shops()
+    shop.connect(access_token=None, account_id=None)
+    shop.connector.consent(answer(shop))
+    before = shop.connector._accounts.token(shop.connector._accounts.all()[0])
+    monkeypatch.setattr(shop.connector._oauth, "by_code", lambda code, redirect: {OTHER_ACCOUNT: {"token": "theirs"}})
+    with pytest.raises(Rejected, match=f"this connection is of account {ACCOUNT}"):
+        shop.connector.consent(Request("GET", "/oauth/insta", (("code", "x"),)))
+    assert shop.connector._accounts.token(shop.connector._accounts.all()[0]) == before
+
+
 def test_the_consent_of_another_account_is_no_use(shops: Callable[..., Shop]) -> None:
     shop = shops()
     shop.connect(access_token=None, account_id=OTHER_ACCOUNT)
