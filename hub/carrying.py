@@ -1,4 +1,4 @@
-"""Carrying a merge to the vendors: two contacts of one person become one there, and are parted again when it is undone.
+"""Carrying a merge to the vendors: two contacts of one person become one there. Undone: see `hub.parting`.
 
 An ordinary delivery each: it waits in the person's line, goes by the limiter, is tried again, is written down with
 what was there before. Its event is the hub's own, `hub.person.merged` or `hub.person.parted`.
@@ -7,19 +7,19 @@ what was there before. Its event is the hub's own, `hub.person.merged` or `hub.p
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from hub import golden
 from hub.connector import Connector
-from hub.errors import Refused, Skip
+from hub.errors import Skip
 from hub.model import Event
-from hub.outcome import Outcome, RouteGone
+from hub.outcome import Outcome
 from hub.reasons import stored
 from hub.runtime import Runtime
-from hub.store import Db, contacts, families, intake, merging, roster, state, work
+from hub.store import Db, contacts, families, intake, merging, state, work
 from hub.store.json import loads
-from hub.store.merging import Merge, line_of
+from hub.store.merging import line_of
 
 #: stands in place of a route's name; no route of hub.yaml can be called so
 ROUTE = "(people.merge)"
@@ -59,7 +59,11 @@ def one_contact(
             state.open_alert(db, f"contacts:{connection}:{person}", "alert_contacts", connection, params)
             continue
         told = {"into": some[0], "ids": some[1:], "carry": list(carry), "merge": merge, "person": str(person)}
-        planned += _plan(db, runtime, "person.merged", person, connection, MERGE, told, cause, batch)
+        what = f"{merge or ''}:{connection}:{some[0]}:{','.join(some[1:])}"
+        line = line_of(connection, person)
+        planned += plan(
+            db, runtime, "person.merged", person, connection, MERGE, told, what, line=line, cause=cause, batch=batch
+        )
     return planned
 
 
@@ -83,65 +87,37 @@ def _merge_of_contacts(db: Db, family: Sequence[int], connection: str) -> int | 
     return None
 
 
-def part(db: Db, runtime: Runtime, merge: Merge, person: int, other: int, batch: str = "") -> int:
-    """Plan what gives a parted person their contacts back, where a merge had been carried; return how many."""
-    planned = 0
-    for connection, result in carried(db, merge):
-        kept = result.get("kept") or []
-        lost = [one["id"] for one in kept] or list(result.get("lost") or ())
-        owners = contacts.having(db, connection, lost)  # either person's contact may have been the one that stayed
-        if not kept:  # the answer to the merge was lost: what the hub knows of them has to do
-            kept = [_known(db, runtime, id, owner) for owner, id in _first_of_each(lost, owners, other).items()]
-        told = {"into": result["into"], "carry": result.get("carry"), "kept": kept, "merge": merge.id,
-                "person": str(person), "other": str(other), "owners": owners}  # fmt: skip
-        if kept:
-            planned += _plan(db, runtime, "person.parted", person, connection, PART, told, None, batch)
-    return planned
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A delivery that merges contacts or parts them: what it was told, and what came of it."""
+
+    delivery: int
+    connection: str
+    action: str
+    state: str
+    told: dict[str, Any]
+    result: dict[str, Any]
 
 
-def _first_of_each(lost: Sequence[str], owners: Mapping[str, int], other: int) -> dict[int, str]:
-    """Return person -> the first of their contacts; of a contact nobody is known by, `other` is the person."""
-    return {owners.get(one, other): one for one in reversed(lost)}
-
-
-def _known(db: Db, runtime: Runtime, contact: str, person: int) -> dict[str, Any]:
-    """Return what a contact is made of anew, of which the vendor's last word was lost."""
-    said = golden.shown(roster.record_of(db, families.family(db, person)), runtime.config.people)
-    return {"id": contact, "person": {name: value for name, value in said.items() if value}}
-
-
-def carried(db: Db, merge: Merge) -> list[tuple[str, dict[str, Any]]]:
-    """Return (connection, result) of what was carried to vendors because of a merge."""
-    return [(connection, loads(result) or {}) for _, connection, result in _sent(db, merge, ("done",))]
-
-
-def waiting(db: Db, merge: Merge) -> list[int]:
-    """Return the deliveries of a merge that are still to be carried out, or wait for a human."""
-    return [id for id, *_ in _sent(db, merge, ("ready", "parked"))]
-
-
-def _sent(db: Db, merge: Merge, states: Sequence[str]) -> list[tuple[int, str, str]]:
-    everybody = {merge.survivor, *families.family(db, merge.one), *families.family(db, merge.other)}
-    subjects = [f"person:{one}" for one in sorted(everybody)]  # who stood for them then may be merged since
-    rows = db.rows(
-        "SELECT d.id, d.connection, d.result, e.content FROM event e JOIN delivery d ON d.event = e.id "  # noqa: S608
-        f"WHERE e.connection = 'hub' AND e.subject IN ({db.marks(subjects)}) AND d.action = ? "
-        f"AND d.state IN ({db.marks(states)}) ORDER BY d.id",
-        (*subjects, MERGE, *states),
-    )
-    return [tuple(row[:3]) for row in rows if loads(row[3])["record"]["merge"]["merge"] == merge.id]
-
-
-def take_back(db: Db, runtime: Runtime, outcome: Outcome) -> None:
-    """Part contacts again that have become one while their persons' merge was being undone."""
-    told = outcome.work.event.record.get("merge") or {}
-    merge = merging.get(db, told["merge"]) if told.get("merge") is not None else None
-    if merge is None or merge.undone_at is None:
-        return
-    at = families.roots(db, (merge.one, merge.other))
-    if len(set(at.values())) == 2:
-        person, other = sorted(at.values())
-        part(db, runtime, merge, person, other, batch=merge.batch or "")
+def sent(
+    db: Db, persons: Sequence[int], actions: Sequence[str], states: Sequence[str], connection: str = ""
+) -> list[Carried]:
+    """Return the deliveries by which contacts of these persons are merged or parted, in the order they were planned."""
+    subjects = [f"person:{one}" for one in sorted(persons)]
+    found = []
+    for start in range(0, len(subjects), 300):
+        chunk = subjects[start : start + 300]
+        found += db.rows(
+            "SELECT d.id, d.connection, d.action, d.state, d.result, e.content FROM event e "  # noqa: S608
+            f"JOIN delivery d ON d.event = e.id WHERE e.connection = 'hub' AND e.subject IN ({db.marks(chunk)}) "
+            f"AND d.action IN ({db.marks(actions)}) AND d.state IN ({db.marks(states)})",
+            (*chunk, *actions, *states),
+        )
+    return [
+        Carried(id, where, action, state_, loads(content)["record"].get("merge") or {}, loads(result) or {})
+        for id, where, action, state_, result, content in sorted(found, key=lambda row: row[0])
+        if connection in ("", where)
+    ]
 
 
 def merges(connector: Connector) -> bool:
@@ -149,19 +125,17 @@ def merges(connector: Connector) -> bool:
     return type(connector).merge is not Connector.merge
 
 
-def _plan(
-    db: Db, runtime: Runtime, type_: str, person: int, connection: str, action: str, told: dict[str, Any],
-    cause: int | None, batch: str,
+def plan(
+    db: Db, runtime: Runtime, type_: str, person: int, connection: str, action: str, told: dict[str, Any], what: str,
+    *, line: str, cause: int | None = None, batch: str = "",
 ) -> int:  # fmt: skip
-    """Store the hub's own event and its delivery, once."""
-    what = f"{told['merge'] or ''}:{connection}:{told['into']}:{','.join(told.get('ids') or [])}"
+    """Store the hub's own event and its delivery, once for each `what`."""
     event = Event(type_, f"person:{person}", f"{type_}:{what}", {"merge": told}, connection="hub", by="hub")
     fresh = intake.add_events(db, [event], cause=cause)
     if not fresh:
         return 0
     intake.set_event_notes(db, [(fresh[0].id, person, None, None)])
     marker = runtime.marker("hub", event.key, ROUTE, connection)
-    line = line_of(connection, person)
     row = work.NewDelivery(fresh[0].id, ROUTE, "0", connection, action, line, connection, marker, batch=batch)
     return work.add_deliveries(db, [row])
 
@@ -170,29 +144,38 @@ def _plan(
 
 
 def perform(runtime: Runtime, claimed: work.Claimed) -> Outcome:
-    """Carry one out; raises what went wrong."""
-    connector = runtime.connector(claimed.connection)
-    told = claimed.event.record.get("merge")
-    if not isinstance(told, dict):
-        raise RouteGone(ROUTE)
-    since = dt.datetime.fromtimestamp(claimed.started_at, dt.UTC) if claimed.started_at is not None else None
-    if claimed.action == MERGE:
-        with runtime.store.read() as db:
-            merge = merging.get(db, told["merge"]) if told.get("merge") is not None else None
-        if merge is not None and merge.undone_at is not None:
-            raise Skip("merge_undone")
-        done = connector.merge("contact", told["into"], told["ids"], told["carry"], claimed.marker, since)
-        outcome = Outcome(claimed, "done", stored("carried_merge", into=told["into"], ids=", ".join(told["ids"])), done)
-        outcome.merged = {one: told["into"] for one in told["ids"]}
-    elif claimed.action == PART:
-        done = connector.unmerge("contact", told["into"], told["kept"], claimed.marker, since)
-        back = done.result.get("restored") or {}
-        outcome = Outcome(claimed, "done", stored("carried_part", ids=", ".join(map(str, back.values()))), done)
-        owners = told.get("owners") or {}
-        outcome.restored = [
-            (str(back.get(one["id"], one["id"])), int(owners.get(one["id"]) or told["other"])) for one in told["kept"]
-        ]
-    else:
-        raise Refused(f"the hub knows no act {claimed.action} on persons")
+    """Merge contacts; raises what went wrong."""
+    told = claimed.event.record["merge"]
+    ids = _still_one(runtime, claimed, told)
+    done = runtime.connector(claimed.connection).merge(
+        "contact", told["into"], ids, told["carry"], claimed.marker, since(claimed)
+    )
+    outcome = Outcome(claimed, "done", stored("carried_merge", into=told["into"], ids=", ".join(ids)), done)
+    outcome.merged = {one: told["into"] for one in ids}
     done.result = {**done.result, **{name: told.get(name) for name in ("into", "carry")}}
     return outcome
+
+
+def _still_one(runtime: Runtime, claimed: work.Claimed, told: dict[str, Any]) -> list[str]:
+    """Return those of the contacts whose human is still the one of the contact that stays.
+
+    A merge that an earlier try may have carried out is finished as it was begun: `hub.parting` takes it back.
+    """
+    ids = [str(id) for id in told["ids"]]
+    if claimed.started_at is not None:
+        return ids
+    with runtime.store.read() as db:
+        merge = merging.get(db, told["merge"]) if told.get("merge") is not None else None
+        owners = contacts.having(db, claimed.connection, [told["into"], *ids])
+        at = families.roots(db, owners.values())
+    stays = at.get(owners.get(told["into"], 0))
+    undone = merge is not None and merge.undone_at is not None
+    left = [id for id in ids if (at.get(owners[id]) == stays if id in owners and stays is not None else not undone)]
+    if not left:
+        raise Skip("merge_undone")
+    return left
+
+
+def since(claimed: work.Claimed) -> dt.datetime | None:
+    """Return when an earlier try of a delivery began whose outcome nobody knows, or None."""
+    return dt.datetime.fromtimestamp(claimed.started_at, dt.UTC) if claimed.started_at is not None else None

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any
 
-from hub import carrying, restore, syncing
+from hub import carrying, parting, restore, syncing
 from hub.config import Route, Step
 from hub.connector import ActionKind, Connector
 from hub.errors import AuthFailed, Gone, HubError, PluginError, Retry, Skip, Uncertain
@@ -92,7 +92,7 @@ class _Try:
         if self.work.given is not None:
             return restore.carry_out(self)
         if self.work.route == carrying.ROUTE:
-            return carrying.perform(self.runtime, self.work)
+            return _OWN[self.work.action](self.runtime, self.work)
         if is_replay(self.work.step):
             return self.replay()
         route, step = self.place()
@@ -408,6 +408,9 @@ class _Try:
             return Outcome(self.work, "retry", reason, gone=linked, record=record)
         return Outcome(self.work, "skipped" if missing == "skip" else "refused", reason, gone=linked, record=record)
 
+
+#: the hub's own acts on persons
+_OWN = {carrying.MERGE: carrying.perform, carrying.PART: parting.perform}
 
 _VERBS = {
     "upsert": _Try.upsert,

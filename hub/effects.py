@@ -73,6 +73,7 @@ class Effects:
             work.add_links(db, [(("hub", "person", str(person)), (connection, "contact", contact))])
             if not contacts.having(db, connection, [contact]):  # it has come back with another id
                 contacts.note(db, [(connection, contact, person)])
+            carrying.met(db, self.runtime, person, connection, event.id)  # they may have been made another meanwhile
         if done is None:
             return
         kind, _, ref = event.subject.partition(":")
@@ -100,6 +101,8 @@ class Effects:
         connection = claimed.connection
         own = roster.own_of(db, claimed.event.id) or claimed.person
         assert own is not None
+        if contacts.of_somebody_parted(db, connection, contact, own):
+            return  # they were one when this was sent
         work.add_links(db, [(("hub", "person", str(own)), (connection, "contact", contact))])
         rules, connections = Rules.of(self.runtime.config.people), tuple(self.runtime.config.connections)
         contacts.own(db, connection, contact, own, rules, connections)
@@ -130,9 +133,9 @@ def _seen(connection: str, subject: str) -> str:
 
 
 def _contacts(outcome: Outcome) -> set[str]:
-    """Return the contacts that an outcome made or chose for its person."""
+    """Return the contacts that an outcome made, chose or gave back."""
     made = outcome.done.id if outcome.done is not None and outcome.record == "contact" else ""
-    return {contact for contact in (outcome.contact, made) if contact}
+    return {contact for contact in (outcome.contact, made, *(one for one, _ in outcome.restored)) if contact}
 
 
 def _names(outcome: Outcome) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hub.errors import HubError
 from hub.reasons import stored
-from hub.store import Db, reading, state, work
+from hub.store import Db, reading, record, state, work
 from hub.store.intake import AGAIN, REPLAYED
 from hub.store.json import dumps
 
@@ -36,11 +36,7 @@ def retry(db: Db, id: int, batch: str = "") -> str:
         raise Pointless(
             f"d{id} failed before it called anyone; mend hub.yaml, then: hub replay e{row['event']} --again"
         )
-    db.run(
-        "UPDATE delivery SET state = 'ready', tries = 0, wait = NULL, reason = NULL, finished_at = NULL, "
-        "created_at = ?, started_at = ?, batch = coalesce(batch, ?) WHERE id = ?",
-        (db.now, _doubtful_since(db, row), batch or None, id),
-    )
+    record.send_again(db, id, batch)
     _wake(db, row["line"], _lane(db, row))
     _close_if_none_parked(db, row["connection"])
     state.count(db, {(row["connection"], "delivery_retried_by_hand"): 1})
@@ -84,17 +80,6 @@ def _wake(db: Db, line: str, lane: str) -> None:
     """See to it that a line exists and is due, unless somebody works on it."""
     work.ensure_lines(db, {line: lane})
     db.run("UPDATE line SET due = ? WHERE key = ? AND lease IS NULL AND due > ?", (db.now, line, db.now))
-
-
-def _doubtful_since(db: Db, row: reading.Row) -> float | None:
-    """Return when a try was made whose effect nobody knows, so that the vendor is searched before it is repeated.
-
-    Where nobody can search, it was parked for a person to decide, who has now decided.
-    """
-    if (row["reason"] or {}).get("code") == "uncertain_park":
-        return None
-    tries = reading.attempts_of(db, [row["id"]])[row["id"]]
-    return next((one["at"] for one in tries if one["outcome"] == "uncertain"), None)
 
 
 def _close_if_none_parked(db: Db, connection: str) -> None:

@@ -82,6 +82,12 @@ class Asked:
     def __bool__(self) -> bool:
         return bool(self.keys or self.linked is not None)
 
+    @property
+    def card(self) -> Key | None:
+        """The key that the event's contact is at its vendor, None where it names none."""
+        id = self.contact.get("id")
+        return (f"{self.connection}.contact", short(str(id))) if id else None
+
 
 def read(event: Event, rules: Rules) -> Asked:
     """Return the keys of the event's contact, and what in it names nobody; of too many the first count."""
@@ -97,8 +103,7 @@ def read(event: Event, rules: Rules) -> Asked:
                 asked.left.append((kind, short(value), why))
             else:
                 found.append((kind, short(value)))
-    if contact.get("id"):
-        own = (f"{event.connection}.contact", short(str(contact["id"])))
+    if (own := asked.card) is not None:
         found = [*found[: MOST_KEYS - 1], own, *found[MOST_KEYS - 1 :]]
     found = list(dict.fromkeys(found))
     asked.keys = found[:MOST_KEYS]

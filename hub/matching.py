@@ -72,7 +72,8 @@ class Matching:
             if match.own is None:
                 continue
             if (end := _contact(event)) is not None and end not in merged:
-                pairs.append((("hub", "person", str(match.own)), end))
+                owner = match.card if match.card is not None else match.own
+                pairs.append((("hub", "person", str(owner)), end))
             if event.kind in HISTORY and event.kind in event.record:
                 kind, _, ref = event.subject.partition(":")
                 pairs.append((("hub", "customer", str(match.own)), (event.connection, kind, ref)))

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub import carrying, handwork, normal
+from hub import carrying, handwork, normal, parting
 from hub.handwork import Pointless
 from hub.identity import Key, Rules, conflicts, in_words
 from hub.reasons import stored
 from hub.runtime import Runtime
-from hub.store import Db, families, merging, nobody, people, roster, state, suspects
+from hub.store import Db, contacts, families, merging, nobody, people, roster, state, suspects
 
 
 class Taken(Exception):
@@ -117,26 +117,35 @@ def unmerge(db: Db, runtime: Runtime, asked: str) -> Act:
     before = families.family(db, found.one)
     at = merging.part(db, found, tuple(runtime.config.connections))
     root, other = sorted((at[found.one], at[found.other]))
-    given_up = [_given_up(db, id) for id in carrying.waiting(db, found)]
-    sent = carrying.part(db, runtime, found, root, other, batch=_batch(db, found.id))
+    contacts.untangle(db, before)
+    former = merging.ever_with(db, before)
+    given_up = _given_up(db, former)
+    sent = parting.part(db, runtime, found, former, batch=_batch(db, found.id))
     keys = {one: [" ".join(key) for key in roster.keys_of(db, one)] for one in (root, other)}
     params = {
-        "merge": found.id, "person": root, "parted": other, "carried": sent, "family": before,
-        "keys": keys,
+        "merge": found.id, "person": root, "parted": other, "carried": len(sent), "family": before, "keys": keys,
     }  # fmt: skip
     words = {one: [in_words(*key) for key in roster.keys_of(db, one)] for one in (root, other)}
     lines = [f"person {one} has {', '.join(some) or 'no keys'}" for one, some in words.items()]
-    lines += [line for line in given_up if line]
-    lines += [f"{name}: contacts are parted again (a delivery)" for name, _ in carrying.carried(db, found)][:sent]
+    lines += given_up
+    lines += [f"{name}: contact {', '.join(ids)} comes back (a delivery)" for name, ids in sent]
     return Act(f"person {other} is {other} again (m{found.id} is undone); no rule joins them any more", params, lines)
 
 
-def _given_up(db: Db, id: int) -> str:
-    """Give a merge up that was still to be carried out; one that is under way is taken back when it has ended."""
-    try:
-        return handwork.drop(db, id)
-    except Pointless:
-        return ""
+def _given_up(db: Db, former: Sequence[int]) -> list[str]:
+    """Give up merges of contacts that parted persons have no need of; return what was done, in words.
+
+    One that may have reached the vendor is left to find that out: its parting waits for it.
+    """
+    said = []
+    for one, in_doubt in parting.pointless(db, former):
+        if in_doubt and one.state == "ready":
+            continue
+        try:
+            said.append((handwork.retry if in_doubt else handwork.drop)(db, one.delivery))
+        except Pointless:
+            continue  # a worker has just taken it: it asks whether they are still one
+    return said
 
 
 def _merge_of(db: Db, asked: str) -> merging.Merge:

@@ -61,7 +61,7 @@ def export(db: Db, theirs: Whose) -> dict[str, Any]:
         "person": {"ids": theirs.persons, "names": sorted(theirs.needles.names)},
         "records": [_timed(row, "created_at", "changed_at") | {"record": _dated(loads(row["record"]) or {})}
                     for row in whose.rows(db, "person", theirs.persons)],
-        "merges": [_timed(row, "at", "undone_at") for row in whose.rows(db, "merge", theirs.persons, "survivor")],
+        "merges": [_timed(row, "at", "undone_at") for row in whose.pairs(db, "merge", theirs.persons, "one", "other")],
         "keys": [{"kind": kind, "value": value} for kind, value in theirs.keys],
         "receipts": [_receipt(db, id, shared) for id, shared in sorted(theirs.receipts.items())],
         "events": events,
@@ -76,7 +76,7 @@ def export(db: Db, theirs: Whose) -> dict[str, Any]:
         "synced": [_twin(row) for row in whose.copies(db, "twin", theirs)],
         "backlog": [_timed(row, "at") for row in whose.copies(db, "backlog", theirs)],
         "differences": whose.copies(db, "difference", theirs),
-        "suspects": [_suspect(row) for row in whose.suspects(db, theirs.persons)],
+        "suspects": [_suspect(row) for row in whose.pairs(db, "suspect", theirs.persons, "person", "other")],
         "nobody": [_timed(row, "at") for row in nobodys.listed(db) if _given(row, events)],
         "alerts": [_timed(row, "opened_at", "last_at", "closed_at") for row in mentions],
         "rejected": [_timed(row, "at") for row in rejected],

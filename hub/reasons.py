@@ -59,6 +59,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "nobody_human": "said by hand",
         "carried_merge": "contact {ids} is one with {into} now",
         "merge_undone": "the two persons were parted again meanwhile",
+        "merge_not_done": "the contacts were never merged: there is nothing to give back",
+        "merged_again": "the persons have become one again meanwhile",
         "carried_part": "the contact is back: {ids}",
         # outcomes of a delivery
         "find_empty": "nothing to search by: the values of `find` are empty",

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub import carrying, looks, parts, reconciling
+from hub import looks, parts, reconciling
 from hub.effects import Effects
 from hub.errors import AuthFailed, Gone, LeaseLost, RateLimited, Retry, Uncertain
 from hub.health import note_health
@@ -24,7 +24,7 @@ from hub.pipeline import Pipeline
 from hub.polling import Poller
 from hub.reasons import say_stored, stored
 from hub.standing import Standing
-from hub.store import Db, families, inquiries, intake, record, state, work
+from hub.store import Db, families, inquiries, intake, record, roster, state, work
 from hub.work_items import Complete, Deliver, Item, PollCall
 
 log = logging.getLogger("hub.recorder")
@@ -84,9 +84,6 @@ class Recorder:
             elif isinstance(item, reconciling.Compare) and mine:
                 self._compare(db, todo, item, result)
         record.finish_deliveries(db, todo.closed)
-        for outcome in outcomes:
-            if outcome.merged:
-                carrying.take_back(db, self.runtime, outcome)
         for connection, reason in todo.parked.items():  # counted once they are written
             self._parked_alert(db, connection, reason)
         work.add_deliveries(db, todo.follow)
@@ -117,7 +114,9 @@ class Recorder:
         if doubt is None and outcome.begun:
             doubt = outcome.started
         if kind in ("retry", "uncertain") and age > PATIENCE:
-            age = db.now - record.first_failure(db, claimed.id, db.now)  # a pause or a hold is nobody's failure
+            age = db.now - record.failing_since(
+                db, claimed.id, claimed.tries, db.now
+            )  # a pause or a hold is nobody's failure
         if kind in ("retry", "uncertain") and age > PATIENCE:
             kind = "parked"
             reason = stored("exhausted", hours=age / 3600, why=((reason or {}).get("params") or {}).get("why", ""))
@@ -196,7 +195,7 @@ class Recorder:
         if result is not None:
             by_step[claimed.step] = result
         results = self.pipeline.named_results(route, by_step, main + 1)
-        family = families.family(db, claimed.person) if claimed.person is not None else []
+        family = _family(db, claimed)
         ends = work.link_ends(claimed.event, family)
         found = work.links(db, ends)
         links = [one for end in ends for one in found.get(end, ())]
@@ -214,7 +213,7 @@ class Recorder:
 
     def _refused_step(self, db: Db, outcome: Outcome, route: Any, main: int, index: int) -> work.NewDelivery:
         claimed = outcome.work
-        family = families.family(db, claimed.person) if claimed.person is not None else []
+        family = _family(db, claimed)
         root = family[0] if family else None
         inner = route.steps[main].refused[index]
         path = f"{main}r{index}"
@@ -350,6 +349,12 @@ class Recorder:
         params = {"connection": item.connection, "what": what, "why": why}
         state.open_alert(db, f"poll:{item.connection}:{what}", "alert_poll", item.connection, params)
         return None
+
+
+def _family(db: Db, claimed: work.Claimed) -> list[int]:
+    """Return everybody who is one with the event's person by now: they may have been parted since it was claimed."""
+    own = roster.own_of(db, claimed.event.id) if claimed.person is not None else None
+    return families.family(db, own) if own is not None else []
 
 
 def _reason(error: Exception, kind: str, why: str) -> dict[str, Any]:

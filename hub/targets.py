@@ -6,11 +6,13 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from hub import parting
 from hub.config import Config, Step
 from hub.connector import ActionKind, Connector
 from hub.errors import Gone, Refused
 from hub.lines import known_id
 from hub.model import Action, Event, Record
+from hub.outcome import Postponed
 from hub.paths import Scope
 from hub.runtime import Runtime
 from hub.store.work import Claimed
@@ -72,7 +74,14 @@ class Targets:
             return None
 
     def person_records(self, connector: Connector, record: str) -> list[Record]:
-        """Return the vendor's records of the event's person, by phone and then e-mail."""
+        """Return the vendor's records of the event's person, by phone and then e-mail.
+
+        Raises Postponed while their own contact is being given back to them: what is found would be another's.
+        """
+        if self.work.family:
+            with self.runtime.store.read() as db:
+                if parting.coming_back(db, connector.connection.name, self.work.family):
+                    raise Postponed("this person's contact is just being given back to them", parting.AGAIN)
         contact = self.event.record.get("contact") or {}
         for field_ in ("phone", "email"):
             if value := contact.get(field_):

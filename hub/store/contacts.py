@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hub.identity import Rules, conflicts, short
 from hub.reasons import stored
-from hub.store import families, merging, people, roster, suspects
+from hub.store import families, merging, people, roster, suspects, work
 from hub.store.engine import Db
 
 
@@ -48,6 +48,29 @@ def note(db: Db, rows: Iterable[tuple[str, str, int]]) -> None:
             "person_key", ("kind", "value", "person", "at", "via"), [(*row, db.now, people.OWN) for row in values],
             "ON CONFLICT (kind, value) DO UPDATE SET via = excluded.via WHERE person_key.person = excluded.person",
         )  # fmt: skip
+
+
+def of_somebody_parted(db: Db, connection: str, contact: str, person: int) -> bool:
+    """Return whether a contact is another human's, of whom a person has said that these two are never one."""
+    owner = having(db, connection, [contact]).get(contact, person)
+    at = families.roots(db, (owner, person))
+    if len(set(at.values())) < 2:
+        return False
+    both = families.families(db, at.values())
+    return suspects.kept_apart(db, both[at[owner]], both[at[person]])
+
+
+def untangle(db: Db, persons: Iterable[int]) -> None:
+    """Forget that persons have contacts that are another human's: as long as they were one, either wrote into both."""
+    known = work.links(db, [("hub", "person", str(person)) for person in persons])
+    for (_, _, person), ends in known.items():
+        mine = [(connection, ref) for connection, kind, ref in ends if kind == "contact"]
+        for connection in sorted({connection for connection, _ in mine}):
+            owners = having(db, connection, [ref for where, ref in mine if where == connection])
+            at = families.roots(db, [int(person), *owners.values()])
+            for ref, owner in owners.items():
+                if at.get(owner) != at.get(int(person)):
+                    work.unlink(db, ("hub", "person", person), (connection, "contact", ref))
 
 
 def having(db: Db, connection: str, contacts: Iterable[str]) -> dict[str, int]:

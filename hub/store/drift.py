@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.connector import Named
+from hub.store import record
 from hub.store.engine import Db
 from hub.store.json import dumps, loads
 from hub.store.work import ensure_lines
@@ -120,11 +121,8 @@ def release_parked(db: Db, connection: str) -> int:
         "SELECT id, line FROM delivery WHERE state = 'parked' AND connection = ? AND reason LIKE ?",
         (connection, '%"drift_parked"%'),
     )
-    db.many(
-        "UPDATE delivery SET state = 'ready', wait = NULL, reason = NULL, finished_at = NULL, created_at = ? "
-        "WHERE id = ? AND state = 'parked'",
-        [(db.now, row[0]) for row in rows],
-    )
+    for id, _ in rows:
+        record.send_again(db, id)
     ensure_lines(db, {row[1]: connection for row in rows})
     return len(rows)
 

@@ -214,7 +214,7 @@ def persons(db: Db, whose: Whose) -> Counter[str] | None:
         counts["keys"] += db.run("DELETE FROM person_key WHERE person = ?", (person,))
         db.run("DELETE FROM likeness WHERE person = ?", (person,))
         counts["suspects"] += db.run("DELETE FROM suspect WHERE person = ? OR other = ?", (person, person))
-        counts["merges"] += db.run("DELETE FROM merge WHERE survivor = ? OR merged = ?", (person, person))
+        counts["merges"] += db.run("DELETE FROM merge WHERE one = ? OR other = ?", (person, person))
         counts["persons"] += db.run("DELETE FROM person WHERE id = ?", (person,))
     return counts
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub import golden
-from hub.identity import HINT, MOST_KEYS, Asked, Key, Rules, conflicts, read, same_name, short
+from hub.identity import HINT, MOST_KEYS, Asked, Key, Rules, conflicts, read, same_name
 from hub.reasons import stored
 from hub.store import families, intake, merging, nobody, state, suspects
 from hub.store.engine import Db
@@ -38,6 +38,8 @@ class Match:
     second: list[tuple[str, list[str]]] = field(default_factory=list)
     #: the key by which they were found
     by: Key | None = None
+    #: whose the event's contact at its vendor is: not always theirs, where two were parted
+    card: int | None = None
 
 
 def match(db: Db, asked: Sequence[Asked], rules: Rules, connections: Sequence[str] = ()) -> list[Match]:
@@ -54,6 +56,8 @@ def match(db: Db, asked: Sequence[Asked], rules: Rules, connections: Sequence[st
         asked = nobody.without(db, asked)
     batch.load(asked)
     out = [batch.one(each) for each in asked]
+    for each, one in zip(asked, out, strict=True):
+        one.card = batch.owner.get(each.card) if each.card is not None else None
     batch.write()
     for one in out:  # a later event of the batch may have merged the person of an earlier one
         if one.own is not None:
@@ -159,8 +163,8 @@ class _Batch:
             return Match(why=_why("match_none", self.rules, also))
         found = [(key, self.owner[key]) for key in asked.keys if key in self.owner and key not in self.overused]
         if asked.linked in self.root:
-            place = (f"{asked.connection}.contact", short(str(asked.contact.get("id") or "")))
-            if all(key != place for key, _ in found):
+            place = asked.card
+            if place is not None and all(key != place for key, _ in found):
                 found.append((place, asked.linked))
         if not found:
             return self._new(asked, also)

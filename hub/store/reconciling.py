@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.store import record
 from hub.store.engine import Db
 from hub.store.json import dumps, loads
 from hub.store.work import ensure_lines
@@ -274,10 +275,6 @@ def release(db: Db, delivery: int) -> bool:
     row = db.one("SELECT line, connection FROM delivery WHERE id = ? AND state = 'parked'", (delivery,))
     if row is None or not row[0]:
         return False
-    db.run(
-        "UPDATE delivery SET state = 'ready', tries = 0, wait = NULL, reason = NULL, finished_at = NULL, "
-        "created_at = ? WHERE id = ?",
-        (db.now, delivery),
-    )
+    record.send_again(db, delivery)
     ensure_lines(db, {row[0]: row[1]})
     return True

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub.store.engine import Db
-from hub.store.json import dumps
+from hub.store.json import dumps, loads
 
 _ATTEMPT = ("delivery", "n", "at", "took_ms", "outcome", "reason", "exchanges")
 
@@ -32,10 +32,42 @@ def park_strays(db: Db, connection: str) -> int:
     return parked
 
 
-def first_failure(db: Db, delivery: int, default: float) -> float:
-    """Return when the first try of a delivery failed (epoch seconds), or `default` if none has yet."""
-    row = db.one("SELECT min(at) FROM attempt WHERE delivery = ? AND outcome IN ('retry', 'uncertain')", (delivery,))
-    return float(row[0]) if row and row[0] is not None else default
+def failing_since(db: Db, delivery: int, tries: int, default: float) -> float:
+    """Return when the first of the last `tries` failed tries of a delivery was (epoch seconds), `default` for none.
+
+    tries: how many have failed since it was planned, or since somebody sent it again.
+    """
+    row = db.one(
+        "SELECT at FROM attempt WHERE delivery = ? AND outcome IN ('retry', 'uncertain') "
+        "ORDER BY id DESC LIMIT 1 OFFSET ?",
+        (delivery, tries - 1),
+    ) if tries > 0 else None  # fmt: skip
+    return float(row[0]) if row else default
+
+
+def doubtful_since(db: Db, delivery: int) -> float | None:
+    """Return when a try was made whose effect nobody knows, so that the vendor is searched before it is repeated.
+
+    Where nobody can search, it was parked for a person to decide, who has now decided.
+    """
+    row = db.one("SELECT reason FROM delivery WHERE id = ?", (delivery,))
+    if row is None or ((loads(row[0]) if row[0] else None) or {}).get("code") == "uncertain_park":
+        return None
+    first = db.one("SELECT min(at) FROM attempt WHERE delivery = ? AND outcome = 'uncertain'", (delivery,))
+    return float(first[0]) if first and first[0] is not None else None
+
+
+def send_again(db: Db, delivery: int, batch: str = "") -> None:
+    """Make a parked delivery ready again, its tries forgotten.
+
+    When it was planned stays as it was: what is newer goes before it, and its record is looked at again first. So
+    does what is in doubt. batch: what this is part of; a delivery that belongs to another batch already stays there.
+    """
+    db.run(
+        "UPDATE delivery SET state = 'ready', tries = 0, wait = NULL, reason = NULL, finished_at = NULL, "
+        "started_at = ?, batch = coalesce(batch, ?) WHERE id = ? AND state = 'parked'",
+        (doubtful_since(db, delivery), batch or None, delivery),
+    )
 
 
 def finish_deliveries(db: Db, rows: Sequence[tuple[int, str, int, Any, Any, Any]]) -> None:

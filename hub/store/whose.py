@@ -250,9 +250,11 @@ def of_ref(db: Db, table: str, ref: Ref) -> list[dict[str, Any]]:
     ]
 
 
-def suspects(db: Db, persons: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the pairs in which one of the persons may be somebody else, in order."""
-    found = {row["id"]: row for by in ("person", "other") for row in rows(db, "suspect", persons, by)}
+def pairs(
+    db: Db, table: str, persons: Sequence[int], one: str = "person", other: str = "other"
+) -> list[dict[str, Any]]:
+    """Return the rows of a table of pairs of persons (columns `one` and `other`) in which one of these is, in order."""
+    found = {row["id"]: row for by in (one, other) for row in rows(db, table, persons, by)}
     return [found[id] for id in sorted(found)]
 
 

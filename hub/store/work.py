@@ -326,16 +326,21 @@ def add_links(db: Db, pairs: Iterable[tuple[tuple[str, str, str], tuple[str, str
         )  # fmt: skip
 
 
+def unlink(db: Db, one: Ref, other: Ref) -> None:
+    """Forget that two records belong together."""
+    db.many(
+        "DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ? "
+        "AND to_connection = ? AND to_kind = ? AND to_ref = ?",
+        [(*one, *other), (*other, *one)],
+    )
+
+
 def drop_links(db: Db, connection: str, kind: str, ref: str) -> None:
     """Forget every link of a record that is no more; the rows that lead back are named by those that lead away."""
     end = (connection, kind, ref)
     away = db.rows("SELECT to_connection, to_kind, to_ref FROM link WHERE connection = ? AND kind = ? AND ref = ?", end)
-    db.run("DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ?", end)
-    db.many(
-        "DELETE FROM link WHERE connection = ? AND kind = ? AND ref = ? "
-        "AND to_connection = ? AND to_kind = ? AND to_ref = ?",
-        [(*other, *end) for other in away],
-    )
+    for other in away:
+        unlink(db, end, (other[0], other[1], other[2]))
 
 
 def move_links(db: Db, connection: str, kind: str, ref: str, to: str) -> None:

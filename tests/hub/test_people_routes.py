@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hub.errors import Refused
 from hub.model import Action
 from hub.store import roster
-from tests.hub.fakes import PLUGINS, WORLDS, Box, Sink, form
+from tests.hub.fakes import PLUGINS, WORLDS, Box, form
+from tests.hub.mergers import Mergers, leads_by_contact
 
 YAML = """
 hub: {timezone: Europe/Kyiv, region: UA, unrouted: ignore}
@@ -47,36 +47,6 @@ routes:
     do: crm.note.create
     set: {TEXT: "asked {{ person.requests }} times"}
 """
-
-
-class Mergers(Sink):
-    """A CRM in memory that merges contacts."""
-
-    name = "mergers"
-
-    def merge(self, record: str, into: str, ids: Any, carry: Any, marker: str, since: Any = None) -> Any:
-        from hub.model import Done
-
-        time.sleep(getattr(self.world, "slow", 0))
-        if hasattr(self.world, "refuses"):
-            raise Refused("these two can't be merged")
-        with self.world.lock:
-            self.world.acts.append(("merge", record, {"into": into, "ids": list(ids), "carry": list(carry)}))
-            kept = [self.world.records.pop((record, one)) for one in ids if (record, one) in self.world.records]
-        if hasattr(self.world, "forgets"):
-            kept = []
-        return Done({"id": into, "kept": kept, "lost": list(ids)}, into)
-
-    def unmerge(self, record: str, into: str, kept: Any, marker: str, since: Any = None) -> Any:
-        from hub.model import Done
-
-        back = {}
-        with self.world.lock:
-            for one in kept:
-                told = {**one, **one["person"], "id": f"{one['id']}0"} if "person" in one else one
-                self.world.records[(record, told["id"])] = dict(told)
-                back[one["id"]] = told["id"]
-        return Done({"id": into, "restored": back}, into)
 
 
 @pytest.fixture
@@ -385,15 +355,6 @@ def test_a_merge_that_is_under_way_while_it_is_undone_is_taken_back(box: Box) ->
     box.settle()
     assert [act[0] for act in WORLDS["crm"].acts if act[0] == "merge"] == ["merge"], "it could not be stopped"
     each_has_their_own(box)
-
-
-def leads_by_contact() -> dict[str, list[str]]:
-    """Return whose contact -> whose leads hang on it."""
-    names = {one["id"]: one["name"] for one in WORLDS["crm"].of("contact")}
-    found: dict[str, list[str]] = {name: [] for name in names.values()}
-    for lead in WORLDS["crm"].of("lead"):
-        found[names[lead["contact"]]].append(lead["name"])
-    return found
 
 
 @pytest.mark.parametrize("second", ["Petro", "Anna"])
