@@ -23,8 +23,6 @@ PASSING = ("exhausted", "drift_parked")
 FEW, SHARE = 20, 0.05
 #: deletions acted upon in one commit
 AT_ONCE = 50
-#: stands for a twin's value in an agreement that is to be carried anew; no vendor shows it
-_UNSEEN = "~reconciled"
 
 
 @dataclass
@@ -132,12 +130,7 @@ def _distrust(db: Db, sync: Sync, one: Difference, record: Record, words: Sequen
     if twin is None or twin.state != "kept" or twin.busy is not None:
         return False
     fields = {field_.word: field_ for field_ in sync.fields[kind]}
-    agreed = dict(twin.agreed)
-    for word in words:
-        shown = twins.shown(fields[word], record, side)
-        unseen: Any = [] if isinstance(shown, list) else _UNSEEN
-        agreed[word] = [shown, unseen] if side == "one" else [unseen, shown]
-    pairs.agree(db, twin.id, agreed)
+    pairs.agree(db, twin.id, twin.agreed | {word: twins.distrusted(fields[word], record, side) for word in words})
     return True
 
 

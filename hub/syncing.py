@@ -349,8 +349,9 @@ class Carrying:
         self, outcome: Outcome, twin: store.Twin, agreed: dict[str, list[Any]], wrote: bool = False, state: str = "kept"
     ) -> Outcome:
         outcome.settled = store.Settled(
-            self.sync.name, self.record, twin.one, twin.other, agreed, wrote, state=state, reason=outcome.reason
-        )
+            self.sync.name, self.record, twin.one, twin.other, agreed, wrote, state=state, reason=outcome.reason,
+            pair=self.attempt.pair,
+        )  # fmt: skip
         return outcome
 
 

@@ -15,6 +15,8 @@ from hub import changes
 from hub.config.syncs import NEWEST, Sync, SyncField
 from hub.model import Record
 
+#: stands in an agreement for a value that is to be carried anew; no vendor shows it
+UNSEEN = "~reconciled"
 #: fields of one name: written together, for some vendors keep only the whole
 TOGETHER = (("first_name", "last_name"),)
 _ELSE = {"phones": ("phone", "phone_raw"), "emails": ("email", "email_raw")}
@@ -75,6 +77,17 @@ def shown(field_: SyncField, record: Record, side: str) -> Any:
     if code in record:
         return record[code]
     return (record.get("extra") or {}).get(code)
+
+
+def distrusted(field_: SyncField, record: Record, side: str) -> list[Any]:
+    """Return the agreement after which the other side's value is carried to this one, whatever this one shows.
+
+    Several values: both sides agree upon what this one shows, so that what the other lacks of it is taken away.
+    """
+    now = shown(field_, record, side)
+    if isinstance(now, list):
+        return [now, now]
+    return [now, UNSEEN] if side == "one" else [UNSEEN, now]
 
 
 def news(fields: Sequence[SyncField], agreed: Mapping[str, list[Any]], record: Record, side: str) -> dict[str, Any]:
@@ -149,6 +162,10 @@ def _single(sides: Sides, one: SyncField, base: list[Any] | None, out: Merge) ->
         same = close
     else:
         mine, theirs = not unchanged(base, place, source), not unchanged(base, 1 - place, target)
+        if base[place] == UNSEEN:  # to be carried anew, unless somebody has written there what they mean since
+            mine = not theirs
+        elif base[1 - place] == UNSEEN:
+            theirs = not mine
         if not mine and not theirs:
             out.agreed[one.word] = pair
             return

@@ -46,7 +46,7 @@ class Twin:
 
 @dataclass(slots=True)
 class Settled:
-    """What one delivery of a sync leaves behind, written with its outcome."""
+    """What one delivery of a sync leaves behind, written with its outcome. `pair` is the row it held meanwhile."""
 
     sync: str
     record: str
@@ -56,6 +56,7 @@ class Settled:
     wrote: bool = False
     state: str = "kept"
     reason: Any = None
+    pair: int = 0
 
 
 _COLUMNS = "id, sync, record, one, other, state, agreed, told, writes, intent, busy, busy_at, reason, at"
@@ -180,6 +181,8 @@ def settle(db: Db, found: Settled) -> bool:
     db.lock(locks_of(found))
     known = find(db, found.sync, found.record, "one", found.one)
     theirs = find(db, found.sync, found.record, "other", found.other)
+    if _over(db, found, known, theirs):
+        return True
     for one in (known, theirs):
         if one is not None and one.state != "making" and (one.one, one.other) != (found.one, found.other):
             return False
@@ -203,6 +206,14 @@ def settle(db: Db, found: Settled) -> bool:
          dumps(found.reason) if found.reason else None, db.now, known.id),
     )  # fmt: skip
     return True
+
+
+def _over(db: Db, found: Settled, known: Twin | None, theirs: Twin | None) -> bool:
+    """Return whether a record was deleted while the call was under way: then the pair is no more, and stays so."""
+    if any(one is not None and one.state == "gone" for one in (known, theirs)):
+        return found.state != "gone"
+    held = found.pair and db.one("SELECT 1 FROM twin WHERE id = ?", (found.pair,)) is not None
+    return bool(found.pair) and not held and known is None and theirs is None
 
 
 def tell(db: Db, twin: Twin, side: str, news: Mapping[str, Any], at: float, seen: Mapping[str, list[Any]]) -> None:

@@ -165,6 +165,33 @@ def test_a_name_is_written_whole() -> None:
     assert found.values == {"first_name": "Ганна", "last_name": "Коваль"}
 
 
+@pytest.mark.parametrize("way", ["forward", "back"])
+class TestWhatWasDamaged:
+    """The target shows what nobody wrote: the source's value is carried to it anew, and nothing comes from it."""
+
+    def agreed(self, field: SyncField, shown: Any, way: str) -> list[Any]:
+        name = field.kind if field.kind in ("phones", "emails") else field.word
+        return twins.distrusted(field, {"id": "2", name: shown}, "other" if way == "forward" else "one")
+
+    def test_one_value_is_carried_anew(self, way: str) -> None:
+        found = run(TITLE, "Anna", "#1", self.agreed(TITLE, "#1", way), way=way)
+        assert (found.values, found.back) == ({"title": "Anna"}, [])
+
+    @pytest.mark.parametrize("winner", ["crm", "amo", "newest"])
+    def test_what_somebody_wrote_there_since_stays_and_is_carried_back(self, way: str, winner: str) -> None:
+        agreed = self.agreed(TITLE, "#1", way)
+        found = run(TITLE, "Anna", "Olha", agreed, way=way, winner=winner)
+        assert (found.values, found.back, found.notes) == ({}, ["title"], [])
+        opposite = "back" if way == "forward" else "forward"
+        found = run(TITLE, "Olha", "Anna", agreed, way=opposite, winner=winner)
+        assert (found.values, found.notes) == ({"title": "Olha"}, [])
+
+    @pytest.mark.parametrize(("right", "damaged"), [({"+1"}, {"+9"}), ({"+1", "+2"}, {"+1"}), ({"+1"}, {"+1", "+9"})])
+    def test_several_values_come_from_the_source_alone(self, way: str, right: set[str], damaged: set[str]) -> None:
+        found = run(PHONE, sorted(right), sorted(damaged), self.agreed(PHONE, sorted(damaged), way), way=way)
+        assert (found.values, found.back) == ({"phone": sorted(right)}, [])
+
+
 def test_news() -> None:
     agreed = {"title": ["a", "A"], "phone": [["1"], ["1"]]}
     assert news([TITLE, PHONE], agreed, {"title": "a", "phones": ["1"]}, "one") == {}

@@ -208,6 +208,34 @@ def test_a_deletion_ends_a_pair(store: Store, forget: bool) -> None:
         assert found is None or found.state == "gone"
 
 
+@pytest.mark.parametrize("forget", [True, False])
+@pytest.mark.parametrize("wrote", [True, False])
+def test_a_call_that_ends_after_the_deletion_revives_nothing(store: Store, forget: bool, wrote: bool) -> None:
+    with store.write() as db:
+        twins.settle(db, Settled("s", "contact", "5", "9"))
+        id = delivery(db, 1)
+        twin = twins.claim(db, "s", "contact", "one", "5", id)
+        assert twin is not None
+        twins.lose(db, "s", "contact", "other", "9", forget)
+        assert twins.settle(db, Settled("s", "contact", "5", "9", {"name": ["a", "a"]}, wrote, pair=twin.id))
+        found = twins.find(db, "s", "contact", "one", "5")
+        assert (found is None) == forget
+        assert found is None or found.state == "gone"
+
+
+def test_a_twin_made_for_a_record_that_was_deleted_meanwhile_is_no_pair(store: Store) -> None:
+    with store.write() as db:
+        twin = twins.claim(db, "s", "contact", "one", "5", delivery(db, 1))
+        assert twin is not None
+        twins.lose(db, "s", "contact", "one", "5", True)
+        assert twins.settle(db, Settled("s", "contact", "5", "9", wrote=True, pair=twin.id))
+        assert twins.find(db, "s", "contact", "one", "5") is None
+        again = twins.claim(db, "s", "contact", "one", "6", delivery(db, 2))
+        assert again is not None
+        assert twins.settle(db, Settled("s", "contact", "6", "10", wrote=True, pair=again.id))
+        assert (made := twins.find(db, "s", "contact", "one", "6")) is not None and made.other == "10"
+
+
 def test_a_backlog_holds_each_record_once_and_tells_how_far_it_is(store: Store) -> None:
     rows = [("contact", "crm", "1", "create", None, {"id": "1"}), ("contact", "crm", "2", "merge", {"code": "x"}, None)]
     with store.write() as db:
