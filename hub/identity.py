@@ -54,6 +54,8 @@ class Rules:
     nobody_after: int = 30
     #: kinds of keys, one of which must have brought two persons together for them to be merged by rule
     auto: tuple[str, ...] = ("phone", "email", "handle")
+    #: connections at which anybody may name anybody's keys
+    unverified: frozenset[str] = frozenset()
     version: str = RULES
 
     @classmethod
@@ -61,9 +63,13 @@ class Rules:
         """Return the rules of a configuration's `people`."""
         merge = people.merge
         auto = people.match if merge is None else merge.auto
-        told = repr((people.match, sorted(people.nobody), people.nobody_after, auto))
+        unverified = sorted(people.unverified)
+        told = repr(
+            (people.match, sorted(people.nobody), people.nobody_after, auto, *([unverified] if unverified else []))
+        )
         digest = hashlib.blake2s(told.encode(), digest_size=3).hexdigest()
-        return cls(people.match, frozenset(people.nobody), people.nobody_after, tuple(auto), f"{RULES}.{digest}")
+        nobody = frozenset(people.nobody)
+        return cls(people.match, nobody, people.nobody_after, tuple(auto), frozenset(unverified), f"{RULES}.{digest}")
 
 
 @dataclass

@@ -41,12 +41,15 @@ TEXTS: dict[str, dict[str, str]] = {
         "left_same_digit": "one digit over and over",
         "left_not_valid": "there is none like that",
         "left_too_many": "the contact has too many",
+        "left_unverified": "anybody can write there what they like",
         "left_full": "the person has too many of these already",
         "left_human": "you said that it names nobody",
         "left_use": "too many people came through it",
         "match_joined": "{kind} is of person {person}, {other_kind} of person {other}: they are one",
         "match_conflict": "{kind} is of person {person}, {other_kind} of person {other}, but their {differ} differ: "
                           "a human decides (hub people suspects)",
+        "match_unverified": "{kind} is of person {person}, {other_kind} of person {other}; that {connection} says so "
+                            "joins nobody (people.unverified)",
         "match_not_auto": "{kind} is of person {person}, {other_kind} of person {other}; people.merge.auto joins by "
                           "other keys: a human decides (hub people suspects)",
         "match_never": "{kind} is of person {person}, {other_kind} of person {other}, who are kept "
@@ -196,6 +199,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "{accounted} are accounted for",
         "alert_nobody": "{kind} {value} stands for {count} people, so it names nobody any more; their "
                         "messages were sorted anew",
+        "alert_shared": "{count} different {kinds}s came with {kind} {value}, "
+                        "which {connection} has on somebody's card",
         "alert_keys": "person {person} has {count} of {kinds} already; further ones are not learned: who gives one of "
                       "those alone is a new person",
         "alert_contacts": "{connection}: person {person} has several contacts there: {contacts}",
@@ -251,6 +256,10 @@ REMEDIES: dict[str, str] = {
     "alert_unread": "Is a worker running, and does it move? hub run starts its own; its log says why it died",
     "alert_ledger": "hub ledger --day {day} shows what is there; was something deleted from the database by hand?",
     "alert_nobody": "Look: hub people nobody list. If it is one human's after all: hub people nobody remove {value}",
+    "alert_shared": (
+        "Whose is it? One human's, and strangers write it into a form: name that under people, unverified in hub.yaml. "
+        "An office's: hub people nobody add {value}"
+    ),
     "alert_keys": (
         "Look what they came through: hub people show {person}. A mailbox or number of many names nobody: "
         "hub people nobody add KEY"

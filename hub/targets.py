@@ -120,6 +120,8 @@ class Targets:
         if found:
             record = found[-1] if several == "newest" else found[0]
             self.contact = str(record["id"])
+            if self.event.connection in self.config.people.unverified:
+                return self.contact  # whoever wrote may not be who they say: the card stays as it is
             action.name, action.verb, action.id = "contact.update", "update", self.contact
             done = connector.perform(action)
             if done.written:

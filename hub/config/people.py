@@ -13,7 +13,7 @@ from hub.config.world import Vocabulary, World, knows
 from hub.identity import HISTORY
 from hub.tables import Table
 
-_PEOPLE = ("match", "fill", "several", "block", "client", "merge", "nobody", "nobody_after")
+_PEOPLE = ("match", "fill", "several", "block", "client", "merge", "nobody", "nobody_after", "unverified")
 KINDS = ("phone", "email", "handle")
 _FILL = ("empty_only", "newest")
 CARRY = ("deals", "notes", "tags", "tasks")
@@ -45,6 +45,8 @@ class PeopleReader:
                 given[key] = frozenset(item.text.strip() for item in one.words("nobody"))
             elif key == "nobody_after":
                 given[key] = one.integer("nobody_after", 2, 1000) or 30
+            elif key == "unverified":
+                given[key] = frozenset(self._connections(one, key))
             elif key == "client":
                 given[key] = self._client(one)
         if (merge := self.view.get("merge")) is not None:
@@ -75,8 +77,8 @@ class PeopleReader:
             view.say("prefer and other both say what holds for the remaining fields; write one of them")
         return rule, survive
 
-    def _connections(self, view: View) -> tuple[str, ...]:
-        names = view.words("prefer")
+    def _connections(self, view: View, key: str = "prefer") -> tuple[str, ...]:
+        names = view.words(key)
         for one in names:
             self.world.connection(one.text.strip(), one)
         return tuple(one.text.strip() for one in names)

@@ -118,6 +118,7 @@ class People:
     survive: field -> which of its values stands, where that isn't the rule of `fill`: a word of `golden.SURVIVES`, or
     connections in order of trust. merge: None = persons are joined by the hub's own rules and no CRM is touched.
     nobody_after: so many keys of one kind that came through one and the same key make that one nobody's.
+    unverified: connections at which anybody may name anybody's phone: what comes there changes nothing about the known.
     """
 
     match: tuple[str, ...] = ("phone", "email", "handle")
@@ -126,6 +127,7 @@ class People:
     block: tuple[Table, tuple[str, ...]] | None = None
     nobody: frozenset[str] = frozenset()
     nobody_after: int = 30
+    unverified: frozenset[str] = frozenset()
     client: tuple[ClientRule, ...] = ()
     merge: MergeRule | None = None
     survive: Mapping[str, Any] = field(default_factory=dict)

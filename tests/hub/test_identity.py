@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub import golden, likeness
+from hub.config import People
 from hub.identity import MOST_KEYS, Rules, Tally, conflicts, nobodys, read, same_name
 from hub.model import Event
 
@@ -69,10 +70,9 @@ def test_clicks_and_sessions_are_hints() -> None:
 
 
 def test_the_version_changes_with_what_is_written() -> None:
-    one, two = Rules(), Rules(match=("phone",))
-    people = type("P", (), {"match": one.match, "nobody": frozenset(), "nobody_after": 30, "merge": None})
-    other = type("P", (), {"match": two.match, "nobody": frozenset(), "nobody_after": 30, "merge": None})
-    assert Rules.of(people).version == Rules.of(people).version != Rules.of(other).version
+    some = (People(), People(match=("phone",)), People(unverified=frozenset({"site"})), People(nobody_after=31))
+    assert len({Rules.of(one).version for one in some}) == len(some)
+    assert Rules.of(People()).version == Rules.of(People()).version
 
 
 def test_conflicts_are_by_group() -> None:

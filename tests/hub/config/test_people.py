@@ -21,6 +21,7 @@ people:
   fill: {prefer: [crm, site], name: longest, phone: all, city: newest, email: {prefer: [site]}}
   nobody: ["+380441234567"]
   nobody_after: 12
+  unverified: [site]
   client: {has: [crm.deal: {deal.stage: [won, shipped]}, crm.lead: {lead.stage: CONVERTED}]}
   merge: {auto: [same phone], carry: [deals, notes], else: ignore}
 """,
@@ -28,6 +29,7 @@ people:
     assert people.fill == ("prefer", "crm", "site")
     assert people.survive == {"name": "longest", "phone": "all", "city": "newest", "email": ("site",)}
     assert (people.nobody, people.nobody_after) == ({"+380441234567"}, 12)
+    assert people.unverified == {"site"} == Rules.of(people).unverified
     assert [(rule.connection, rule.record) for rule in people.client] == [("crm", "deal"), ("crm", "lead")]
     assert people.client[0].condition.words() == "deal.stage is one of won, shipped"
     assert people.merge is not None
@@ -51,6 +53,7 @@ def test_merge_alone_means_all_of_it(tmp_path):
     ("text", "message"),
     [
         ("{mtch: [phone]}", 'unknown key "mtch". Did you mean "match"?'),
+        ("{unverified: [sit]}", 'Did you mean "site"?'),
         ("{merge: {auto: [same fone]}}", 'Did you mean "same phone"?'),
         ("{merge: {auto: [emails]}}", 'auto can\'t be "emails". Did you mean "same email"?'),
         ("{match: [phone], merge: {auto: [same email]}}", 'auto can\'t be "same email"; it is one of same phone.'),

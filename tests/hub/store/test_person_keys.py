@@ -10,6 +10,7 @@ import pytest
 
 from hub.identity import MOST_KEYS, read
 from hub.model import Event
+from hub.reasons import say
 from hub.store import Store, intake, merging, nobody, people, prune, roster, standing, state, suspects, work
 from hub.store.json import loads
 from tests.hub.store.persons import RULES, asked, meet, until_somebody_waits
@@ -60,6 +61,47 @@ class KeysContract:
             assert [roster.of_key(db, "crm.contact", str(n)) for n in range(7)] == [
                 row[0] for row in db.rows("SELECT person FROM event ORDER BY id")
             ]
+
+    def test_strangers_dont_take_a_number_away_from_whom_a_crm_has_it_of(self, store: Store) -> None:
+        rules = replace(RULES, nobody_after=5)
+        card = {"contact": {"id": "55", "phone": "+380671112233", "name": "Anna"}}
+        met = [read(Event("contact.updated", "contact:55", "k", card, connection="crm"), rules)]
+        for n in range(8):
+            said = {"contact": {"phone": "+380671112233", "email": f"p{n}@i.ua", "name": f"P{n}"}}
+            met.append(read(Event("form.submitted", f"form:{n}", f"k{n}", said, connection="site"), rules))
+        found = meet(store, *met, rules=rules)
+        assert [one.own for one in found] == [1] * 9
+        with store.read() as db:
+            assert nobody.listed(db) == []
+            [(kind, params)] = db.rows("SELECT kind, params FROM alert WHERE closed_at IS NULL")
+        assert kind == "alert_shared"
+        assert say("alert_shared", loads(params)) == (
+            "8 different emails came with phone +380671112233, which crm has on somebody's card"
+        )
+
+    def test_what_proves_nothing_changes_nothing_about_the_known(self, store: Store) -> None:
+        rules = replace(RULES, nobody_after=5, unverified=frozenset({"site"}))
+        meet(store, asked("phone +380671111111", name="Anna", connection="crm"), rules=rules)
+        meet(store, asked("email petro@i.ua", name="Petro", connection="crm"), rules=rules)
+        [both] = meet(store, asked("phone +380671111111", "email petro@i.ua", name="Mallory"), rules=rules)
+        assert (both.own, both.joined) == (1, [])
+        with store.read() as db:
+            [pair] = suspects.pairs(db)
+            assert (pair["person"], pair["other"], pair["reason"]["code"]) == (1, 2, "match_unverified")
+        strangers = [asked("phone +380671111111", f"email m{n}@i.ua", name="Mallory") for n in range(9)]
+        found = meet(store, *strangers, rules=rules)
+        assert {one.own for one in found} == {1}
+        assert found[0].why is not None
+        said = [one for one in found[0].why["also"] if one["code"] == "match_left"]
+        assert [one["params"] for one in said] == [{"kind": "email", "value": "m0@i.ua", "why": "unverified"}]
+        with store.read() as db:
+            assert roster.keys_of(db, 1) == [("phone", "+380671111111")]
+            assert [one["value"] for one in roster.record_of(db, [1])["name"]] == ["Anna"]
+            assert nobody.listed(db) == [] and db.rows("SELECT kind FROM alert") == []
+        [new] = meet(store, asked("phone +380679999999", "email new@i.ua"), rules=rules)
+        assert new.made
+        with store.read() as db:
+            assert set(roster.keys_of(db, new.own or 0)) == {("phone", "+380679999999"), ("email", "new@i.ua")}
 
     def test_a_chain_of_strangers_ends(self, store: Store) -> None:
         """Phone and e-mail in turns: no key brought many, yet nobody has that many."""
