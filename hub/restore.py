@@ -4,23 +4,29 @@ Only fields that still hold what the hub wrote are written; what somebody change
 What is to be done stands on the delivery itself (`delivery.given`), since no route of hub.yaml says it:
 
     {"undo": {"record", "id", "fields": {field: {"wrote", "before"}}, "of": [delivery ids]}}
-    {"delete": {"record", "id", "fields": {field: {"wrote"}}, "of": [delivery ids]}}
+    {"delete": {"record", "id", "fields": {field: {"wrote"}}, "of": [delivery ids], "last": epoch seconds}}
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hub.changes import DERIVED
 from hub.connector import ActionKind, Connector
+from hub.differences import instant
 from hub.errors import Gone, PluginError, Skip
 from hub.model import Action, Done, Record
 from hub.outcome import Outcome
 
 if TYPE_CHECKING:
     from hub.deliver import _Try
+
+
+#: seconds after the hub's last write in which a change is still taken for the vendor's own working on it
+_SOON = 60.0
 
 
 @dataclass
@@ -34,16 +40,32 @@ class Compared:
     changed: dict[str, Any] = field(default_factory=dict)
     #: fields that say already what they said before
     done: list[str] = field(default_factory=list)
+    #: of a record that is to be deleted: when somebody changed it after the hub was done with it, as the vendor tells
+    later: str = ""
+
+    @property
+    def touched(self) -> bool:
+        """Whether a record that is to be deleted is no longer what the hub made."""
+        return bool(self.changed or self.later)
 
 
-def compare(connector: Connector, record: str, fields: Mapping[str, Mapping[str, Any]], now: Record) -> Compared:
-    """Return which fields may be written back."""
+def compare(
+    connector: Connector, record: str, fields: Mapping[str, Mapping[str, Any]], now: Record, made: float | None = None
+) -> Compared:
+    """Return which fields may be written back.
+
+    made: for a record that is to be deleted, when the hub was done with it: what was written there since, or emptied,
+    speaks against it.
+    """
     found = Compared()
+    at = instant(now, "changed_at") if made is not None else None
+    if made is not None and at is not None and at > made + _SOON:
+        found.later = dt.datetime.fromtimestamp(at, dt.UTC).isoformat()
     for name, value in fields.items():
         stands = value_of(now, name)
         if connector.holds(record, name, value["wrote"], stands):
             found.back[name] = value["before"]
-        elif connector.holds(record, name, value["before"], stands):
+        elif made is None and connector.holds(record, name, value["before"], stands):
             found.done.append(name)
         else:
             found.changed[name] = stands
@@ -93,14 +115,15 @@ def carry_out(attempt: _Try) -> Outcome:
         now = connector.get(record, id)
     except Gone:
         raise Skip("record_gone") from None
-    found = compare(connector, record, fields, now)
+    found = compare(connector, record, fields, now, float(task.get("last") or 0.0) or None if delete else None)
     action = Action(
         name=kind.name, record=record, verb=kind.verb, id=id, marker=work.marker, event=work.event, fill="newest",
         attempt=work.tries + 1, in_doubt_since=attempt.targets.in_doubt_since(),
     )  # fmt: skip
     if delete:
-        if found.changed:
-            raise Skip("undo_not_deleted", record=record, id=id, fields=", ".join(sorted(found.changed)))
+        if found.touched:
+            what = ", ".join(sorted(found.changed)) or f"at {found.later}"
+            raise Skip("undo_not_deleted", record=record, id=id, fields=what)
         connector.perform(action)
         return attempt.finished(Done(result={"id": id}, id=id), kind, "undo_deleted", record=record, id=id)
     left = sorted(found.changed)

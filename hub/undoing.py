@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,8 @@ class Restore:
     since: float
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
     delete: bool = False
+    #: when the last of these deliveries had written it (epoch seconds)
+    last: float = 0.0
     #: what a fresh look at the record says; None if it was not looked at, or could not be
     found: restore.Compared | None = None
     trouble: str = ""
@@ -62,18 +64,20 @@ class Undoing:
 # --- what is to be done ---------------------------------------------------------------------------------
 
 
-def plan(runtime: Runtime, rows: Sequence[reading.Row], waiting: set[int], delete: bool = False) -> Undoing:
-    """Return what taking these deliveries back comes to. `waiting`: those whose undoing is planned already."""
+def plan(
+    runtime: Runtime, rows: Sequence[reading.Row], taken: Mapping[int, tuple[int, str]], delete: bool = False
+) -> Undoing:
+    """Return what taking these deliveries back comes to. `taken`: those taken back already, see `batches.undoing`."""
     found = Undoing()
     made: dict[tuple[str, str, str], Restore] = {}
     put: dict[tuple[str, str, str], Restore] = {}
-    for row in sorted(rows, key=lambda one: int(one["id"])):
+    for row in sorted(rows, key=lambda one: (one["finished_at"] or 0.0, one["id"])):  # as it was written
         if row["connection"] == "hub":  # a step that looked something up, or ended the run: it called nobody
             continue
         if row["connection"] not in runtime.config.connections:
             found.left.append((row["id"], f"hub.yaml has no connection {row['connection']} any more"))
             continue
-        if why := _as_it_is(row, waiting) or _for_good(runtime, row):
+        if why := _as_it_is(row, taken) or _for_good(runtime, row):
             found.left.append((row["id"], why))
             continue
         for write in _writes(row):
@@ -81,6 +85,7 @@ def plan(runtime: Runtime, rows: Sequence[reading.Row], waiting: set[int], delet
             if write.get("created") or key in made:
                 one = made.setdefault(key, _restore(row, key))
                 one.of.append(row["id"])
+                one.last = max(one.last, row["finished_at"] or 0.0)
                 wrote = {name: {"wrote": value, "before": None} for name, value in write["written"].items()}
                 one.fields.update({name: value for name, value in wrote.items() if name not in restore.DERIVED})
                 continue
@@ -107,10 +112,11 @@ def plan(runtime: Runtime, rows: Sequence[reading.Row], waiting: set[int], delet
     return found
 
 
-def _as_it_is(row: reading.Row, waiting: set[int]) -> str:
+def _as_it_is(row: reading.Row, taken: Mapping[int, tuple[int, str]]) -> str:
     """Return why a delivery is left as it is, "" if it can be taken back."""
-    if row["id"] in waiting:
-        return "its undoing is planned already and waits"
+    by, state_ = taken.get(row["id"], (0, ""))
+    if by:
+        return f"d{by} has taken it back" if state_ == "done" else f"its undoing is planned already and waits: d{by}"
     if row["state"] in ("ready", "parked"):
         return f"it is {row['state']} and has written nothing yet: hub drop d{row['id']}"
     if row["state"] != "done":
@@ -196,7 +202,7 @@ def look(runtime: Runtime, one: Restore) -> None:
         except HubError as error:
             one.trouble = f"can't be read now ({connector.http.masker.mask(str(error))[:200]}); decided when it is sent"
             return
-    one.found = restore.compare(connector, one.record, one.fields, now)
+    one.found = restore.compare(connector, one.record, one.fields, now, one.last if one.delete else None)
 
 
 def who(db: Db, one: Restore, name: str) -> str:
@@ -216,7 +222,7 @@ def store_all(store: Store, runtime: Runtime, found: Undoing, progress: Callable
     Returns the batch, "" if nothing is to be done.
     """
     todo = [one for one in found.restores if one.found is None or one.found.back]
-    todo += [one for one in found.created if one.delete and not (one.found and one.found.changed)]
+    todo += [one for one in found.created if one.delete and not (one.found and one.found.touched)]
     todo = [one for one in todo if not one.final]
     batch = ""
     for start in range(0, len(todo), _CHUNK):
@@ -231,7 +237,7 @@ def store_all(store: Store, runtime: Runtime, found: Undoing, progress: Callable
 
 
 def _delivery(runtime: Runtime, one: Restore, batch: str, number: int, all: int) -> work.NewDelivery:
-    task = {"record": one.record, "id": one.id, "fields": one.fields, "of": one.of}
+    task = {"record": one.record, "id": one.id, "fields": one.fields, "of": one.of, "last": one.last}
     lane = f"{one.connection}:bulk" if all > _BULK else one.connection
     return work.NewDelivery(
         one.event, f"hub undo {batch}", str(number), one.connection, _action(runtime, one, one.delete),

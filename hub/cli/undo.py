@@ -45,8 +45,8 @@ def undo(
             if unknown := [f"d{id}" for id, row in found.items() if row is None]:
                 raise WorldError(f"there is no delivery {', '.join(unknown)}")
             rows = [row for row in found.values() if row is not None]
-        waiting = batches.undoing(db)
-    todo = undoing.plan(runtime, rows, waiting, delete)
+        taken = batches.undoing(db)
+    todo = undoing.plan(runtime, rows, taken, delete)
     looked = [*todo.restores, *(one for one in todo.created if one.delete)]
     for number, one in enumerate(looked, 1):
         undoing.look(runtime, one)
@@ -86,7 +86,7 @@ def _told(db: Db, todo: Any, batch: str, dry_run: bool) -> dict[str, Any]:
         })  # fmt: skip
     created = [
         {"record": f"{one.connection}/{one.subject}", "of": [f"d{id}" for id in one.of],
-         "deleted": one.delete and not (one.found and one.found.changed) and not one.final,
+         "deleted": one.delete and not (one.found and one.found.touched) and not one.final,
          "why": _not_deleted(db, one)}
         for one in todo.created
     ]  # fmt: skip
@@ -102,6 +102,8 @@ def _not_deleted(db: Db, one: Any) -> str:
     if one.trouble:
         return str(one.trouble)
     changed = one.found.changed if one.found else {}
+    if one.found and one.found.later and not changed:
+        return f"it was changed at {one.connection} at {one.found.later}, after the hub was done with it: not deleted"
     return "; ".join(f"{name} was changed {undoing.who(db, one, name)}: not deleted" for name in changed)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from hub.store import reading
@@ -37,21 +36,23 @@ def deliveries(db: Db, batch: str) -> list[reading.Row]:
     return [row for id in ids if (row := reading.delivery(db, id)) is not None]
 
 
-def taken_back(db: Db, batches: Sequence[str]) -> set[int]:
-    """Return the deliveries that some of these batches (of undoing) have to do with already and haven't finished."""
-    found: set[int] = set()
-    for batch in batches:
-        rows = db.rows("SELECT given FROM delivery WHERE batch = ? AND state IN ('ready', 'parked')", (batch,))
-        for (given,) in rows:
-            task = loads(given) or {}
-            found |= set((task.get("undo") or task.get("delete") or {}).get("of") or ())
+def undoing(db: Db) -> dict[int, tuple[int, str]]:
+    """Return delivery -> (the one that takes it back, that one's state: ready, parked or done).
+
+    Where the taking back was itself taken back, or wrote only a part, it may be done again and isn't told of.
+    """
+    rows = db.rows(
+        "SELECT id, state, given, reason FROM delivery "
+        "WHERE batch LIKE 'undo-%' AND state IN ('ready', 'parked', 'done') ORDER BY id DESC"
+    )
+    found: dict[int, tuple[int, str]] = {}
+    for id, state, given, reason in rows:  # the newest first: whether an undoing stands is known when it comes up
+        if found.get(id, (0, ""))[1] == "done" or (state == "done" and '"undone_in_part"' in (reason or "")):
+            continue
+        task = loads(given) or {}
+        for other in (task.get("undo") or task.get("delete") or {}).get("of") or ():
+            found.setdefault(other, (id, state))
     return found
-
-
-def undoing(db: Db) -> set[int]:
-    """Return the deliveries whose undoing has been planned and waits."""
-    rows = db.rows("SELECT DISTINCT batch FROM delivery WHERE batch LIKE 'undo-%' AND state IN ('ready', 'parked')")
-    return taken_back(db, [row[0] for row in rows])
 
 
 def changed_by(db: Db, connection: str, subject: str, field: str, since: float) -> dict[str, Any] | None:

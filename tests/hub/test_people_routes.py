@@ -277,7 +277,7 @@ def test_a_merge_by_hand_undone_brings_the_contact_back(box: Box, second: str) -
         row = reading.delivery(db, db.rows("SELECT id FROM delivery WHERE batch = ?", (batch,))[0][0])
     assert batch == "merge-1"
     assert row is not None
-    [(_, why)] = undoing.plan(box.runtime, [row], set()).left
+    [(_, why)] = undoing.plan(box.runtime, [row], {}).left
     assert "hub people unmerge" in why, "fields put back alone would leave a half"
     with box.store.write() as db:
         parted = people_acts.unmerge(db, box.runtime, "2")

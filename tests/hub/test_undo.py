@@ -187,7 +187,8 @@ def test_a_batch_is_taken_back_and_that_too(box: Box) -> None:
     assert first != second
     found, nothing = undo(box, first)
     assert nothing == "", "what was taken back has nothing left that the first undoing wrote"
-    assert sorted(found.restores[0].found.done) == ["CITY", "NOTE", "stage"]  # type: ignore[union-attr]
+    [(id, why)] = found.left
+    assert (found.restores, id, why) == ([], row["id"], f"d{row['id'] + 1} has taken it back")
 
 
 def test_what_others_changed_stays_and_is_said(box: Box) -> None:
@@ -214,7 +215,7 @@ def test_a_change_between_plan_and_delivery_is_seen_too(box: Box) -> None:
     moved(box)
     with box.store.read() as db:
         rows = [row for id in (1, 2) if (row := reading.delivery(db, id))]
-    found = undoing.plan(box.runtime, rows, set())
+    found = undoing.plan(box.runtime, rows, {})
     WORLDS["crm"].records[("deal", "7")].update(CITY="Lviv", NOTE="mine", stage="won")
     made = undoing.store_all(box.store, box.runtime, found)
     box.ring()
@@ -229,10 +230,10 @@ def test_several_writes_of_one_record_go_back_to_the_first(box: Box) -> None:
         moved(box, city)
     with box.store.read() as db:
         rows = [row for id in range(1, 8) if (row := reading.delivery(db, id))]
-    found = undoing.plan(box.runtime, rows, set())
+    found = undoing.plan(box.runtime, rows, {})
     [one] = found.restores
     assert one.fields["CITY"] == {"wrote": "Dnipro", "before": "Odesa"}
-    assert undoing.plan(box.runtime, rows[2:], set()).restores[0].fields["CITY"]["before"] == "Kyiv"
+    assert undoing.plan(box.runtime, rows[2:], {}).restores[0].fields["CITY"]["before"] == "Kyiv"
 
 
 def test_somebody_elses_write_in_between_is_not_overwritten(box: Box) -> None:
@@ -241,7 +242,7 @@ def test_somebody_elses_write_in_between_is_not_overwritten(box: Box) -> None:
     moved(box, "Lviv")
     with box.store.read() as db:
         rows = [row for id in range(1, 5) if (row := reading.delivery(db, id))]
-    found = undoing.plan(box.runtime, rows, set())
+    found = undoing.plan(box.runtime, rows, {})
     assert found.restores[0].fields["CITY"] == {"wrote": "Lviv", "before": "Rivne"}
     assert (1, "CITY was changed by others before d3 wrote it again") in found.left
 
@@ -252,7 +253,7 @@ def test_an_undoing_cut_short_after_its_call_is_not_done_twice(box: Box) -> None
         rows = [row for id in (1, 2) if (row := reading.delivery(db, id))]
     for engine in box.engines:
         engine.stop(3)
-    found = undoing.plan(box.runtime, rows, set())
+    found = undoing.plan(box.runtime, rows, {})
     made = undoing.store_all(box.store, box.runtime, found)
     WORLDS["crm"].records[("deal", "7")].update(BEFORE, NOTE="")  # the call went out, its worker died
     with box.store.write() as db:
@@ -309,6 +310,77 @@ def test_what_was_made_and_then_changed_by_others_is_not_deleted(box: Box) -> No
     assert made == "" and len(WORLDS["crm"].of("lead")) == 1
 
 
+@pytest.mark.parametrize(
+    "touch",
+    [{"TITLE": ""}, {"changed_at": "2999-01-01T00:00:00+00:00", "BUDGET": "5000"}],
+    ids=["emptied a field", "filled in another one"],
+)
+def test_what_people_have_worked_on_is_not_deleted(box: Box, touch: dict[str, Any]) -> None:
+    batch = created(box)
+    with box.store.write() as db:
+        row = db.one("SELECT id, written FROM delivery WHERE action = 'lead.upsert'")
+        db.run(
+            "UPDATE delivery SET written = ? WHERE id = ?",
+            (json.dumps({**json.loads(row[1]), "written": {"TITLE": "Site: Anna"}}), row[0]),
+        )
+    with box.store.read() as db:
+        taken = batches.undoing(db)
+    found = undoing.plan(box.runtime, rows_of(box, batch), taken, delete=True)
+    [lead] = [one for one in found.created if one.record == "lead"]
+    undoing.look(box.runtime, lead)
+    assert lead.found is not None and not lead.found.touched
+    WORLDS["crm"].of("lead")[0].update(touch)  # between the look and the sending
+    undoing.store_all(box.store, box.runtime, found)
+    box.ring()
+    box.settle()
+    assert len(WORLDS["crm"].of("lead")) == 1
+    looked, made = undo(box, batch, delete=True)
+    assert made == "" and next(one for one in looked.created if one.record == "lead").found.touched  # type: ignore[union-attr]
+
+
+def test_what_was_taken_back_is_not_taken_back_again(box: Box) -> None:
+    """The same value was written once more, by a message of its own: that one stays."""
+    moved(box)
+    with box.store.read() as db:
+        first = [row for id in (1, 2) if (row := reading.delivery(db, id)) is not None]
+
+    def again() -> undoing.Undoing:
+        with box.store.read() as db:
+            found = undoing.plan(box.runtime, first, batches.undoing(db))
+        for one in found.restores:
+            undoing.look(box.runtime, one)
+        undoing.store_all(box.store, box.runtime, found)
+        box.ring()
+        box.settle()
+        return found
+
+    again()
+    assert deal() == {**BEFORE, "NOTE": ""}
+    moved(box)
+    assert deal() == AFTER
+    found = again()
+    assert deal() == AFTER
+    assert [why for _, why in found.left] == ["d3 has taken it back"] * 2
+    with box.store.read() as db:
+        back = [row for id in (3,) if (row := reading.delivery(db, id)) is not None]
+        taken = batches.undoing(db)
+    assert set(taken) == {1, 2}
+    assert undoing.plan(box.runtime, back, taken).left == []
+
+
+def test_writes_are_folded_in_the_order_in_which_they_were_made(box: Box) -> None:
+    """d1 was parked and sent after d3: what stood before d3 is what is put back, not what stood before d1."""
+    moved(box)
+    moved(box, "Lviv")
+    with box.store.write() as db:
+        rows = [row for id in (1, 3) if (row := reading.delivery(db, id)) is not None]
+    early, late = rows[1], {**rows[0], "finished_at": rows[1]["finished_at"] + 1}
+    early = {**early, "written": {"written": {"CITY": "Lviv"}, "before": {"CITY": "Odesa"}}}
+    late = {**late, "written": {"written": {"CITY": "Kyiv"}, "before": {"CITY": "Lviv"}}}
+    [one] = undoing.plan(box.runtime, [late, early], {}).restores
+    assert one.fields["CITY"] == {"wrote": "Kyiv", "before": "Odesa"}
+
+
 def test_why_a_delivery_is_left(box: Box) -> None:
     moved(box)
     with box.store.read() as db:
@@ -323,7 +395,7 @@ def test_why_a_delivery_is_left(box: Box) -> None:
         ({"written": unknown}, "nobody knows what stood in CITY before"),
         ({"action": "note.update", "result": {"id": "3"}}, "crm has no action that writes a note again"),
     ):
-        found = undoing.plan(box.runtime, [{**row, **change}], set())
+        found = undoing.plan(box.runtime, [{**row, **change}], {})
         assert found.restores == [] and [one[0] for one in found.left] == [1], why
         assert why in found.left[0][1]
 
@@ -335,11 +407,11 @@ def test_one_whose_undoing_waits_is_left(box: Box) -> None:
     assert row is not None
     with box.store.write() as db:
         handwork.pause(db, "crm")
-    undoing.store_all(box.store, box.runtime, undoing.plan(box.runtime, [row], set()))
+    undoing.store_all(box.store, box.runtime, undoing.plan(box.runtime, [row], {}))
     with box.store.read() as db:
         waiting = batches.undoing(db)
-    assert waiting == {1}
-    assert undoing.plan(box.runtime, [row], waiting).left == [(1, "its undoing is planned already and waits")]
+    assert waiting == {1: (3, "ready")}
+    assert undoing.plan(box.runtime, [row], waiting).left == [(1, "its undoing is planned already and waits: d3")]
     with box.store.write() as db:
         handwork.resume(db, "crm")
     box.ring()
@@ -353,6 +425,6 @@ def test_a_step_that_called_nobody_is_no_hindrance(box: Box) -> None:
         rows = [row for one in box.deliveries() if (row := reading.delivery(db, one["id"])) is not None]
     looked_up = {**rows[0], "id": 900, "connection": "hub", "action": "look_up", "written": None}
     gone = {**rows[0], "id": 901, "connection": "formerly"}
-    found = undoing.plan(box.runtime, [looked_up, gone, *rows], set())
+    found = undoing.plan(box.runtime, [looked_up, gone, *rows], {})
     assert [one.subject for one in found.restores] == ["deal:7"]
     assert found.left == [(901, "hub.yaml has no connection formerly any more")]
