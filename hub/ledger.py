@@ -184,7 +184,7 @@ def _own(db: Db, found: Day, begins: float, ends: float) -> Iterator[tuple[Row, 
             yield row, talks.get(row["id"], ())
     events = inquiries.of_subjects(db, {(row["connection"], row["subject"]) for row in calls}, CALLS)
     for row in calls:
-        first, *further = events[row["connection"], row["subject"]]
+        first, *further = events.get((row["connection"], row["subject"]), [row["id"]])  # erased meanwhile: it alone
         if _goes_on(row) or row["id"] != first or outgoing(row):
             found.continued[row["connection"]] += 1
         else:
@@ -210,11 +210,12 @@ def _conversations(db: Db, begins: float, ends: float) -> dict[int, list[int]]:
     """
     last: dict[tuple[str, Any], tuple[float, int]] = {}
     found: dict[int, list[int]] = {}
-    for row in inquiries.came_in(db, {"message.received"}, begins - CONVERSATION, ends + CONVERSATION):
+    rows = inquiries.came_in(db, {"message.received"}, begins - CONVERSATION, ends + CONVERSATION)
+    for row in inquiries.rooted(db, rows):
         if _goes_on(row):
             continue
         contact = row["content"]["record"].get("contact") or {}
-        who = row["person"] or contact.get("id") or contact.get("handle") or row["subject"]
+        who = row["root"] or contact.get("id") or contact.get("handle") or row["subject"]
         before, opener = last.get((row["connection"], who), (0.0, 0))
         if row["at"] - before > CONVERSATION:
             opener = row["id"]
@@ -327,11 +328,19 @@ def _where_now(db: Db, config: Config, rows: Sequence[Request]) -> None:
         row.url = str(record.get("url") or "")
         if record.get("won") or (stage and stages.get("won") == stage):
             row.money = _money(record)
-    _once(rows)
+    _once(db, rows)
 
 
-def _once(rows: Sequence[Request]) -> None:
-    """Leave the money of a record with one row, that which made it: others have joined it."""
+def _once(db: Db, rows: Sequence[Request]) -> None:
+    """Leave the money of a record with one row, that which made it: others have joined it, on whatever day."""
+    paid = [row for row in rows if row.money is not None and row.outcome != "new"]
+    later = inquiries.requested_before(
+        db, {row.event: row.refs for row in paid},
+        {row.event: (row.connection, *row.subject.split(":", 1)) for row in paid},  # type: ignore[misc]
+    )  # fmt: skip
+    for row in paid:
+        if row.event in later:
+            row.money = None
     earned: set[Ref] = set()
     for row in sorted(rows, key=lambda row: (row.outcome != "new", row.at)):
         if row.money is not None and row.now is not None:

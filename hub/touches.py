@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hub.events import CALLS, TOUCHES
-from hub.store import Db, inquiries
+from hub.store import Db, families, inquiries
 from hub.store.inquiries import Row
 from hub.store.work import Ref
 
@@ -23,20 +23,22 @@ _MACHINES = frozenset({"hub", "0", "robot", "system"})
 def first_touch(db: Db, rows: Sequence[Request], begins: float, until: float) -> None:
     """Find for each request when a person first did something: about its person, or about a record it became."""
     wanted = {ref for row in rows for ref in row.refs} | {_subject(row.connection, row.subject) for row in rows}
-    persons = {row.person for row in rows if row.person is not None}
+    own = {row.person for row in rows if row.person is not None}
+    at = {person: person for person in own} | families.roots(db, own)  # of those who are erased only the number is left
+    persons = set(at.values())
     by_ref: dict[Ref, list[float]] = defaultdict(list)
     by_person: dict[int, list[float]] = defaultdict(list)
-    for event in inquiries.touches(db, TOUCHES, begins, until):
+    for event in inquiries.rooted(db, inquiries.touches(db, TOUCHES, begins, until)):
         if not _human(event):
             continue
-        at = event["occurred_at"] or event["at"]
+        when = event["occurred_at"] or event["at"]
         for ref in _about(event) & wanted:
-            bisect.insort(by_ref[ref], at)
-        if event["person"] in persons and (event["type"] not in CALLS or outgoing(event)):
-            bisect.insort(by_person[event["person"]], at)
+            bisect.insort(by_ref[ref], when)
+        if event["root"] in persons and (event["type"] not in CALLS or outgoing(event)):
+            bisect.insort(by_person[event["root"]], when)
     for row in rows:
         times = [by_ref[ref] for ref in (*row.refs, _subject(row.connection, row.subject)) if ref in by_ref]
-        times += [by_person[row.person]] if row.person in by_person else []
+        times += [by_person[at[row.person]]] if row.person in at and at[row.person] in by_person else []
         # vendors tell whole seconds: a touch in the second of the request is none before it
         asked = math.floor(row.at)
         after = [found[place] for found in times if (place := bisect.bisect_left(found, asked)) < len(found)]

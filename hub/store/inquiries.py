@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hub.events import INQUIRIES
 from hub.model import Event
+from hub.store import families
 from hub.store.engine import Db
 from hub.store.json import loads
 from hub.store.work import Ref, links
@@ -47,6 +49,30 @@ def _told(db: Db, types: Collection[str], since: float, until: float, which: str
         found = _rows(_EVENT, rows)
         last = (found[-1]["at"], found[-1]["id"])
         yield from found
+
+
+def rooted(db: Db, rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield the rows of events, each with `root`: who stands for its person by now, None where it has none."""
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        at = families.roots(db, {row["person"] for row in chunk if row["person"] is not None})
+        yield from ({**row, "root": at.get(row["person"], row["person"])} for row in chunk)
+
+
+def requested_before(db: Db, refs: Mapping[int, Collection[Ref]], subjects: Mapping[int, Ref]) -> set[int]:
+    """Return those of some requests (event -> its records, event -> its subject) that others came before.
+
+    The first request that a record is linked to is the one that made it, or the first to join it.
+    """
+    known = links(db, {ref for some in refs.values() for ref in some})
+    ends = {end for some in known.values() for end in some if end[0] != "hub"}
+    asked = of_subjects(db, {(connection, f"{kind}:{ref}") for connection, kind, ref in ends}, INQUIRIES)
+    found = set()
+    for id, some in refs.items():
+        for ref in some:
+            firsts = [end for end in known.get(ref, ()) if (end[0], f"{end[1]}:{end[2]}") in asked]
+            if firsts and subjects[id] in firsts and firsts[0] != subjects[id]:
+                found.add(id)
+    return found
 
 
 def unread(db: Db, connections: Collection[str], since: float, until: float) -> list[Row]:

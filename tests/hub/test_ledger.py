@@ -17,7 +17,7 @@ from hub.errors import Refused, Retry, Uncertain
 from hub.events import CALLS, INQUIRIES, KNOWN_EVENTS, TOUCHES
 from hub.ledger import OUTCOMES, Day, Request
 from hub.model import Action
-from hub.store import Store, inquiries, prune, state, work
+from hub.store import Store, inquiries, merging, prune, state, work
 from hub.ticker import Ticker
 from tests.hub.fakes import WORLDS, Box, Poller, Sink, Source
 
@@ -189,6 +189,46 @@ def test_the_money_of_a_deal_that_two_requests_led_to_counts_once(box: Box) -> N
     first, second = day(box).rows
     assert (first.money, second.money) == ((Decimal(100), "UAH"), None)
     assert day(box).totals()["site"]["money"] == {"UAH": "100"}
+
+
+def test_the_money_of_a_deal_joined_on_another_day_stays_with_the_request_that_made_it(box: Box) -> None:
+    box.send(event("form.submitted", "form:1", 1))
+    box.settle()
+    with box.store.write() as db:
+        db.run("UPDATE event SET at = at - 90000, occurred_at = occurred_at - 90000")
+        db.run("UPDATE link SET at = at - 90000")
+    box.send(event("form.submitted", "form:2", 1))
+    box.settle()
+    [first], [second] = day(box, 1).rows, day(box).rows
+    assert (first.outcome, second.outcome, first.now) == ("new", "joined", second.now)
+    assert first.now is not None
+    seen(box, f"lead:{first.now[2]}", stage="C5:WON", amount="100", currency="UAH")
+    assert [row.money for back in (1, 0) for row in day(box, back).rows] == [(Decimal(100), "UAH"), None]
+
+
+def test_the_money_of_a_deal_that_no_request_made_is_of_the_first_that_joined_it(box: Box) -> None:
+    WORLDS["crm"].records["lead", "7"] = {"id": "7", "open": True, "phone": phone(1)}
+    for n in (1, 2):
+        box.send(event("form.submitted", f"form:{n}", 1))
+        box.settle()
+    seen(box, "lead:7", stage="C5:WON", amount="100", currency="UAH")
+    assert [(row.outcome, row.money) for row in day(box).rows] == [
+        ("joined", (Decimal(100), "UAH")), ("joined", None),
+    ]  # fmt: skip
+
+
+def test_those_who_are_one_talk_and_are_touched_as_one(box: Box) -> None:
+    for n, who in enumerate((1, 2)):
+        box.send(event("message.received", f"message:{n}", who))
+    box.settle()
+    assert len(day(box).rows) == 2
+    with box.store.write() as db:
+        merging.join(db, 1, 2, "human", {"code": "match_human"}, ("crm",))
+    assert len(day(box).rows) == 1
+    balanced(box)
+    assert only(box).person == 1
+    after(box, 60, "message.sent", "message:9", 2)
+    assert touched(box) == pytest.approx(60)
 
 
 def test_a_message_asks_anew_after_a_day_of_silence(box: Box) -> None:
