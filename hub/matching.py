@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from hub import carrying
-from hub.identity import HISTORY, Asked, Rules, read, short
+from hub.identity import Asked, Rules, read, short
 from hub.model import Event
 from hub.runtime import Runtime
 from hub.store import Db, families, nobody, people, work
@@ -69,14 +69,10 @@ class Matching:
         """Remember which vendor contact is which person, and whose deal it is: a client is known by what they have."""
         pairs = []
         for event, match in zip(events, found, strict=True):
-            if match.own is None:
-                continue
-            if (end := _contact(event)) is not None and end not in merged:
-                owner = match.card if match.card is not None else match.own
-                pairs.append((("hub", "person", str(owner)), end))
-            if event.kind in HISTORY and event.kind in event.record:
-                kind, _, ref = event.subject.partition(":")
-                pairs.append((("hub", "customer", str(match.own)), (event.connection, kind, ref)))
+            for end, role in people.ends_of(event).items() if match.own is not None else ():
+                owner = match.card if role == "person" and match.card is not None else match.own
+                if end not in merged:
+                    pairs.append((("hub", role, str(owner)), end))
         work.add_links(db, pairs)
 
     def _one_contact(self, db: Db, event: Event, match: Match) -> None:

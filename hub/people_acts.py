@@ -181,6 +181,7 @@ def decide(db: Db, runtime: Runtime, id: int, word: str) -> Act:
     one, other = pair["person"], pair["other"]
     if pair["state"] == "accepted" or (pair["state"] == "never" and word != "accept"):
         raise Pointless(f"s{id} is decided already: {pair['state']}")
+    families.hold(db, (one, other))  # before the pair itself: as whoever finds that two may be one does
     if word == "accept":
         suspects.decide(db, id, "accepted")
         made = merge(db, runtime, one, other, stored("match_accepted", suspect=f"s{id}"))
@@ -210,6 +211,7 @@ def key_of(asked: str, region: str) -> Key:
 def nobody_add(db: Db, runtime: Runtime, asked: str) -> Act:
     """Say that a key names nobody: it is taken from its person, and what came by it is matched anew without it."""
     key = key_of(asked, runtime.config.hub.region)
+    people.hold(db, key)
     if not nobody.declare(db, key, "human", stored("nobody_human")):
         raise Pointless(f"{key[0]} {key[1]} is on the list already")
     moved = people.release(db, key, Rules.of(runtime.config.people), tuple(runtime.config.connections))

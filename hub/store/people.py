@@ -7,13 +7,14 @@ plans the event, so what is counted of a person counts the messages before this 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hub import golden
-from hub.identity import Asked, Key, Rules, read
+from hub.identity import HISTORY, Asked, Key, Rules, read
+from hub.model import Event
 from hub.reasons import stored
-from hub.store import families, intake, merging, nobody
+from hub.store import families, intake, merging, nobody, work
 from hub.store.engine import Db
 from hub.store.json import dumps
 from hub.store.meeting import OWN, Match, Meeting, left_out, through, why_of
@@ -63,6 +64,23 @@ def persons(db: Db, wanted: Sequence[Sequence[Key]]) -> list[int | None]:
 # --- a key that turned out to name nobody ---------------------------------------------------------
 
 
+def hold(db: Db, key: Key) -> None:
+    """Hold whoever has a key, and before them all of their keys: the order in which `match` does."""
+    held: set[str] = set()
+    while db.postgresql:  # ends as soon as nobody gave them keys while their locks were waited for
+        row = db.one("SELECT person FROM person_key WHERE kind = ? AND value = ?", key)
+        everybody = families.family(db, row[0]) if row is not None else []
+        keys = {nobody.lock_of(key)}
+        if everybody:
+            sql = f"SELECT kind, value FROM person_key WHERE person IN ({db.marks(everybody)})"  # noqa: S608
+            keys |= {nobody.lock_of((kind, value)) for kind, value in db.rows(sql, everybody)}
+        if not keys - held:
+            families.hold(db, everybody)
+            return
+        db.lock(keys - held)
+        held |= keys
+
+
 def release(db: Db, key: Key, rules: Rules, connections: Sequence[str]) -> int:
     """Take a key from its person and match anew, without it, what came by it; return how many events that were."""
     return _release(db, key, rules, connections, ())[1]
@@ -100,7 +118,26 @@ def _release(
     for (event, *_), one in zip(moved, found, strict=True):
         if one.root is not None:
             merging.follow(db, event.id, everybody, one.root, connections)
+    staying = {end for event, _, why, _ in events if _by(why) not in gone for end in ends_of(event)}
+    for (event, person, _), one in zip(moved, found, strict=True):
+        for end, role in ends_of(event).items() if one.own != person else ():
+            if end not in staying:
+                work.unlink(db, ("hub", role, str(person)), end)
+            if one.own is not None:
+                work.add_links(db, [(("hub", role, str(one.own)), end)])
     return set(gone), len(moved)
+
+
+def ends_of(event: Event) -> dict[work.Ref, str]:
+    """Return what an event shows to be of its person, each with how: their contact at a vendor, what they bought."""
+    found: dict[work.Ref, str] = {}
+    contact = event.record.get("contact")
+    if isinstance(contact, Mapping) and contact.get("id"):
+        found[event.connection, "contact", str(contact["id"])] = "person"
+    if event.kind in HISTORY and event.kind in event.record:
+        kind, _, ref = event.subject.partition(":")
+        found[event.connection, kind, ref] = "customer"
+    return found
 
 
 def _take(db: Db, key: Key, everybody: Sequence[int]) -> dict[Key, tuple[float, str | None]]:

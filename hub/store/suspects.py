@@ -16,7 +16,12 @@ _COLUMNS = ("id", "person", "other", "state", "reason", "at", "decided_at")
 
 
 def suspect(db: Db, one: int, other: int, reason: Mapping[str, Any]) -> None:
-    """Put a pair before a human, once. Refused before, it comes again with a new reason only; `never` never does."""
+    """Put a pair before a human, once. Refused before, it comes again with a new reason only.
+
+    `never` never does, and that is said of everybody who is one with either of the two.
+    """
+    if kept_apart(db, families.family(db, one), families.family(db, other)):
+        return
     low, high = sorted((one, other))
     told = dumps(dict(reason))
     db.insert(
@@ -72,9 +77,10 @@ def compare_new(db: Db, limit: int = 100) -> int:
     """Look for persons alike to those not compared yet; return how many were looked at.
 
     Not part of planning: nobody waits for it. The cost of one person is a look into an index, whatever their number.
+    Persons are not held meanwhile: whoever has changed by the end is compared again.
     """
-    lock = " FOR UPDATE SKIP LOCKED" if db.postgresql else ""
-    rows = db.rows(f"SELECT id FROM person WHERE NOT compared ORDER BY id LIMIT ?{lock}", (limit,))  # noqa: S608
+    db.lock(["people:compare"])
+    rows = db.rows("SELECT id, changed_at FROM person WHERE NOT compared ORDER BY id LIMIT ?", (limit,))
     ids = [row[0] for row in rows]
     mine = {person: known for person, known in _known(db, ids).items() if known["name"]}
     words = {
@@ -86,7 +92,10 @@ def compare_new(db: Db, limit: int = 100) -> int:
     db.insert("likeness", ("word", "person"), sorted(near), "ON CONFLICT DO NOTHING")
     found = _sharing(db, {word for word, _ in near})
     _judge(db, mine, {person: {other for word in some for other in found[word]} for person, some in words.items()})
-    db.many("UPDATE person SET compared = ? WHERE id = ?", [(True, person) for person in ids])
+    db.many(
+        "UPDATE person SET compared = ? WHERE id = ? AND coalesce(changed_at, 0) = ?",
+        [(True, person, changed or 0.0) for person, changed in rows],
+    )
     return len(ids)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from hub import likeness
 from hub.identity import MOST_KEYS, read
 from hub.model import Event
 from hub.reasons import say
@@ -50,11 +51,20 @@ class KeysContract:
         rules = replace(RULES, nobody_after=5)
         for n in range(7):
             record = {"contact": {"id": f"{n}", "email": "info@i.ua", "name": f"P{n}"}}
+            record["deal"] = {"id": f"{n}"}
             event = Event("deal.updated", f"deal:{n}", f"k{n}", record, connection="crm")
             with store.write() as db:
                 [fresh] = intake.add_events(db, [event])
                 [match] = people.match(db, [read(fresh, rules)], rules, ("crm",))
                 intake.set_event_notes(db, [(fresh.id, match.own, None, match.why)])
+                ends = people.ends_of(fresh).items()
+                work.add_links(db, [(("hub", role, str(match.own)), end) for end, role in ends])
+        with store.read() as db:
+            owners = [row[0] for row in db.rows("SELECT person FROM event ORDER BY id")]
+            for n, owner in enumerate(owners):
+                ends_of = {role: work.links(db, [("hub", role, str(owner))]) for role in ("customer", "person")}
+                assert list(ends_of["customer"].values()) == [[("crm", "deal", str(n))]]
+                assert list(ends_of["person"].values()) == [[("crm", "contact", str(n))]]
         with store.read() as db:
             assert [(one["kind"], one["value"]) for one in nobody.listed(db)] == [("email", "info@i.ua")]
             assert len({row[0] for row in db.rows("SELECT person FROM event")}) == 7
@@ -215,6 +225,21 @@ class KeysContract:
             merging.join(db, 1, 2, "human", {"code": "match_human", "params": {}}, ())
             assert suspects.pairs(db) == []
 
+    def test_never_holds_for_whoever_is_one_with_them(self, store: Store) -> None:
+        meet(
+            store, asked("phone +380671234567", name="Olena Koval"), asked("phone +380671234576", name="Koval Olena"),
+            asked("email o@i.ua", name="Olena Koval"),
+        )  # fmt: skip
+        with store.write() as db:
+            suspects.compare_new(db)
+            [pair] = suspects.pairs(db)
+            suspects.decide(db, pair["id"], "never")
+            merging.join(db, 1, 3, "human", {"code": "match_human", "params": {}}, ())
+        meet(store, asked("email o@i.ua", "phone +380671234577", name="Olena Koval"))
+        with store.write() as db:
+            suspects.compare_new(db)
+            assert suspects.pairs(db) == []
+
     # --- hints ----------------------------------------------------------------------------------
 
     def test_a_shared_click_is_told_of_and_joins_nobody(self, store: Store) -> None:
@@ -271,6 +296,43 @@ def test_a_key_found_to_be_nobodys_while_its_lock_is_waited_for_names_nobody(pos
             until_somebody_waits(store)
         [match] = waiting.result(30)
     assert (match.own, (match.why or {})["code"]) == (None, "match_none")
+
+
+def test_whose_key_is_taken_away_is_held(postgresql_store: Store) -> None:
+    """A message of theirs that came by another key is planned first, or after."""
+    store = postgresql_store
+    meet(store, asked("phone +380671111111", "email a@i.ua"))
+
+    def hold() -> None:
+        with store.write() as db:
+            people.hold(db, ("phone", "+380671111111"))
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.write() as db:
+            people.match(db, [asked("email a@i.ua")], RULES, ("crm",))
+            waiting = pool.submit(hold)
+            until_somebody_waits(store)
+        waiting.result(30)
+
+
+def test_who_changes_while_being_compared_is_compared_again(
+    postgresql_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = postgresql_store
+    meet(store, asked("phone +380671234567", name="Olena Koval"))
+    plain = likeness.words_of_keys
+
+    def meanwhile(keys: list[tuple[str, str]]) -> set[int]:
+        monkeypatch.setattr(likeness, "words_of_keys", plain)
+        meet(store, asked("phone +380671234567", "email o@i.ua", name="Olena Koval-Kit"))
+        return plain(keys)
+
+    monkeypatch.setattr(likeness, "words_of_keys", meanwhile)
+    with store.write() as db:
+        assert suspects.compare_new(db) == 1
+    with store.write() as db:
+        assert suspects.compare_new(db) == 1
+        assert suspects.compare_new(db) == 0
 
 
 @pytest.mark.parametrize(
