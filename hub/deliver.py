@@ -18,7 +18,7 @@ from hub.connector import ActionKind, Connector
 from hub.errors import AuthFailed, Gone, HubError, PluginError, Retry, Skip, Uncertain
 from hub.guards import guard_stage, need_values
 from hub.lines import known_id
-from hub.model import Action, Done, Record
+from hub.model import Action, Done, Owned, Record
 from hub.outcome import Doubt, Outcome, Postponed, RouteGone, Settle, judge
 from hub.parts import Leaving, base_step, is_replay, replayed
 from hub.paths import Scope
@@ -359,7 +359,7 @@ class _Try:
         for where, kind, ref in self.work.links:
             if kind == record and where in self.runtime.config.connections:
                 brought = self.ask(where, record, ref)
-                found = {**brought, "_connection": where} if brought is not None else None
+                found = Owned({**brought, "_connection": where}) if brought is not None else None
                 break
         self.loaded[path] = found
         return found

@@ -238,7 +238,7 @@ def _length(scope: Any) -> int:
 
 
 def _environ(scope: Any, body: bytes) -> dict[str, Any]:
-    """Return a request as WSGI has it. A header told with `_` never stands for the one with `-`."""
+    """Return a request as WSGI has it, without headers told with `_`: they would pass for those with `-`."""
     environ = {
         **_BASE,
         "REQUEST_METHOD": scope.method,
@@ -250,17 +250,13 @@ def _environ(scope: Any, body: bytes) -> dict[str, Any]:
         "wsgi.input": io.BytesIO(body),
         BODY: body,
     }
-    vague: list[tuple[str, str]] = []
     for name, value in scope.headers.items():
         if "_" in name:
-            vague.append((name, value))
-            continue
+            continue  # as proxies do
         key = name.upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
         environ[key] = f"{environ[key]},{value}" if key in environ else value
-    for name, value in vague:
-        environ.setdefault(f"HTTP_{name.upper().replace('-', '_')}", value)
     return environ
 
 

@@ -83,3 +83,19 @@ _SECRET_HEADERS = re.compile(r"auth|token|secret|key|signature|cookie|passw|cred
 def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers fit to be shown: the values that authenticate are masked."""
     return {name: MASK if _SECRET_HEADERS.search(name) else value for name, value in headers.items()}
+
+
+#: headers in which nobody sends a secret; which other one may carry one only the configuration says
+_PLAIN_HEADERS = re.compile(
+    r"(accept.*|cache-control|connection|content-.*|date|expect|forwarded|from|host|origin|pragma|range|referer|te"
+    r"|transfer-encoding|user-agent|via|x-forwarded-.*|x-real-ip|x-request-id)$",
+    re.I,
+)
+
+
+def mask_strangers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers of somebody who wasn't let in: a wrong secret may be yesterday's, or the one of next door."""
+    return {
+        name: value if _PLAIN_HEADERS.match(name) or not value else f"{MASK} ({len(value)} characters)"
+        for name, value in headers.items()
+    }

@@ -25,6 +25,12 @@ PARCEL_EXCEPTIONS = ("returning", "returned", "refused", "lost", "cancelled")
 PARCEL_STATUSES = (*PARCEL_ORDER, *PARCEL_EXCEPTIONS, "unknown")
 
 
+class Owned(dict[str, Any]):
+    """A vendor's record of which the hub knows where it is from: `_connection` names that, in whose words its fields
+    are read. The same word in what came from outside is a field like any other.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request from outside, as it came. Header names are lower-case; `tail` is what follows the connection."""

@@ -8,7 +8,9 @@ from functools import lru_cache
 
 import phonenumbers
 
-_EMAIL = re.compile(r"^[^@\s<>\"',;:()\x00-\x1f\x7f]+@[^@\s<>\"',;:()]+\.[^@\s<>\"',;:().]{2,}$")
+_EMAIL = re.compile(
+    r"^[^@\s<>\"',;:()\x00-\x1f\x7f]+@[^@\s<>\"',;:()\x00-\x1f\x7f]+\.[^@\s<>\"',;:().\x00-\x1f\x7f]{2,}$"
+)
 #: digits of a phone: fifteen (E.164), and what people write before them. What is longer is not remembered either
 _LONGEST_PHONE = 25
 #: RFC 5321, 4.5.3.1: 64 before the @ and 255 behind it. A stranger's domain of 100,000 labels took a second to encode
@@ -68,6 +70,22 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
+#: letters that show nothing and change what is shown: the direction of a line, widths of nothing, controls
+_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+#: characters of a name, and of a phone or an e-mail that is none
+LONGEST_NAME, LONGEST_RAW = 250, 200
+
+
+def name_of(text: str) -> str:
+    """Return a name as it is shown: one line, without letters that only change how the rest is shown."""
+    return short(" ".join(_UNSEEN.sub("", text).split()), LONGEST_NAME)
+
+
+def short(text: str, most: int) -> str:
+    """Return the text, cut to so many characters."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+
+
 def split_name(name: str) -> tuple[str, str]:
     """Return (first name, the rest) of a name as people type it into one field."""
     first, _, rest = " ".join((name or "").split()).partition(" ")
@@ -80,6 +98,10 @@ def contact(region: str = "", **given: str | None) -> dict[str, object]:
     Phone and e-mail are normalised; what can't be is kept as `phone_raw` / `email_raw` so that nothing is lost.
     """
     record: dict[str, object] = {key: value for key, value in given.items() if value}
+    for key in ("name", "first_name", "last_name", "middle_name"):
+        if key in record:
+            record[key] = name_of(str(record[key]))
+    record = {key: value for key, value in record.items() if value}
     name = str(record.get("name") or "").strip()
     if name and not record.get("first_name"):
         first, last = split_name(name)
@@ -96,14 +118,14 @@ def contact(region: str = "", **given: str | None) -> dict[str, object]:
         if number:
             record["phone"], record["phones"] = number, [number]
         else:
-            record["phone_raw"] = raw
+            record["phone_raw"] = short(raw, LONGEST_RAW)
     if raw := given.get("email"):
         address = email(raw)
         record.pop("email", None)
         if address:
             record["email"], record["emails"] = address, [address]
         else:
-            record["email_raw"] = raw
+            record["email_raw"] = short(raw, LONGEST_RAW)
     return record
 
 

@@ -18,7 +18,7 @@ from hub.errors import (
     Skip,
     Uncertain,
 )
-from hub.model import Done
+from hub.model import Done, Owned
 from hub.pauses import Left
 from hub.reasons import say_stored, stored
 from hub.store.engine import is_trouble
@@ -178,7 +178,7 @@ def result_of(outcome: Outcome) -> dict[str, Any] | None:
     assert outcome.done is not None
     if outcome.verb == "find" and not outcome.done.id:
         return None
-    result = dict(outcome.done.result)
+    result = Owned(outcome.done.result)
     if outcome.done.id:
         result.setdefault("id", outcome.done.id)
     result["_connection"] = outcome.work.connection

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
-from hub.model import Event
+from hub.model import Event, Owned
 
 if TYPE_CHECKING:
     from hub.config.shapes import Config
@@ -226,9 +226,7 @@ class Scope:
 
     @staticmethod
     def _owned(value: Any, connection: str) -> tuple[Any, str]:
-        if isinstance(value, Mapping):
-            connection = value.get("_connection", connection)
-        return value, connection
+        return value, value.get("_connection", connection) if isinstance(value, Owned) else connection
 
 
 def _of_list(rows: Sequence[Any], name: str) -> Any:

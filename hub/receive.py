@@ -12,7 +12,7 @@ from typing import Any
 from hub.connector import Connector
 from hub.errors import HubError, PluginError, Rejected, StoreFull
 from hub.group_commit import GroupCommit, Ticket
-from hub.masking import mask_headers, mask_person
+from hub.masking import mask_person, mask_strangers
 from hub.model import Reply, Request
 from hub.normal import storable
 from hub.runtime import Runtime
@@ -116,7 +116,7 @@ class Receiver:
         """Answer a request that isn't taken, and keep a masked trace of it; all unknown connections share one ring."""
         known = name in self.runtime.config.connections
         mask = (self.runtime.connector(name).http.masker if known else self.runtime.masker).mask_call
-        headers = list(mask_headers(request.headers).items())[:40]
+        headers = list(mask_strangers(request.headers).items())[:40]
         trace = dumps(
             {
                 "method": request.method,

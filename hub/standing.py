@@ -15,7 +15,7 @@ from hub import golden
 from hub.config import Config
 from hub.events import REQUESTS, TALKS
 from hub.identity import Tally
-from hub.model import Event
+from hub.model import Event, Owned
 from hub.paths import ABSENT, Scope
 from hub.runtime import Runtime
 from hub.store import Db, families, roster, standing
@@ -94,7 +94,7 @@ class Standing(Mapping[str, Any]):
         """Who looks after them: of the record of theirs that was seen last."""
         for connection, _, record, _ in standing.history(db, self._family):
             if who := record.get("responsible"):
-                return {**who, "_connection": connection} if isinstance(who, Mapping) else who
+                return Owned({**who, "_connection": connection}) if isinstance(who, Mapping) else who
         return ABSENT
 
     def _blocked(self, db: Db) -> bool:

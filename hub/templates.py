@@ -18,6 +18,7 @@ from jinja2.visitor import NodeTransformer
 
 from hub.conditions import valid
 from hub.mapping import LONGEST, TRANSFORMS, MappingFailed
+from hub.model import Owned
 from hub.paths import ABSENT, Path, Scope, empty, number, text
 
 #: filters of the language that later levels bring
@@ -71,7 +72,8 @@ class Part:
 
 def _wrap(scope: Scope, value: Any, connection: str) -> Any:
     if isinstance(value, Mapping):
-        return Part(scope, value, value.get("_connection", connection))
+        owner = value.get("_connection", connection) if isinstance(value, Owned) else connection
+        return Part(scope, value, owner)
     if isinstance(value, list | tuple):
         return [_wrap(scope, item, connection) for item in value[:_MOST_ROWS]]
     return ABSENT if empty(value) else value

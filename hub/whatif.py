@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from hub.config import Config, Route, Step
-from hub.model import Event, Receipt
+from hub.model import Event, Owned, Receipt
 from hub.paths import Path, Scope
 from hub.pipeline import Decision, Pipeline
 from hub.standing import Standing
@@ -86,7 +86,7 @@ class Memory(Bench):
             return None
         with self._memory.read() as db:
             record = (state.seen(db, connection, subject) or {}).get("record")
-        return {**record, "_connection": connection} if record else None
+        return Owned({**record, "_connection": connection}) if record else None
 
     def _unknown(self, path: Path, scope: Scope, coming: Mapping[str, int]) -> bool:
         unknown = super()._unknown(path, scope, coming)

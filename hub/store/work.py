@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub.model import Event
+from hub.model import Event, Owned
 from hub.store import families
 from hub.store.engine import Db
 from hub.store.intake import event_of
@@ -283,7 +283,11 @@ def results_of(db: Db, event: int, route: str) -> dict[str, Any]:
     rows = db.rows(
         "SELECT step, result FROM delivery WHERE event = ? AND route = ? AND result IS NOT NULL", (event, route)
     )
-    return {row[0]: loads(row[1]) for row in rows}
+    return {row[0]: _owned(loads(row[1])) for row in rows}
+
+
+def _owned(result: Any) -> Any:
+    return Owned(result) if isinstance(result, dict) and "_connection" in result else result
 
 
 def _add_links(db: Db, deliveries: Sequence[Claimed]) -> None:

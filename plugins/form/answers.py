@@ -12,7 +12,7 @@ from plugins.form.codes import ALIASES, FULL_NAMES
 from plugins.form.shapes import Field, Submission, alias, normalise, text
 
 _KINDS = {"tel": "contact.phone", "email": "contact.email"}
-_RESERVED = frozenset({"id", "kind", "title", "page", "fields"})
+_RESERVED = frozenset({"id", "kind", "title", "page", "fields", "extra", "was"})
 
 
 def sort(

@@ -33,17 +33,19 @@ def verify(request: Request, settings: Mapping[str, Any]) -> None:
     if request.content_type != "multipart/form-data" and len(request.body) > MAX_TEXT_BODY:
         raise Rejected(413, f"a form without files may have {MAX_TEXT_BODY} bytes")
     given = list(_given(request, settings))
-    if not given:
-        raise Rejected(401, "no secret: it belongs at the end of the address, or into the header")
-    if not _matches(given, settings):
-        raise Rejected(401, "wrong secret")
+    if not _matches(given, settings):  # only then is the body looked into: that costs the more
+        within = list(_within(request, settings))
+        if not given and not within:
+            raise Rejected(401, "no secret: it belongs at the end of the address, or into the header")
+        if not _matches(within, settings):
+            raise Rejected(401, "wrong secret")
     origin = request.headers.get("origin")
     if origin and settings["origins"] and origin not in settings["origins"]:
         raise Rejected(403, f"pages of {origin[:100]} may not send forms here; see the setting `origins`")
 
 
 def _given(request: Request, settings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield everything in the request that may be the secret."""
+    """Yield everything around the body that may be the secret."""
     tail = request.tail.strip("/")
     if is_opened(request):
         tail = tail.removesuffix(OPENED)
@@ -53,6 +55,10 @@ def _given(request: Request, settings: Mapping[str, Any]) -> Iterator[str]:
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and value:
         yield value.strip()
+
+
+def _within(request: Request, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the secret that a field of the form carries."""
     if settings["secret_field"] and request.body:
         value = read(request).get(settings["secret_field"])
         if isinstance(value, str) and value:
@@ -113,11 +119,24 @@ def _keys(request: Request, settings: Mapping[str, Any]) -> tuple[str, str]:
     for path in (settings["key"], *SUBMISSION_IDS):
         if path and (value := shapes.text(answers.dig(fields, path))):
             key = f"id:{value}" if len(value) <= 100 else f"id:{_digest(value)}"
+            if path != settings["key"]:
+                key += _whose(fields, settings)
             return key, key
     mark = "same:" + _digest([_lasting(fields, settings), sorted(request.query)])
     if any(shapes.text(fields.get(name)) for name in POSSIBLE_IDS):
         return mark, mark
     return f"{mark}:{windows[0]}", f"{mark}:{windows[1]}"
+
+
+def _whose(fields: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """Return what stands behind an identifier: whose answers they are.
+
+    Identifiers can be counted up. Whoever knows the address could send one ahead, and the true request with it would
+    be a repeat. Sent again by its builder, with the payment added for instance, it is from the same human.
+    """
+    contact = answers.sort(shapes.read(dict(fields)), settings["read"], "")[0]
+    told = [str(contact.get(name) or contact.get(f"{name}_raw") or "") for name in ("phone", "email", "name")]
+    return f":{_digest(told)[:16]}" if any(told) else ""
 
 
 def _lasting(fields: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -17,6 +18,12 @@ from hub.model import Request
 
 MAX_FIELDS = 10_000
 MAX_PARTS = 1_000
+#: bytes of the headers of one part; werkzeug's parser works through them by an expression of its own, slowly
+MAX_PART_HEADERS = 8_192
+#: what a sender may call its letters; Python knows many more codecs, some of which are no alphabets at all
+CHARSETS = re.compile(
+    r"(utf-?(8|16|16le|16be)|(windows-|cp-?)(125[0-8]|866|1125)|koi8-[rut]|iso-?8859-\d{1,2}|latin-?1)$", re.I
+)
 
 
 def read(request: Request) -> dict[str, Any]:
@@ -64,7 +71,8 @@ def _urlencoded(request: Request) -> list[tuple[str, str]]:
 
 
 def _charset(request: Request) -> str:
-    return str(parse_options_header(request.headers.get("content-type", ""))[1].get("charset", ""))
+    told = str(parse_options_header(request.headers.get("content-type", ""))[1].get("charset", ""))
+    return told if CHARSETS.match(told) else "utf-8"
 
 
 def _text(value: bytes, charset: str) -> str:
@@ -80,13 +88,17 @@ def _text(value: bytes, charset: str) -> str:
 
 def _multipart(request: Request) -> dict[str, Any]:
     boundary = parse_options_header(request.headers.get("content-type", ""))[1].get("boundary", "")
+    if not boundary:
+        raise Rejected(400, "the multipart body is broken: its content-type names no boundary")
+    mark = b"--" + boundary.encode("latin-1", "replace")
+    _check_headers(request.body, mark)
     parser = MultiPartParser(
         stream_factory=lambda *args, **kwargs: io.BytesIO(),
         max_form_memory_size=len(request.body),
         max_form_parts=MAX_PARTS,
     )
     try:
-        form, files = parser.parse(io.BytesIO(request.body), boundary.encode("latin-1", "replace"), len(request.body))
+        form, files = parser.parse(io.BytesIO(request.body), mark[2:], len(request.body))
     except RequestEntityTooLarge:
         raise Rejected(413, f"more than {MAX_PARTS} form fields") from None
     except ValueError as error:
@@ -97,6 +109,22 @@ def _multipart(request: Request) -> dict[str, Any]:
             size = file.stream.seek(0, io.SEEK_END)
             pairs.append((name or "", f"{file.filename} ({size} bytes, {file.mimetype}; the content is not kept)"))
     return phpform.decode(_lists(pairs))
+
+
+def _check_headers(body: bytes, mark: bytes) -> None:
+    """Raise `Rejected` where the headers of a part don't end soon, or where there are too many parts."""
+    if body.count(mark) > MAX_PARTS + 1:
+        raise Rejected(413, f"more than {MAX_PARTS} form fields")
+    at = body.find(mark)
+    while at >= 0:
+        begins = at + len(mark)
+        window = body[begins : begins + MAX_PART_HEADERS]
+        if len(window) == MAX_PART_HEADERS and not _HEADERS_END.search(window):
+            raise Rejected(413, f"a part of the multipart body has over {MAX_PART_HEADERS} bytes of headers")
+        at = body.find(mark, begins)
+
+
+_HEADERS_END = re.compile(rb"^--|\r\n\r\n|\n\n|\r\r")
 
 
 def _lists(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:

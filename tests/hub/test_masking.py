@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.masking import Masker, mask_headers, mask_person
+from hub.masking import Masker, mask_headers, mask_person, mask_strangers
 
 HOOK = "https://x.example/rest/1/abcdefgh12345678/"
 
@@ -83,3 +83,9 @@ def test_people_are_shortened_to_what_tells_two_apart(text: str, masked: str) ->
 )
 def test_headers_that_authenticate_are_masked(name: str) -> None:
     assert mask_headers({name: "value", "user-agent": "x"}) == {name: "***", "user-agent": "x"}
+
+
+def test_of_strangers_only_plain_headers_are_shown() -> None:
+    """Which header carries the secret stands in the configuration: the others say how long they are."""
+    told = {"user-agent": "curl", "content-type": "a/b", "x-forwarded-for": "1.2.3.4", "x-sup": "s3cret", "x-empty": ""}
+    assert mask_strangers(told) == {**told, "x-sup": "*** (6 characters)"}

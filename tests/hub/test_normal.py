@@ -74,7 +74,7 @@ def test_text_that_can_be_stored_stays_as_it_is() -> None:
 def test_a_contact_keeps_what_could_not_be_read() -> None:
     made = normal.contact("UA", name=" Анна  Марія Коваль ", phone="увечері", email="немає", city="Київ", empty="")
     assert made == {
-        "name": " Анна  Марія Коваль ", "first_name": "Анна", "last_name": "Марія Коваль",
+        "name": "Анна Марія Коваль", "first_name": "Анна", "last_name": "Марія Коваль",
         "phone_raw": "увечері", "email_raw": "немає", "city": "Київ",
     }  # fmt: skip
 
@@ -166,3 +166,21 @@ def test_what_is_longer_than_a_phone_can_be_is_none_and_is_not_remembered() -> N
     before = normal._e164.cache_info().currsize
     assert normal.phone("7" * 100_000, "UA") is None
     assert normal._e164.cache_info().currsize == before
+
+
+def test_letters_that_only_change_how_others_are_shown_are_left_out_of_names() -> None:
+    made = normal.contact("UA", name="\u202eanna\u200b\ufeff \u2066Koval\x1b[31m\n", first_name="A\u200db")
+    assert (made["name"], made["first_name"]) == ("anna Koval[31m", "A\u200db")
+    assert "name" not in normal.contact("UA", name="\u200b\u202e")
+
+
+def test_nobody_is_called_a_whole_page() -> None:
+    made = normal.contact("UA", name="x" * 9000, phone="y" * 9000, email="z" * 9000)
+    assert {key: len(str(made[key])) for key in ("name", "phone_raw", "email_raw")} == {
+        "name": 250, "phone_raw": 200, "email_raw": 200,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ["a@i\x1b.ua", "a@i.u\x7fa", "a\x00@i.ua"])
+def test_no_control_stands_in_an_address(address: str) -> None:
+    assert normal.email(address) is None

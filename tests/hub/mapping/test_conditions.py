@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from hub.model import Owned
 from tests.hub.mapping.conftest import NOW, event
 
 
@@ -119,8 +120,12 @@ def test_stage_words_are_those_of_the_records_connection(verdict):
     assert not verdict("{deal.stage: to_ship}", event=other).ok
     assert verdict(
         "{deal.stage: to_ship}",
-        event=event(record={"deal": {**event().record["deal"], "_connection": "crm"}}, connection="nova"),
+        event=event(record={"deal": Owned({**event().record["deal"], "_connection": "crm"})}, connection="nova"),
     ).ok
+    assert not verdict(
+        "{deal.stage: to_ship}",
+        event=event(record={"deal": {**event().record["deal"], "_connection": "crm"}}, connection="nova"),
+    ).ok, "what came from outside doesn't say whose words it is in"
 
 
 def test_changed_looks_at_the_events_own_record_alone(verdict):

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import Refused
+from hub.model import Owned
 from hub.templates import TemplateError, Templates
 from tests.hub.mapping.conftest import event
 
@@ -60,11 +61,11 @@ TEMPLATES = Templates()
     ],
 )
 def test_template(scope, text, expected):
-    found = {
+    found = Owned({
         "_connection": "crm",
         "rows": [{"breed": "pug", "age": "3", "extra": {"UF_CRM_1730000001": "5"}}, {"breed": "dog", "age": "4"}],
         "count": 2,
-    }
+    })  # fmt: skip
     seen = scope(results={"found": found}, person={"name": "Nobody"}, extra={"error": {"reason": "no such city"}})
     assert TEMPLATES.compile(text).get(seen) == expected
 

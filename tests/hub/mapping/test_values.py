@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hub.errors import Refused
+from hub.model import Owned
 from hub.paths import ABSENT, Scope
 from hub.plugins import Plugins
 from tests.hub.config.fakes import Bitrix, Form, Insta, Nova
@@ -123,7 +124,7 @@ def test_json_is_sent_as_it_is_written(step, scope):
 
 
 def test_results_and_their_connection(value, scope):
-    waybill = {"_connection": "crm", "number": "204500", "extra": {"UF_CRM_1730000003": "Odesa"}}
+    waybill = Owned({"_connection": "crm", "number": "204500", "extra": {"UF_CRM_1730000003": "Odesa"}})
     given = {"results": {"form": waybill}}
     assert value("form.number", **given) == "204500"
     assert value("form.city", **given) == "Odesa"

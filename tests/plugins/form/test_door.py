@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hub.errors import Rejected, Skip
 from hub.model import Receipt, Request
+from plugins.form import incoming, reading
 from tests.plugins.form.posting import AT, SECRET, connector, post, read, sample
 
 # --- once -------------------------------------------------------------------------------------------------------------
@@ -44,6 +45,19 @@ def test_an_id_is_remembered_for_good():
     assert keys(post({**ANSWERS, "tranid": "1:2"})) == keys(post({**ANSWERS, "tranid": "1:2"}, at=later))
     form = connector(key="Number")
     assert keys(post({**ANSWERS, "number": "5"}), form) == keys(post({"number": "5"}, at=later), form)
+
+
+def test_an_identifier_sent_ahead_swallows_nobody():
+    """Tilda counts its tranid up: who knows the form's address could take the next ones."""
+    ahead = post({"name": "x", "phone": "0990000000", "tranid": "1:3"})
+    true = post({**ANSWERS, "tranid": "1:3"})
+    assert not keys(ahead) & keys(true)
+    paid = post(
+        {**ANSWERS, "tranid": "1:3", "payment[amount]": "900", "comment": "later"}, at=AT + dt.timedelta(days=1)
+    )
+    assert keys(paid) == keys(true), "sent again with the payment it is the same submission"
+    nameless = [post({"question": word, "tranid": "1:4"}) for word in ("a", "b")]
+    assert keys(nameless[0]) == keys(nameless[1])
 
 
 def test_a_constant_that_looks_like_an_id_swallows_nobody():
@@ -211,3 +225,61 @@ def test_check_points_at_a_short_secret():
     [finding] = connector(secrets=["short"]).check()
     assert (finding.level, "openssl" in finding.remedy) == ("warning", True)
     assert "short" in finding.text
+
+
+NAMED = b'Content-Disposition: form-data; name="a"'
+
+
+def multipart(*parts, boundary="b"):
+    body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+    headers = {"content-type": f"multipart/form-data; boundary={boundary}" if boundary else "multipart/form-data"}
+    return Request("POST", "/in/site/x", headers=headers, body=body, tail="x")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "words"),
+    [
+        (
+            multipart(b'Content-Disposition: form-data; name="a"' + b"; x=y" * 3000 + b"\r\n\r\n1"),
+            413,
+            "8192 bytes of headers",
+        ),
+        (multipart(b"Content-Disposition: form-data" + b'; n*0="a"' * 100_000), 413, "8192 bytes of headers"),
+        (multipart(*[b'Content-Disposition: form-data; name="a"\r\n\r\n1'] * 1001), 413, "more than 1000 form fields"),
+        (multipart(b"x", boundary=""), 400, "names no boundary"),
+    ],
+)
+def test_a_body_made_to_cost_time_is_turned_away(request_, status, words):
+    with pytest.raises(Rejected, match=words) as refused:
+        reading.read(request_)
+    assert refused.value.status == status
+
+
+def test_a_big_file_is_no_header():
+    part = b'Content-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n' + b"\x00" * 100_000
+    [(name, said)] = reading.read(multipart(part)).items()
+    assert (name, said.split(" (")[0]) == ("file", "a.bin")
+
+
+def test_with_a_secret_around_it_the_body_is_not_looked_into(monkeypatch):
+    """What costs the most comes last, and not at all for whoever has the address."""
+    form = connector(secret_field="key")
+    monkeypatch.setattr(incoming, "read", lambda request: pytest.fail("the body was read"))
+    form.verify(post(ANSWERS))
+
+
+@pytest.mark.parametrize(
+    "charset", ["unicode_escape", "raw_unicode_escape", "idna", "punycode", "utf-7", "hex", "x" * 300]
+)
+def test_a_charset_that_is_none_is_utf_8(charset):
+    sent = Request(
+        "POST", "/in/site/x", headers={"content-type": f"application/x-www-form-urlencoded; charset={charset}"},
+        body=b"name=%5cud800%5cu0041+-" + "Олена".encode(),
+    )  # fmt: skip
+    assert reading.read(sent) == {"name": "\\ud800\\u0041 -Олена"}
+
+
+def test_fields_called_like_the_hubs_own_words_shadow_nothing():
+    event = read(post({**ANSWERS, "was": "x", "extra": "y", "_connection": "crm"}))
+    assert not {"was", "extra"} & set(event.record["form"])
+    assert {"was", "extra"} <= set(event.record["form"]["fields"])
