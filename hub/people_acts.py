@@ -114,6 +114,7 @@ def unmerge(db: Db, runtime: Runtime, asked: str) -> Act:
     """Undo a merge: `m9`, or the person that was merged. What came since is with the person whose keys it has."""
     found = _merge_of(db, asked)
     families.hold(db, (found.one, found.other))
+    found = _merge_of(db, f"m{found.id}")  # somebody else may have undone it while we waited
     before = families.family(db, found.one)
     at = merging.part(db, found, tuple(runtime.config.connections))
     root, other = sorted((at[found.one], at[found.other]))

@@ -37,6 +37,8 @@ from hub.wire import Adapter, PrivateAddress, PublicAdapter, wire
 log = logging.getLogger("hub.session")
 
 MAX_REPLY = 8 * 1024 * 1024
+#: objects, lists or names in a JSON answer: the largest page a vendor gives has some ten thousand
+MAX_VALUES = 500_000
 CONNECT_TIMEOUT = 5.0
 _MARKUP = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^<>]{0,500}>", re.I | re.S)
 _HEADERS = {"User-Agent": f"hub/{__version__}", "Accept": "application/json, */*", "Accept-Encoding": "gzip, deflate"}
@@ -61,6 +63,8 @@ class Answer:
 
     def json(self) -> Any:
         """Return the parsed body; HTML or nothing where JSON was due is a vendor's bad day: `Retry` or `Uncertain`."""
+        if any(self.body.count(letter) > MAX_VALUES for letter in (b"{", b"[", b":")):  # as Python objects 30 x as big
+            raise self._doubt(f"HTTP {self.status}: the answer holds more than {MAX_VALUES} values")
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hub import handwork, people_acts, privacy
 from hub.store import Store, families, merging
 from tests.hub.fakes import PLUGINS, WORLDS, Box, form
 from tests.hub.mergers import Mergers
+from tests.hub.store.persons import until_somebody_waits
 
 YAML = """
 hub: {timezone: Europe/Kyiv, region: UA, unrouted: ignore}
@@ -297,3 +299,24 @@ def test_what_was_on_its_way_to_the_others_card_makes_it_nobody_elses(box: Box) 
     crm().delay = 0.0
     box.settle()
     each_their_own(box, "Anna", "Petro")
+
+
+def test_of_two_who_undo_one_merge_at_once_the_second_is_told(postgresql_store: Store, tmp_path: Path) -> None:
+    box = Box(tmp_path / "box", YAML, plugins=(*PLUGINS, Mergers), store=postgresql_store).start()
+    try:
+        write(box, "Anna", "Petro")
+        box.settle()
+        merge(box, 1, 2)
+        box.settle()
+        with ThreadPoolExecutor(1) as pool:
+            with box.store.write() as db:
+                people_acts.unmerge(db, box.runtime, "m1")
+                second = pool.submit(unmerge, box, "m1")
+                until_somebody_waits(box.store)
+            with pytest.raises(handwork.Pointless, match="m1 is undone already"):
+                second.result(30)
+        box.ring()
+        box.settle()
+        assert state_of(box, "contact.unmerge") == ["done"]
+    finally:
+        box.close()
