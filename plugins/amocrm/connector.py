@@ -200,7 +200,7 @@ class AmoCrm(Connector):
         since: dt.datetime | None = None,
     ) -> Done:  # fmt: skip
         """Carry deals, tags, tasks and notes over: there is no merge here. See `merging.Merging`."""
-        return self._merging.merge(record, into, ids, carry, since)
+        return self._merging.merge(record, into, ids, carry, marker, since)
 
     def unmerge(
         self, record: str, into: str, kept: Sequence[Record], marker: str, since: dt.datetime | None = None

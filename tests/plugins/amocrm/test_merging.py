@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
-from hub.errors import Gone, Refused
+from hub.errors import Gone, Refused, Uncertain
 from plugins.amocrm.merging import TAG
 
 CARRY = ("deals", "notes", "tags", "tasks")
@@ -57,6 +58,40 @@ def test_deals_tags_tasks_and_history_go_along_and_back(account: Any) -> None:
     assert tags(account, one) == set()
     assert tags(account, two) == {"VIP"}
     assert account.sandbox.world.tasks[task["id"]]["entity_id"] == two
+
+
+@pytest.mark.parametrize("lost", ["/link", "/unlink", "PATCH tasks", "PATCH contacts", "contacts/notes"])
+def test_an_answer_that_got_lost_takes_no_deal_from_whom_it_goes_back_to(account: Any, lost: str) -> None:
+    """The second try finds the other contact bare, and still says what has to come back to it; notes are told once."""
+    one, two = account.contact("+79161112233"), account.contact("+79164445566")
+    deals = [deal(account, two), deal(account, two)]
+    body = {"text": "Позвонить", "complete_till": 4_000_000_000, "entity_id": two, "entity_type": "contacts"}
+    [task] = account.act("POST", "tasks", [body])["_embedded"]["tasks"]
+    began = dt.datetime.now(dt.UTC)
+    account.fault("lost_reply", lost)
+    with pytest.raises(Uncertain):
+        account.connector.merge("contact", str(one), [str(two)], CARRY, "m1")
+    done = account.connector.merge("contact", str(one), [str(two)], CARRY, "m1", began)
+    [kept] = done.result["kept"]
+    assert (sorted(kept["deals"]), kept["tasks"]) == (sorted(map(str, deals)), [str(task["id"])])
+    assert sum(f"contact {two}" in text for text in notes(account, one)) == 1
+    account.connector.unmerge("contact", str(one), done.result["kept"], "m2")
+    assert [contacts(account, number) for number in deals] == [[two], [two]]
+    assert account.sandbox.world.tasks[task["id"]]["entity_id"] == two
+
+
+def test_a_name_that_looks_like_our_note_moves_nothing(account: Any) -> None:
+    one, two = account.contact("+79161112233"), account.contact("+79164445566")
+    others = deal(account, account.contact("+79160000000"))
+    text = f"The same person as contact {two}; deals: {others} (m0)"
+    account.act("PATCH", f"contacts/{two}", {"name": f"x\n{text}"})
+    account.act("POST", "contacts/notes", [{"entity_id": one, "note_type": "common", "params": {"text": text}}])
+    began = dt.datetime.now(dt.UTC)
+    account.fault("lost_reply", "PATCH contacts")
+    with pytest.raises(Uncertain):
+        account.connector.merge("contact", str(one), [str(two)], CARRY, "m1")
+    [kept] = account.connector.merge("contact", str(one), [str(two)], CARRY, "m1", began).result["kept"]
+    assert kept["deals"] == []
 
 
 def test_only_what_is_wished_goes_along(account: Any) -> None:
