@@ -67,7 +67,7 @@ def one_contact(
     return planned
 
 
-def met(db: Db, runtime: Runtime, person: int, connection: str, cause: int) -> None:
+def met(db: Db, runtime: Runtime, person: int, connection: str, cause: int | None) -> None:
     """See to it that a person for whom a contact was made or chosen has no other one there, of whichever merge.
 
     Asks the store: two calls may have been under way for persons who have become one since.
@@ -159,18 +159,21 @@ def perform(runtime: Runtime, claimed: work.Claimed) -> Outcome:
 def _still_one(runtime: Runtime, claimed: work.Claimed, told: dict[str, Any]) -> list[str]:
     """Return those of the contacts whose human is still the one of the contact that stays.
 
-    A merge that an earlier try may have carried out is finished as it was begun: `hub.parting` takes it back.
+    And those of others that are to be given back already: an earlier try may have moved them, which this one finds out.
     """
     ids = [str(id) for id in told["ids"]]
-    if claimed.started_at is not None:
-        return ids
     with runtime.store.read() as db:
         merge = merging.get(db, told["merge"]) if told.get("merge") is not None else None
         owners = contacts.having(db, claimed.connection, [told["into"], *ids])
         at = families.roots(db, owners.values())
+        everybody = merging.ever_with(db, [*owners.values(), int(told["person"])])
+        partings = sent(db, everybody, (PART,), ("ready", "parked"), claimed.connection)
+    doubtful = [one for one in partings if one.told.get("of") == claimed.id and claimed.started_at is not None]
+    back = {str(id) for one in doubtful for id in one.told["ids"]}
     stays = at.get(owners.get(told["into"], 0))
     undone = merge is not None and merge.undone_at is not None
-    left = [id for id in ids if (at.get(owners[id]) == stays if id in owners and stays is not None else not undone)]
+    mine = {id for id in ids if (at.get(owners[id]) == stays if id in owners and stays is not None else not undone)}
+    left = [id for id in ids if id in mine or id in back]
     if not left:
         raise Skip("merge_undone")
     return left

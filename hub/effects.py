@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hub import carrying
+from hub import carrying, parting
 from hub.echoes import expected
 from hub.identity import Rules
 from hub.model import Event
@@ -65,6 +65,8 @@ class Effects:
             work.drop_links(db, connection, outcome.record, outcome.gone)
         if outcome.contact and claimed.person is not None:
             self._contact(db, claimed, outcome.contact)
+        if outcome.kind == "skipped":
+            parting.look_again(db, self.runtime, outcome)
         for contact, into in outcome.merged.items():
             work.move_links(db, connection, "contact", contact, into)
             work.add_links(db, [((connection, "contact", contact), ("hub", "merged", into))])

@@ -93,8 +93,13 @@ def _ids(one: Carried) -> list[str]:
     """Return the contacts that a merge has moved, as its answer tells, or that a parting gives back."""
     if one.action == PART:
         return [str(id) for id in one.told.get("ids") or [kept["id"] for kept in one.told.get("kept") or ()]]
-    kept = [str(row["id"]) for row in one.result.get("kept") or ()]
-    return kept or [str(id) for id in one.result.get("lost") or one.told["ids"]]
+    return _moved(one.result) if one.state == "done" else [str(id) for id in one.told["ids"]]
+
+
+def _moved(result: Mapping[str, Any]) -> list[str]:
+    """Return the contacts that a merge has moved: those whose last state it has, and those an earlier try had moved."""
+    kept = [str(row["id"]) for row in result.get("kept") or ()]
+    return list(dict.fromkeys([*kept, *map(str, result.get("lost") or ())]))
 
 
 def _where(into: Mapping[tuple[str, str], str], one: _Taken) -> str:
@@ -173,8 +178,10 @@ def _kept(runtime: Runtime, claimed: work.Claimed, told: dict[str, Any]) -> tupl
             raise Postponed(f"d{merged['id']} may be merging these contacts just now", after)
         if merged is None or merged["state"] != "done":
             raise Skip("merge_not_done")
-        known = {str(one["id"]): one for one in (merged["result"] or {}).get("kept") or ()}
-        ids = [id for id in told["ids"] if id in known or not known]
+        result = merged["result"] or {}
+        known = {str(one["id"]): one for one in result.get("kept") or ()}
+        moved = _moved(result)
+        ids = [id for id in told["ids"] if id in moved]
         if not ids:
             raise Skip("merge_not_done")
         owners = _strangers(db, claimed.connection, told["into"], ids, int(told["person"]), other)
@@ -183,9 +190,28 @@ def _kept(runtime: Runtime, claimed: work.Claimed, told: dict[str, Any]) -> tupl
         if not ids:
             raise Skip("merged_again")
         whose = {id: owners.get(id, other) for id in ids}
-        if not known:  # the answer to the merge was lost: what the hub knows has to do, one contact for each person
-            ids = sorted({whose[id]: id for id in reversed(ids)}.values())
+        # Where the answer to the merge was lost, what the hub knows has to do: one contact for each person.
+        given = {whose[id] for id in ids if id in known}
+        made = {whose[id]: id for id in reversed(ids) if whose[id] not in given}
+        ids = [id for id in ids if id in known or made.get(whose[id]) == id]
         return [known.get(id) or _made_of(db, runtime, id, whose[id]) for id in ids], whose
+
+
+def look_again(db: Db, runtime: Runtime, outcome: Outcome) -> None:
+    """Plan a parting anew that found its persons to be one, where they have been parted while that was looked up."""
+    claimed, code = outcome.work, (outcome.reason or {}).get("code")
+    told = claimed.event.record.get("merge") or {}
+    if claimed.action != PART or code != "merged_again" or "of" not in told:
+        return
+    owners = _strangers(db, claimed.connection, told["into"], told["ids"], int(told["person"]))
+    if owners:
+        root = next(iter(families.roots(db, owners.values()).values()))
+        what = f"{told['merge']}:{told['of']}:{claimed.connection}:{','.join(owners)}:{claimed.id}"
+        told = {**told, "ids": sorted(owners)}
+        carrying.plan(
+            db, runtime, "person.parted", root, claimed.connection, PART, told, what, line=claimed.line,
+            batch=claimed.batch,
+        )  # fmt: skip
 
 
 def _made_of(db: Db, runtime: Runtime, contact: str, person: int) -> Record:

@@ -122,6 +122,9 @@ def unmerge(db: Db, runtime: Runtime, asked: str) -> Act:
     former = merging.ever_with(db, before)
     given_up = _given_up(db, former)
     sent = parting.part(db, runtime, found, former, batch=_batch(db, found.id))
+    for one in sorted({root, other}):  # a merge that was given up may have been that of others, too
+        for name in runtime.config.connections:
+            carrying.met(db, runtime, one, name, None)
     keys = {one: [" ".join(key) for key in roster.keys_of(db, one)] for one in (root, other)}
     params = {
         "merge": found.id, "person": root, "parted": other, "carried": len(sent), "family": before, "keys": keys,
