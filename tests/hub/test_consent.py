@@ -7,10 +7,9 @@ import time
 import pytest
 from flask.testing import FlaskClient
 
-from hub.consent import make_state
 from hub.errors import AuthFailed, Rejected, Retry
-from hub.model import Reply, Request
-from hub.store import state
+from hub.model import Request
+from hub.web import make_state
 from tests.hub.fakes import Box
 from tests.hub.wild import Wild, receipts
 
@@ -21,58 +20,17 @@ def test_consent_begins_with_a_state_and_ends_with_it(box: Box, web: FlaskClient
     target = start.headers["Location"]
     assert target.startswith("https://vendor.example/authorize?state=")
     assert target.endswith("&to=https://hub.example/oauth/wild")
-    kept = start.headers["Set-Cookie"]
-    assert all(word in kept for word in ("HttpOnly", "Secure", "SameSite=Lax", "Path=/oauth/wild", "Max-Age=900"))
-    given = target.partition("state=")[2].partition("&")[0]
-    answer = web.get(f"/oauth/wild?code=1&state={given}")
-    assert answer.text == "thank you"
-    assert "Max-Age=0" in answer.headers["Set-Cookie"]
-    assert web.get(f"/oauth/wild?code=1&state={given}").status_code == 403, "once"
-
-
-def test_a_consent_ends_in_the_browser_in_which_it_was_begun(box: Box, web: FlaskClient) -> None:
-    """A stranger begins one and has the administrator follow the link that ends it."""
-    Wild.acts["consent"] = lambda _: pytest.fail("the plugin was asked")  # type: ignore[dict-item, return-value]
-    begun = web.application.test_client().get("/oauth/wild").headers["Location"]
-    given = begun.partition("state=")[2].partition("&")[0]
-    answer = web.get(f"/oauth/wild?code=1&state={given}")
-    assert (answer.status_code, "https://hub.example/oauth/wild" in answer.text) == (403, True)
-    web.get("/oauth/wild")  # one of the administrator's own is under way
-    assert web.get(f"/oauth/wild?code=1&state={given}").status_code == 403
-    for broken in ("hub_consent", 'hub_consent="', "a b=c;;=", "hub_consent=" + "x" * 5000):
-        assert web.get(f"/oauth/wild?code=1&state={given}", headers={"Cookie": broken}).status_code == 403
-
-
-def test_a_hold_is_lifted_by_new_credentials_alone(box: Box, web: FlaskClient) -> None:
-    """What anybody may post at this address proves nothing."""
-    with box.store.write() as db:
-        state.set_health(db, "wild", held={"code": "auth_failed", "params": {}})
-    assert web.post("/oauth/wild", data=b"PLACEMENT=SETTING_CONNECTOR").text == "thank you"
-    with box.store.read() as db:
-        assert state.healths(db)["wild"].held is not None
-
-    def stores(_: Request) -> Reply:
-        box.runtime.connector("wild").tokens.store({"access_token": "new"})
-        return Reply(200, "thank you")
-
-    Wild.acts["consent"] = stores
-    assert web.post("/oauth/wild", data=b"install").text == "thank you"
-    with box.store.read() as db:
-        assert state.healths(db)["wild"].held is None
+    state = target.partition("state=")[2].partition("&")[0]
+    assert web.get(f"/oauth/wild?code=1&state={state}").text == "thank you"
 
 
 def test_a_forged_an_old_and_anothers_state_are_turned_away(box: Box, web: FlaskClient) -> None:
     Wild.acts["consent"] = lambda _: pytest.fail("the plugin was asked")  # type: ignore[dict-item, return-value]
     now = int(time.time())
-    web.get("/oauth/wild")
-    cookie = web.get_cookie("hub_consent", path="/oauth/wild")
-    assert cookie is not None
-    word = cookie.value
-    good = make_state(box.runtime, "wild", word)
+    good = make_state(box.runtime, "wild")
     bad = [
-        "", "x", f"{now}.{'0' * 32}", good[:-1], good + "0", make_state(box.runtime, "wild", word, now - 901),
-        make_state(box.runtime, "wild", word, now + 600), make_state(box.runtime, "wild2", word),
-        make_state(box.runtime, "wild", ""), f"{now + 1}{good[10:]}",
+        "", "x", f"{now}.{'0' * 32}", good[:-1], good + "0", make_state(box.runtime, "wild", now - 901),
+        make_state(box.runtime, "wild", now + 600), make_state(box.runtime, "wild2"), f"{now + 1}{good[10:]}",
         "١٢٣.x", f"-{good}", f"{'9' * 400}.x", "\x00", good.replace(".", ".."),
     ]  # fmt: skip
     for given in bad:
@@ -95,10 +53,10 @@ def test_a_consent_that_fails_says_so_without_secrets(
         raise error
 
     Wild.acts["consent"] = fail
-    begun = web.get("/oauth/wild").headers["Location"].partition("state=")[2].partition("&")[0]
     for answer in (
-        web.post("/oauth/wild", data=b"x"), web.get("/oauth/wild", query_string={"code": "1", "state": begun}),
-    ):  # fmt: skip
+        web.post("/oauth/wild", data=b"x"),
+        web.get("/oauth/wild", query_string={"code": "1", "state": make_state(box.runtime, "wild")}),
+    ):
         assert answer.status_code == status
         assert "s3cret" not in answer.text and "abc" not in answer.text
 
