@@ -256,7 +256,8 @@ def _environ(scope: Any, body: bytes) -> dict[str, Any]:
         key = name.upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
-        environ[key] = f"{environ[key]},{value}" if key in environ else value
+        between = "; " if key == "HTTP_COOKIE" else ","  # HTTP/2 may send each cookie as a header of its own
+        environ[key] = f"{environ[key]}{between}{value}" if key in environ else value
     return environ
 
 

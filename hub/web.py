@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hmac
 import logging
 import time
 from collections.abc import Callable
@@ -14,14 +13,14 @@ import flask
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, RequestEntityTooLarge
 
-from hub.errors import HubError, Rejected
+from hub import consent
+from hub.errors import Rejected
 from hub.front import BODY, LATER, Front, Later, Rules
 from hub.metrics import StoreMetrics
 from hub.model import Reply, Request
 from hub.normal import storable
 from hub.receive import Accepted, Receiver
 from hub.runtime import Runtime
-from hub.store import state
 
 log = logging.getLogger("hub.web")
 
@@ -74,7 +73,7 @@ def create_app(runtime: Runtime, ring: Callable[[], None]) -> flask.Flask:
 
     @app.route("/oauth/<connection>", methods=["GET", "POST"])
     def oauth(connection: str) -> flask.Response:
-        return respond(consent(runtime, connection, read_request("", OTHER_BODY), receiver))
+        return respond(consent.answer(runtime, connection, read_request("", OTHER_BODY), receiver))
 
     @app.get("/")
     def front() -> flask.Response:
@@ -207,70 +206,3 @@ def respond(reply: Reply) -> flask.Response:
     for name, value in reply.headers.items():
         response.headers[name] = value
     return response
-
-
-def consent(runtime: Runtime, name: str, request: Request, receiver: Receiver) -> Reply:
-    """Lead an administrator to the vendor's consent page, or take its answer.
-
-    What is neither may be a message of the vendor's that has no other address (that the integration was switched off):
-    it is received like any other, if the plugin finds it genuine.
-    """
-    try:
-        connector = runtime.connector(name)
-    except KeyError:
-        return Reply(404, "no connection of that name")
-    redirect = f"{runtime.config.hub.base_url}/oauth/{name}"
-    try:
-        answering = request.method == "POST" or request.query_value("code") or request.query_value("error")
-        if answering:
-            if request.method == "GET" or request.query_value("code") or request.query_value("error"):
-                _check_state(runtime, name, request.query_value("state") or "")
-            reply = connector.consent(request)
-            lift_hold(runtime, name)
-            return reply
-        if request.query_value("state") is None and request.query:
-            message = receiver(name, request)
-            if message.status < 400:
-                return message
-            raise Rejected(400, "this is neither a start nor an answer of a consent")
-        target = connector.authorize_url(make_state(runtime, name), redirect)
-    except Rejected as refusal:
-        return Reply(refusal.status, connector.http.masker.mask_call(refusal.reason))
-    except HubError as trouble:
-        masked = connector.http.masker.mask_call(str(trouble))
-        log.warning("consent for %s failed: %s", name, masked)
-        return Reply(502, f"The consent could not be completed: {masked}")
-    except Exception as trouble:  # noqa: BLE001 (a plugin stumbles over what anyone may send: that is no 500)
-        log.error("plugin %s: consent failed: %s", connector.name, type(trouble).__name__)
-        return Reply(400, f"plugin {connector.name} could not read this")
-    if target is None:
-        return Reply(404, f"plugin {connector.name} needs no consent")
-    return Reply(302, "", headers={"Location": target})
-
-
-def lift_hold(runtime: Runtime, name: str) -> None:
-    """Let a connection's calls out again: it has new credentials."""
-    with runtime.store.write() as db:
-        known = state.healths(db).get(name)
-        if known is not None and known.held is not None:
-            state.lift(db, name)
-
-
-_STATE_SECONDS = 900
-
-
-def make_state(runtime: Runtime, name: str, at: int | None = None) -> str:
-    """Return a signed, short-lived state: it proves that the answer belongs to a consent begun here."""
-    at = int(time.time()) if at is None else at
-    return f"{at}.{_sign(runtime, name, at)}"
-
-
-def _check_state(runtime: Runtime, name: str, given: str) -> None:
-    at, _, _ = given.partition(".")
-    fresh = at.isdecimal() and len(at) < 12 and 0 <= time.time() - int(at) < _STATE_SECONDS
-    if not fresh or not hmac.compare_digest(given.encode(), make_state(runtime, name, int(at)).encode()):
-        raise Rejected(403, f"this consent was not begun here, or too long ago: open /oauth/{name} and begin again")
-
-
-def _sign(runtime: Runtime, name: str, at: int) -> str:
-    return hmac.new(runtime.secret(), f"state:{name}:{at}".encode(), "sha256").hexdigest()[:32]

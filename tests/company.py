@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import requests
 from werkzeug.serving import make_server
 
 from hub.config import load
+from hub.consent import invite
 from hub.engine import Engine
 from hub.plugins import Plugins
 from hub.runtime import Runtime
@@ -101,6 +103,12 @@ class Company:
         token = self.stands[which].sandbox.credentials()["application_token"]
         url = f"{self.url}/in/{connection}"
         self.tell(which, "outgoing_webhook", url=url, events=list(events), application_token=token)
+
+    def begin_consent(self, connection: str) -> tuple[str, dict[str, str]]:
+        """Open the link of `hub connect`: the vendor's page, and what the browser brings back with the answer."""
+        link = str(invite(self.runtime, connection))
+        page = requests.get(f"{self.url}/oauth/{link.partition('/oauth/')[2]}", allow_redirects=False, timeout=5)
+        return page.headers["location"], {"Cookie": page.headers["set-cookie"].partition(";")[0]}
 
     def ask(self, connection: str, polls: int = 1) -> None:
         """Let the hub ask a vendor now instead of in a few minutes: as soon as none of its polls is under way."""

@@ -198,8 +198,8 @@ def _ask(runtime: Runtime, name: str) -> list[Finding]:
         found += looks.findings(runtime, name)
         consent = connector.authorize_url("check", f"{runtime.config.hub.base_url}/oauth/{name}")
         if consent is not None and connector.tokens.read() is None:
-            where = f"{runtime.config.hub.base_url or 'http://127.0.0.1:8080'}/oauth/{name}"
-            found.append(Finding("problem", "no consent has been given yet", f"open {where}"))
+            how = f"hub connect {name} prints the link that begins it"
+            found.append(Finding("problem", "no consent has been given yet", how))
     except HubError as error:
         named = remedy(f"alert_auth.{error.remedy}", {"connection": name}) if isinstance(error, AuthFailed) else ""
         return [Finding("problem", f"{error}", named or _REMEDIES.get(error.code, ""))]
@@ -209,7 +209,7 @@ def _ask(runtime: Runtime, name: str) -> list[Finding]:
 
 
 _REMEDIES = {
-    "auth_failed": "renew the credentials in .env, or give consent again",
+    "auth_failed": "renew the credentials in .env, or give consent again (hub connect prints the link)",
     "retry": "the vendor is away; try again later",
     "rate_limited": "try again in a minute",
 }

@@ -11,7 +11,8 @@ from hub.cli import output
 from hub.cli.context import App, InputError, WorldError, pass_app
 from hub.cli.output import count
 from hub.connector import Connector
-from hub.errors import HubError
+from hub.errors import AuthFailed, HubError
+from hub.model import Finding
 
 
 def _here(base: str, connector: Connector) -> bool:
@@ -34,8 +35,11 @@ def _loopback(host: str) -> bool:
 def connect(app: App, connection: str, as_json: bool) -> None:
     """Register the hub at a vendor, where its API allows that: webhooks and subscriptions are set, none is doubled.
 
-    Where it can't be done by API, the words say what to click.
+    Where it can't be done by API, the words say what to click. Where the vendor asks for consent (OAuth), a link is
+    printed too: open it in a browser within a quarter of an hour; it works once.
     """
+    from hub import consent
+
     name = app.connection(connection)
     base = app.config.hub.base_url
     connector = app.runtime().connector(name)
@@ -43,10 +47,20 @@ def connect(app: App, connection: str, as_json: bool) -> None:
         raise InputError(
             f"vendors call by https: set `hub: {{base_url: https://...}}` first (it is {base or 'not set'})"
         )
+    link = consent.invite(app.runtime(), name)
     try:
-        findings = connector.connect(f"{base.rstrip('/')}/in/{name}")
+        findings, then = list(connector.connect(f"{base.rstrip('/')}/in/{name}")), ""
     except HubError as error:
-        raise WorldError(connector.http.masker.mask(str(error))) from None
+        told = connector.http.masker.mask(str(error))
+        if link is None:
+            raise WorldError(told) from None
+        # without a consent nothing can be registered yet: that is no fault, it is what the link is for
+        findings = [Finding("warning" if isinstance(error, AuthFailed) else "problem", told)]
+        then = f"\nthen run: hub connect {name}"
+    if link is not None:
+        minutes = consent.SECONDS // 60
+        words = f"for consent (the first, or anew) open this in your browser within {minutes} minutes; it works once:"
+        findings.append(Finding("note", words, link + then))
     if as_json:
         output.print_json(
             [{"level": one.level, "text": one.text, "remedy": one.remedy} for one in findings]
@@ -55,7 +69,9 @@ def connect(app: App, connection: str, as_json: bool) -> None:
         output.echo(f"plugin {connector.name} has nothing to register by itself: `hub check --live` says what to click")
     else:
         for one in findings:
-            output.echo(f"{one.level:8} {one.text}" + (f"\n         {one.remedy}" if one.remedy else ""))
+            output.echo(f"{one.level:8} {one.text}")
+            for line in one.remedy.splitlines():
+                output.echo(f"         {line}")
     if any(one.level == "problem" for one in findings):
         raise click.exceptions.Exit(1)
 

@@ -140,7 +140,7 @@ class Client:
             return self._settings["token"], None
         held = self._tokens().read()
         if not held or not held.get("access_token"):
-            raise AuthFailed("no consent has been given yet: open /oauth/ of this connection")
+            raise AuthFailed("no consent has been given yet: `hub connect` prints the link")
         if self._oauth.stale(held):
             held = self._tokens().refresh_once(held, self._oauth.refresh)
         return str(held["access_token"]), dict(held)

@@ -60,7 +60,7 @@ class OAuth:
         if not self._settings["client_id"]:
             raise Rejected(404, "this connection has a long-lived token: there is nothing to consent to")
         if error := request.query_value("error"):
-            raise Rejected(403, f"the consent was refused ({error[:60]}): open /oauth/ again and allow it")
+            raise Rejected(403, f"the consent was refused ({error[:60]}): open the link of `hub connect` and allow it")
         code = request.query_value("code")
         if not code:
             raise Rejected(400, "this is no answer to a consent")
@@ -86,7 +86,7 @@ class OAuth:
         asking once more does no harm: a spent one is called revoked, an unspent one brings the pair.
         """
         if not held.get("refresh_token"):
-            raise AuthFailed("there is no refresh token: give consent once more at /oauth/ of this connection")
+            raise AuthFailed("there is no refresh token: give consent once more, `hub connect` prints the link")
         try:
             return self._ask(grant_type="refresh_token", refresh_token=str(held["refresh_token"]))
         except Uncertain as error:
@@ -100,7 +100,7 @@ class OAuth:
             raise AuthFailed(
                 f"{denied.reason}. A refresh token works once: this one is spent (by another program that holds it, or "
                 "because the answer to the last refresh was lost), or the integration was switched off. "
-                "Give consent once more at /oauth/ of this connection"
+                "Give consent once more: `hub connect` prints the link"
             ) from None
 
     def _ask(self, **grant: str) -> dict[str, Any]:

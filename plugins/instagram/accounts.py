@@ -64,7 +64,7 @@ class Accounts:
         kept = self.entry(account)
         token = str((kept or {}).get("token") or account.given)
         if not token:
-            raise AuthFailed("there is no token: open /oauth/<connection> to give consent, or set access_token")
+            raise AuthFailed("there is no token: give consent (`hub connect` prints the link), or set access_token")
         return token
 
     def reader(self, account: Account) -> Callable[[], str]:

@@ -34,7 +34,10 @@ class Checking:
             try:
                 found += self._who(account)
             except AuthFailed as error:
-                remedy = f"open /oauth/{self._connection.name}, or set a new token; is `login` the one it was made for?"
+                remedy = (
+                    f"hub connect {self._connection.name} prints a link for consent; or set a new token; "
+                    "is `login` the one it was made for?"
+                )
                 found.append(Finding("problem", error.reason, remedy))
                 continue
             except Refused as error:

@@ -273,7 +273,7 @@ class Instagram(Connector):
         for account in ours:
             id = account.id or next(iter(found))
             whose = (self._accounts.entry(account) or {}).get("whose", id)
-            if id in found and whose != id:  # anybody may open this page: a stranger's consent takes nothing over
+            if id in found and whose != id:  # another account's consent takes nothing over
                 raise Rejected(409, f"this connection is of account {whose}; for another set account_id in hub.yaml")
             if id in found:
                 self._accounts.shelf.keep(account.id, account.given, {**found[id], "whose": id})

@@ -170,5 +170,5 @@ def flat(answer: Mapping[str, Any]) -> str:
     first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else answer
     token = text(first.get("access_token"))
     if not token:
-        raise Refused("the answer to the consent holds no token: begin again at /oauth/<connection>")
+        raise Refused("the answer to the consent holds no token: begin again with `hub connect`")
     return token

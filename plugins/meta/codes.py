@@ -28,7 +28,7 @@ class Meaning:
 
 
 _HOUR_LIMIT = 300.0
-_RECONNECT = "connect the account again: open /oauth/<connection>, or put a new token into hub.yaml"
+_RECONNECT = "connect the account again: `hub connect` prints the link, or put a new token into hub.yaml"
 _WINDOW = "the time in which the client may be written to is over: they must write first, or use another channel"
 
 ERRORS: Mapping[tuple[int, int | None], Meaning] = {

@@ -121,7 +121,7 @@ def test_a_plugin_that_fails_in_its_check_hides_no_other(hub: Hub, monkeypatch: 
 def test_missing_consent_is_a_problem(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sink, "authorize_url", lambda self, state, redirect: "https://vendor.example/consent")
     told = hub("check", "--live", code=1).stdout
-    assert "no consent has been given yet. open https://hub.example.com/oauth/crm" in told
+    assert "no consent has been given yet. hub connect crm prints the link" in told
 
 
 def test_a_hold_is_told_and_lifted_when_the_check_is_good(

@@ -85,3 +85,22 @@ def test_poll_makes_every_poll_due(tmp_path: Path, portal) -> None:
     after = CliRunner().invoke(main, [*options, "poll", "crm"])
     assert after.exit_code == 0
     assert "3 polls of crm due now" in after.output
+
+
+def test_where_the_vendor_asks_for_consent_a_link_is_printed_that_works_once(tmp_path: Path) -> None:
+    with AmoCrmSandbox().start() as amo:
+        known = amo.sandbox.credentials()
+        (tmp_path / "hub.yaml").write_text(
+            "hub: {base_url: http://127.0.0.1:8080}\nconnections:\n  amo: {plugin: amocrm, "
+            f"base_url: '{known['base_url']}', client_id: '{known['client_id']}', "
+            f"client_secret: '{known['client_secret']}', hook_secret: '{known['hook_secret']}'}}\n"
+        )
+        options = ["--config", str(tmp_path / "hub.yaml"), "connect", "amo"]
+        result = CliRunner().invoke(main, options)
+        assert result.exit_code == 0, result.output
+        [link] = [line.strip() for line in result.output.splitlines() if "/oauth/amo?begin=" in line]
+        assert link.startswith("http://127.0.0.1:8080/oauth/amo?begin=")
+        assert "no consent has been given yet" in result.output and "then run: hub connect amo" in result.output
+        found = json.loads(CliRunner().invoke(main, [*options, "--json"]).output)
+        assert [one["level"] for one in found] == ["warning", "note"]
+        assert link not in found[1]["remedy"], "each call prints another link"

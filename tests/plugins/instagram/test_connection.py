@@ -87,7 +87,7 @@ def test_what_is_wrong_is_found(shop: Shop) -> None:
     shop.fault("permission", "/comments")
     assert "grant instagram_business_manage_comments" in said(shop, "problem")
     shop.sandbox.tokens.clear()
-    assert "open /oauth/insta, or set a new token" in said(shop, "problem")
+    assert "hub connect insta prints a link for consent; or set a new token" in said(shop, "problem")
 
 
 def test_trouble_of_the_moment_is_a_warning(shop: Shop) -> None:

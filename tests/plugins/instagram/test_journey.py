@@ -334,7 +334,7 @@ def test_both_logins_live_the_same_day(places: Callable[..., Place]) -> None:
 
 
 def test_a_consent_in_the_browser_gives_the_hub_its_token(place: Place) -> None:
-    """The dead token holds the connection; the admin opens /oauth/insta, and the message that waited goes out."""
+    """The dead token holds the connection; the admin consents anew, and the message that waited goes out."""
     place.insta.write(CLIENT, "How much?")
     place.settle()
     [lead] = place.leads()
@@ -342,14 +342,15 @@ def test_a_consent_in_the_browser_gives_the_hub_its_token(place: Place) -> None:
     place.insta.tokens.clear()
     place.crm.act("crm.lead.update", {"id": lead["ID"], "fields": {"STATUS_ID": "IN_PROCESS"}})
     place.until(lambda: place.rows("SELECT 1 FROM alert WHERE kind = 'alert_auth' AND closed_at IS NULL"))
-    page = requests.get(f"{place.url}/oauth/insta", allow_redirects=False, timeout=5).headers["location"]
+    page, browser = place.begin_consent("insta")
     assert page.startswith(f"{place.stands[0].url}/oauth/authorize?")
     back = requests.get(page, allow_redirects=False, timeout=5).headers["location"]
     assert back.startswith("https://hub.example.com/oauth/insta?")
     query = back.partition("?")[2].removesuffix("#_")
     forged = query.replace("state=", "state=1")
-    assert requests.get(f"{place.url}/oauth/insta?{forged}", timeout=5).status_code == 403
-    answer = requests.get(f"{place.url}/oauth/insta?{query}", timeout=5)
+    assert requests.get(f"{place.url}/oauth/insta?{forged}", headers=browser, timeout=5).status_code == 403
+    assert requests.get(f"{place.url}/oauth/insta?{query}", timeout=5).status_code == 403, "another browser"
+    answer = requests.get(f"{place.url}/oauth/insta?{query}", headers=browser, timeout=5)
     assert (answer.status_code, ACCOUNT in answer.text) == (200, True)
     with place.store.write() as db:  # the next try need not be waited for
         db.run("UPDATE line SET due = ? WHERE key LIKE 'insta>%'", (db.now,))

@@ -69,7 +69,7 @@ def test_a_token_of_an_hour_becomes_one_of_sixty_days(shops: Callable[..., Shop]
 
 def test_a_dead_token_is_told(shop: Shop) -> None:
     shop.sandbox.tokens.clear()
-    with pytest.raises(AuthFailed, match="open /oauth"):
+    with pytest.raises(AuthFailed, match="hub connect"):
         shop.connector.poll("tokens", None)
 
 
