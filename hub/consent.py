@@ -69,8 +69,10 @@ def _answer(runtime: Runtime, connector: Connector, name: str, request: Request,
     if request.method == "POST" or coded:
         if request.method != "POST" or coded:
             _end(runtime, name, request)
+        before = _token_version(runtime, name)
         reply = connector.consent(request)
-        lift_hold(runtime, name)
+        if _token_version(runtime, name) != before:  # some answers only show a page: they prove nothing
+            lift_hold(runtime, name)
         return reply
     redirect = address(runtime.config.hub.base_url, name)
     word = request.query_value(_BEGIN)
@@ -122,6 +124,11 @@ def _end(runtime: Runtime, name: str, request: Request) -> None:
 
 def _cookie(name: str) -> str:
     return f"hub_consent_{name}"
+
+
+def _token_version(runtime: Runtime, name: str) -> int:
+    with runtime.store.read() as db:
+        return consents.token_version(db, name)
 
 
 def lift_hold(runtime: Runtime, name: str) -> None:

@@ -34,6 +34,12 @@ def take(db: Db, kind: str, connection: str, word: str, browser: str = "") -> bo
     return db.run("DELETE FROM fact WHERE name = ?", (name,)) == 1  # of two at the same moment one deletes it
 
 
+def token_version(db: Db, connection: str) -> int:
+    """Return how often a connection's tokens were stored: after a consent that proved anything it is another number."""
+    row = db.one("SELECT version FROM token WHERE connection = ?", (connection,))
+    return int(row[0]) if row else 0
+
+
 def _name(kind: str, connection: str, word: str) -> str:
     return f"{_PREFIX}{kind}:{connection}:{_digest(word)}"
 

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from hub.consent import invite
 from hub.errors import AuthFailed, Rejected, Retry
 from hub.model import Reply, Request
+from hub.store import state
 from hub.web import create_app
 from tests.hub.fakes import PLUGINS, Box
 from tests.hub.wild import YAML, Small, Wild, receipts, rows
@@ -135,6 +136,25 @@ def test_a_consent_that_fails_says_so_without_secrets(
     ):
         assert answer.status_code == status
         assert "s3cret" not in answer.text and "abc" not in answer.text
+
+
+def test_a_hold_ends_with_new_tokens_and_with_nothing_less(box: Box, web: FlaskClient) -> None:
+    """Some vendors' pages are answered at this address for whoever asks: that mends no credentials."""
+    with box.store.write() as db:
+        state.set_health(db, "wild", held={"code": "hold", "params": {}})
+        state.open_alert(db, "auth:wild", "alert_auth", "wild", {})
+    assert web.post("/oauth/wild", data=b"PLACEMENT=SETTING_CONNECTOR").status_code == 200
+    assert rows(box, "SELECT held IS NULL FROM health WHERE connection = 'wild'") == [(0,)]
+    assert box.alerts() == ["alert_auth"]
+
+    def give(_: Request) -> Reply:
+        box.runtime.connector("wild").tokens.store({"access_token": "new"})
+        return Reply(200, "installed")
+
+    Wild.acts["consent"] = give
+    assert web.post("/oauth/wild", data=b"x").status_code == 200
+    assert rows(box, "SELECT held IS NULL FROM health WHERE connection = 'wild'") == [(1,)]
+    assert box.alerts() == []
 
 
 def test_consent_is_for_connections_that_have_one(box: Box, web: FlaskClient) -> None:
