@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import ipaddress
 import logging
 import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +31,10 @@ log = logging.getLogger("hub.web")
 
 #: seconds a sender has for its body
 BODY_SECONDS = 30.0
+#: a body that takes longer than this is a slow one, and of those one address may have so many under way: a few
+#: thousand would take all connections there are
+SLOW_SECONDS = 2.0
+SLOW_MOST = 256
 #: bytes of bodies that may be held at once, of all senders together; beyond it a sender is asked to come back
 HELD = 256 * 1024 * 1024
 #: a larger body is worked on in a thread: reading it would keep the loop from the other senders
@@ -45,6 +51,8 @@ THREADS = 16
 #: seconds after which a loop that serves nobody is given up
 HANGS = 60
 
+#: stands for an address among slow bodies: this one was not waited for
+_REFUSED = ""
 _CLOSE = {"Connection": "close"}
 
 _BASE: dict[str, Any] = {
@@ -62,6 +70,10 @@ _BASE: dict[str, Any] = {
 
 class _TooSlow(Exception):
     """A body did not come in time."""
+
+
+class _TooMany(Exception):
+    """One address has too many slow bodies under way."""
 
 
 class _TooMuch(Exception):
@@ -100,6 +112,7 @@ class Front:
         self.rules = rules
         self.close = close
         self.held = 0
+        self._slow: Counter[str] = Counter()
         self._beats = 0
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
 
@@ -114,6 +127,9 @@ class Front:
             await self._serve(scope, proto, body, rules.inline)
         except _TooSlow:
             _answer(proto, Reply(408, f"the body did not come within {BODY_SECONDS:.0f} s", headers=_CLOSE))
+        except _TooMany:
+            said = "too many slow bodies from one address at once: try again later"
+            _answer(proto, Reply(503, said, headers={"Retry-After": "5", **_CLOSE}))
         except _Broken:
             _answer(proto, Reply(400, "the body broke off", headers=_CLOSE))
         except _TooMuch:
@@ -133,8 +149,10 @@ class Front:
         if not told and "transfer-encoding" not in scope.headers:
             return b""
         size, chunks, ends = 0, [], 0
+        slow: list[str] = []
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(BODY_SECONDS) as patience:
+                timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._slows, scope, patience, slow)
                 if 0 < told <= SMALL:
                     chunks = [bytes(await proto())]
                     size = len(chunks[0])
@@ -152,16 +170,31 @@ class Front:
         except BaseException as error:
             self.held -= size
             if isinstance(error, TimeoutError):
-                raise _TooSlow from None
+                raise (_TooMany if _REFUSED in slow else _TooSlow) from None
             if isinstance(error, ProtocolClosed | ProtocolError):
                 raise _Broken from None
             raise
+        finally:
+            timer.cancel()
+            for address in slow:
+                self._slow[address] -= 1
+                if self._slow[address] <= 0:
+                    del self._slow[address]
         # A body in chunks that broke off ends like a whole one, but for one more empty piece (granian 2.8, src/rsgi/
         # io.rs: each error and the end are told as one; test_web_server.py would notice another way).
         if not told and size <= limit and ends != 1:
             self.held -= size
             raise _Broken
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _slows(self, scope: Any, patience: asyncio.Timeout, slow: list[str]) -> None:
+        """Count a body as slow; one too many of an address is waited for no longer."""
+        address = _address(scope)
+        if self._slow[address] >= SLOW_MOST:
+            patience.reschedule(asyncio.get_running_loop().time())
+            address = _REFUSED
+        self._slow[address] += 1
+        slow.append(address)
 
     async def _discard(self, proto: Any, told: int) -> None:
         """Let a sender say what it came to say: many read no answer before they have. Bounded in size and time."""
@@ -230,6 +263,16 @@ class Front:
         """Let go of what the process holds, when the server has ended."""
         self.pool.shutdown(wait=False, cancel_futures=True)
         self.close()
+
+
+def _address(scope: Any) -> str:
+    """Return whose a request is: its address; of IPv6 the network, since every client there has many addresses."""
+    host = scope.client.rpartition(":")[0].strip("[]")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return str(host)
+    return host if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def _length(scope: Any) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from hub import front
 from hub.store import Store
 from hub.supervisor import answers
 
@@ -35,7 +36,7 @@ from hub.plugins import Plugins
 from hub.processes import Plan, run_web
 from tests.hub.fakes import PLUGINS
 
-front.BODY_SECONDS = 3.0
+front.BODY_SECONDS, front.SLOW_SECONDS, front.SLOW_MOST = 3.0, 0.5, 300
 folder = Path(sys.argv[1])
 plugins = Plugins.of(*PLUGINS)
 run_web(Plan(load(folder / "hub.yaml", plugins, {}), plugins, folder / "data", "", "", port=int(sys.argv[2])))
@@ -305,6 +306,38 @@ def test_a_body_that_comes_in_small_pieces_is_taken_in_time(server: Server) -> N
             threading.Event().wait(0.02)
         assert status(wire.recv(65536)) == 200
     assert "pieces" in server.stored()
+
+
+def test_one_address_holds_so_many_slow_bodies_and_no_more(server: Server) -> None:
+    """A few thousand of them would take every connection there is; who is quick is not asked how many there are."""
+    with contextlib.ExitStack() as open_:
+        wires = [open_.enter_context(socket.create_connection(("127.0.0.1", server.port), 20)) for _ in range(310)]
+        for wire in wires:
+            wire.sendall(head("POST", "/in/site", "Content-Length: 500") + b"{")
+        threading.Event().wait(1.5)
+        refused = []
+        for wire in wires:
+            wire.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                refused.append(status(wire.recv(65536)))
+        assert refused == [503] * 10
+        sent = body("quick")
+        assert status(server.talk(head("POST", "/in/site", f"Content-Length: {len(sent)}"), sent)) == 200
+    sent = body("later")
+    with socket.create_connection(("127.0.0.1", server.port), 20) as wire:
+        wire.sendall(head("POST", "/in/site", f"Content-Length: {len(sent)}") + sent[:5])
+        threading.Event().wait(0.8)  # a slow one again, once the others are gone
+        wire.sendall(sent[5:])
+        assert status(wire.recv(65536)) == 200
+
+
+@pytest.mark.parametrize(
+    ("client", "whose"),
+    [("203.0.113.7:5050", "203.0.113.7"), ("[2001:db8:1:2:3::4]:5050", "2001:db8:1:2::/64"),
+     ("2001:db8:1:2:ffff::9:5050", "2001:db8:1:2::/64"), ("unix:", "unix")],
+)  # fmt: skip
+def test_of_ipv6_the_network_counts(client: str, whose: str) -> None:
+    assert front._address(type("Scope", (), {"client": client})) == whose
 
 
 def test_a_header_with_an_underscore_never_stands_for_the_real_one(server: Server) -> None:
