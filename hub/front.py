@@ -44,8 +44,9 @@ DISCARDED = 64 * 1024 * 1024
 DISCARD_SECONDS = 2.0
 #: a body of up to this many bytes is read in one go
 SMALL = 64 * 1024
-#: the environ keys under which a view finds the body, and a `Later`
+#: the environ keys under which a view finds the body, headers with `_` in their names as they came, and a `Later`
 BODY = "hub.body"
+UNDERSCORED = "hub.underscored"
 LATER = "hub.later"
 THREADS = 16
 #: seconds after which a loop that serves nobody is given up
@@ -281,7 +282,10 @@ def _length(scope: Any) -> int:
 
 
 def _environ(scope: Any, body: bytes) -> dict[str, Any]:
-    """Return a request as WSGI has it, without headers told with `_`: they would pass for those with `-`."""
+    """Return a request as WSGI has it, but for headers with `_` in their names: those stand apart, under `UNDERSCORED`.
+
+    WSGI knows no difference between `X_Secret` and `X-Secret`; whoever checks or takes off the one (a proxy) does.
+    """
     environ = {
         **_BASE,
         "REQUEST_METHOD": scope.method,
@@ -295,11 +299,13 @@ def _environ(scope: Any, body: bytes) -> dict[str, Any]:
     }
     for name, value in scope.headers.items():
         if "_" in name:
-            continue  # as proxies do
+            apart = environ.setdefault(UNDERSCORED, {})
+            apart[name] = f"{apart[name]},{value}" if name in apart else value
+            continue
         key = name.upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
-        between = "; " if key == "HTTP_COOKIE" else ","  # HTTP/2 may send each cookie as a header of its own
+        between = "; " if key == "HTTP_COOKIE" else ","  # a proxy may hand on those of HTTP/2 one by one
         environ[key] = f"{environ[key]}{between}{value}" if key in environ else value
     return environ
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, R
 
 from hub import consent
 from hub.errors import Rejected
-from hub.front import BODY, LATER, Front, Later, Rules
+from hub.front import BODY, LATER, UNDERSCORED, Front, Later, Rules
 from hub.metrics import StoreMetrics
 from hub.model import Reply, Request
 from hub.normal import storable
@@ -178,6 +178,7 @@ def read_request(tail: str, limit: int) -> Request:
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if environ.get(name):
             headers[name.replace("_", "-").lower()] = environ[name]
+    headers |= environ.get(UNDERSCORED, {})
     return Request(
         method=flask.request.method,
         path=storable(flask.request.path),
