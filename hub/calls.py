@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from hub.errors import HubError
+from hub.masking import quoted
 from hub.work_items import Item
 
 log = logging.getLogger("hub.engine")
@@ -128,9 +129,9 @@ class Calls:
             return self._make(item)
         except Exception as error:
             if isinstance(error, HubError):  # the vendor's trouble or answer; the recorder says what follows
-                log.info("work on line %s: %s: %s", item.key, type(error).__name__, error)
+                log.info("work on line %s: %s: %s", quoted(item.key), type(error).__name__, error)
             else:
-                log.exception("work on line %s failed", item.key)
+                log.exception("work on line %s failed", quoted(item.key))
             return error
 
     def _ended(self, item: Item, took: float, well: bool) -> None:

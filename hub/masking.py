@@ -27,6 +27,11 @@ def visible(text: str, keep: str = "") -> str:
     return _CONTROL.sub(lambda found: found.group() if found.group() in keep else _written(found.group()), text)
 
 
+def quoted(text: str) -> str:
+    """Return text from outside as one word of a log line: no blank or `=` in it can be taken for the line's own."""
+    return '"' + visible(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
 def _written(letter: str) -> str:
     return f"\\x{ord(letter):02x}" if ord(letter) < 256 else f"\\u{ord(letter):04x}"
 

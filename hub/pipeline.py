@@ -22,6 +22,7 @@ from hub import changes, echoes, identity, pace, syncs, unrouted
 from hub.config import Route, Step
 from hub.errors import HubError, Skip
 from hub.lines import family_lines, former_lines, line_for
+from hub.masking import quoted
 from hub.matching import Matching
 from hub.model import Event, Receipt
 from hub.outcome import REFUSED
@@ -316,7 +317,7 @@ class Pipeline:
             counts[(event.connection, "taken" if decision.routes else "not_taken")] += int(counted)
             log.info(
                 "event id=%s type=%s.%s subject=%s routes=%s skipped=%s",
-                event.id, event.connection, event.type, event.subject, len(decision.routes), len(skipped),
+                event.id, event.connection, event.type, quoted(event.subject), len(decision.routes), len(skipped),
             )  # fmt: skip
         added = work.add_deliveries(db, rows)
         if told:

@@ -12,7 +12,7 @@ from typing import Any
 from hub.connector import Connector
 from hub.errors import HubError, PluginError, Rejected, StoreFull
 from hub.group_commit import GroupCommit, Ticket
-from hub.masking import mask_person, mask_strangers
+from hub.masking import mask_headers, mask_person, quoted
 from hub.model import Reply, Request
 from hub.normal import storable
 from hub.runtime import Runtime
@@ -130,7 +130,7 @@ class Receiver:
         )
         reason = storable(mask_person(mask(refusal.reason)))
         self.commit.note_rejected(name if known else "?", refusal.status, reason, trace)
-        log.info("rejected connection=%s status=%s reason=%s", name if known else "?", refusal.status, reason)
+        log.info("rejected connection=%s status=%s reason=%s", name if known else "?", refusal.status, quoted(reason))
         return Reply(refusal.status, refusal.reason)
 
 

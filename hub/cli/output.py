@@ -134,8 +134,14 @@ def _blocks(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str) -> None:
-    """Print rows under headings; a cell in a column called `state` has its colour. Says `empty` if there are none."""
-    listed = [harmless(row) for row in rows]
+    """Print rows under headings; a cell in a column called `state` has its colour. Says `empty` if there are none.
+
+    A line break in a cell is shown in writing: it would begin what looks like a row of its own.
+    """
+    listed = [
+        {name: visible(value) if isinstance(value, str) else harmless(value) for name, value in row.items()}
+        for row in rows
+    ]
     if not listed:
         echo(empty)
         return

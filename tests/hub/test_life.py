@@ -45,6 +45,16 @@ def test_a_form_becomes_a_contact_and_a_lead(box: Box) -> None:
     assert (lead["TITLE"], lead["CITY"], lead["contact"]) == ("Site: Anna", "Kyiv", contact["id"])
 
 
+def test_a_subject_from_outside_writes_no_words_of_its_own_into_the_log(
+    box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "hub")
+    box.send({**form(), "subject": 'form:1" routes=9 skipped=9'})
+    box.settle()
+    [told] = [one.getMessage() for one in caplog.records if "subject=" in one.getMessage()]
+    assert told.endswith(r'subject="form:1\" routes=9 skipped=9" routes=1 skipped=0')
+
+
 def test_a_second_request_of_the_same_person_joins_the_lead(box: Box) -> None:
     for _ in range(3):
         box.send(form())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.masking import Masker, mask_headers, mask_person, mask_strangers
+from hub.masking import Masker, mask_headers, mask_person, quoted
 
 HOOK = "https://x.example/rest/1/abcdefgh12345678/"
 
@@ -75,6 +75,15 @@ def test_whatever_the_secret_it_is_gone(secret: str, before: str, behind: str) -
 )  # fmt: skip
 def test_people_are_shortened_to_what_tells_two_apart(text: str, masked: str) -> None:
     assert mask_person(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("form:5", '"form:5"'), ('a" routes=9 b="', '"a\\" routes=9 b=\\""'), ("a\\", '"a\\\\"'),
+     ("a\r\nERROR hub: gone\x1b[2J", '"a\\x0d\\x0aERROR hub: gone\\x1b[2J"')],
+)  # fmt: skip
+def test_what_came_from_outside_is_one_word_of_a_log_line(text: str, word: str) -> None:
+    assert quoted(text) == word
 
 
 @pytest.mark.parametrize(

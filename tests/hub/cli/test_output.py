@@ -21,6 +21,12 @@ def test_what_came_from_outside_is_shown_as_it_is_written(capsys: pytest.Capture
     assert shown == "contact Anna\\x1b[2J\\x1b]0;owned\\x07\\x0d\\x1b[8m\\x9b31m\\u202etxt\n\tnext\n"
 
 
+def test_a_cell_of_a_table_is_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(("subject", "state"), [{"subject": "form:1\nform:2  done\x1b[2J\t", "state": "parked"}], "none")
+    _heading, row = capsys.readouterr().out.splitlines()
+    assert row.split() == [r"form:1\x0aform:2", r"done\x1b[2J\x09", "parked"]
+
+
 def test_our_colours_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(output.click, "echo", lambda text, **named: said.append(text))
