@@ -181,7 +181,7 @@ def _words(answer: Answer) -> str:
 def _body_error(answer: Answer) -> tuple[str, str, dict[str, str]] | None:
     """Read the error in a body that may as well be a page of HTML, or nothing."""
     try:
-        found = orjson.loads(answer.body)
+        found = orjson.loads(answer.body if answer.json_fits else b"")
     except orjson.JSONDecodeError:
         text = " ".join(answer.mask(answer.text[:4000]).split())[:200]
         return (str(answer.status), text, {}) if text and not text.startswith("<") else None

@@ -150,7 +150,7 @@ def event_body(values: Mapping[str, Any], at: dt.datetime) -> bytes:
 def done(answer: Answer) -> Done:
     """Return `{status, json, text}` for later steps, and `id` if the JSON names one. Texts are cut at 64 K."""
     result: dict[str, Any] = {"status": answer.status, "text": answer.text[:LONGEST], "json": None}
-    if answer.body.lstrip()[:1] in (b"{", b"["):
+    if answer.body.lstrip()[:1] in (b"{", b"[") and answer.json_fits:
         try:
             result["json"] = orjson.loads(answer.body)
         except orjson.JSONDecodeError:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import format_datetime
 
+import orjson
 import pytest
 
 from hub.errors import AuthFailed, HubError, RateLimited, Refused, Retry, Uncertain
@@ -161,6 +162,24 @@ def test_a_gzip_bomb_goes_off_nowhere(vendors: Callable[..., Vendor], http: Sess
     vendor = vendors(reply(bomb, "200 OK", f"Content-Encoding: {coding}"))
     with pytest.raises(Refused, match="larger than 8 MB"):
         http.get(vendor.url)
+
+
+@pytest.mark.parametrize("body", [b"[" + b"{}," * 2_700_000 + b"{}]", b"[" + b"1," * 1_000_001 + b"1]", b"[" * 300_001])
+def test_an_answer_of_countless_parts_is_not_parsed(
+    http: Session, vendors: Callable[..., Vendor], body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """8 MB of empty objects would take 240 MB of memory."""
+    monkeypatch.setattr(orjson, "loads", lambda text: pytest.fail("it was parsed"))
+    vendor = vendors(reply(body))
+    with pytest.raises(Refused, match="parts"):
+        http.get(vendor.url).json()
+    with pytest.raises(Uncertain, match="parts"):
+        http.post(vendor.url).json()
+
+
+def test_the_richest_page_of_records_is_parsed() -> None:
+    rows = [{f"UF_{n}": {"value": ["x", {"code": n}]} for n in range(50)} for _ in range(600)]
+    assert len(Answer(200, {}, orjson.dumps(rows)).json()) == 600
 
 
 def test_after_a_write_a_reply_too_large_to_read_leaves_doubt(vendors: Callable[..., Vendor], http: Session) -> None:
