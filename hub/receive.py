@@ -12,7 +12,7 @@ from typing import Any
 from hub.connector import Connector
 from hub.errors import HubError, PluginError, Rejected, StoreFull
 from hub.group_commit import GroupCommit, Ticket
-from hub.masking import mask_headers, mask_person, quoted
+from hub.masking import mask_person, mask_strangers, quoted
 from hub.model import Reply, Request
 from hub.normal import storable
 from hub.runtime import Runtime

@@ -158,7 +158,7 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str)
     for row in listed:
         cells = []
         for column in columns:
-            text = visible(str(row.get(column) if row.get(column) is not None else ""))  # one line each
+            text = str(row.get(column) if row.get(column) is not None else "")
             if console.is_terminal and column in _LONG:
                 text = _cut(text)
             colour = COLOURS.get(text, "") if column in ("state", "level") else ""

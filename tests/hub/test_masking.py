@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.masking import Masker, mask_headers, mask_person, quoted
+from hub.masking import Masker, mask_headers, mask_person, mask_strangers, quoted
 
 HOOK = "https://x.example/rest/1/abcdefgh12345678/"
 

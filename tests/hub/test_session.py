@@ -144,16 +144,6 @@ def test_a_reply_of_just_the_allowed_size_is_taken(vendors: Callable[..., Vendor
     assert len(http.get(vendor.url).body) == MAX_REPLY
 
 
-@pytest.mark.parametrize("value", [b"{},", b"[],", b'{"a":1},'])
-def test_an_answer_of_endless_values_is_not_unfolded(
-    vendors: Callable[..., Vendor], http: Session, value: bytes
-) -> None:
-    """Some megabytes of `{}` are a quarter of a gigabyte as Python's objects."""
-    answer = http.get(vendors(reply(b"[" + value * 600_000 + b"0]")).url)
-    with pytest.raises(Retry, match="more than 500000 values"):
-        answer.json()
-
-
 @pytest.mark.parametrize("coding", ["gzip", "gzip, gzip"])
 def test_a_gzip_bomb_goes_off_nowhere(vendors: Callable[..., Vendor], http: Session, coding: str) -> None:
     bomb = gzip.compress(b"0" * (MAX_REPLY * 8), 1)
