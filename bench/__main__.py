@@ -232,6 +232,10 @@ def main() -> int:
     """Take all figures (or those of the parts named), print a table (or JSON with --json), exit 1 if one is missed."""
     run = Run()
     parts = (acknowledge, deliver, deliver_slow, steady, match, reconcile)
+    names = [part.__name__ for part in parts]
+    if unknown := [word for word in sys.argv[1:] if word not in (*names, "--json")]:
+        print(f"there is no {', '.join(unknown)}; python -m bench [--json] [{' '.join(names)}]", file=sys.stderr)
+        return 2
     wanted = [word for word in sys.argv[1:] if not word.startswith("--")]
     for part in [part for part in parts if not wanted or part.__name__ in wanted]:
         Console(stderr=True).print(f"[bold]{part.__name__}[/bold]: {(part.__doc__ or '').splitlines()[0]}")
