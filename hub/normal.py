@@ -15,6 +15,16 @@ _EMAIL = re.compile(
 _LONGEST_PHONE = 25
 #: RFC 5321, 4.5.3.1: 64 before the @ and 255 behind it. A stranger's domain of 100,000 labels took a second to encode
 _LONGEST_EMAIL = 64 + 1 + 255
+#: what turns the reading direction, has no width, or moves a terminal's cursor: a name with it reads as another one
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
+)
+#: joiners shape letters of Persian, Hindi and others, and hold emoji together; beside Latin, Greek and Cyrillic letters
+#: (below U+0530), blanks, or at an end they only hide
+_JOINERS = re.compile("(?:^|(?<=[\x00-\u052f\u2000-\u200a]))[\u200c\u200d]+|[\u200c\u200d]+(?=\\s|$)")
+#: letters of what couldn't be read as phone or e-mail, and of a name, that go on into events; a receipt has them all
+_LONGEST_RAW = 200
+_NAMES = ("name", "first_name", "last_name", "middle_name")
 _KEEP = re.compile(r"[^\d+]")
 #: Cyrillic letters as words of hub.yaml have them
 _CYRILLIC = {
@@ -70,20 +80,14 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
-#: letters that show nothing and change what is shown: the direction of a line, widths of nothing, controls
-_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-#: characters of a name, and of a phone or an e-mail that is none
-LONGEST_NAME, LONGEST_RAW = 250, 200
+def seen(text: str) -> str:
+    """Return a name as it is seen: without bidi controls, letters of no width and control characters."""
+    return _JOINERS.sub("", _UNSEEN.sub("", text))
 
 
-def name_of(text: str) -> str:
-    """Return a name as it is shown: one line, without letters that only change how the rest is shown."""
-    return short(" ".join(_UNSEEN.sub("", text).split()), LONGEST_NAME)
-
-
-def short(text: str, most: int) -> str:
-    """Return the text, cut to so many characters."""
-    return text if len(text) <= most else text[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+def short(text: str, most: int = _LONGEST_RAW) -> str:
+    """Return the text, cut with an ellipsis where it is longer."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -95,13 +99,11 @@ def split_name(name: str) -> tuple[str, str]:
 def contact(region: str = "", **given: str | None) -> dict[str, object]:
     """Build a Contact record from raw fields: name, first_name, last_name, phone, email, handle, ...
 
-    Phone and e-mail are normalised; what can't be is kept as `phone_raw` / `email_raw` so that nothing is lost.
+    Phone and e-mail are normalised; what can't be is kept as `phone_raw` / `email_raw` so that nothing is lost. Names
+    are taken as they are seen.
     """
-    record: dict[str, object] = {key: value for key, value in given.items() if value}
-    for key in ("name", "first_name", "last_name", "middle_name"):
-        if key in record:
-            record[key] = name_of(str(record[key]))
-    record = {key: value for key, value in record.items() if value}
+    named = {key: short(seen(str(value))) if key in _NAMES else value for key, value in given.items() if value}
+    record: dict[str, object] = {key: value for key, value in named.items() if value}
     name = str(record.get("name") or "").strip()
     if name and not record.get("first_name"):
         first, last = split_name(name)
@@ -118,14 +120,14 @@ def contact(region: str = "", **given: str | None) -> dict[str, object]:
         if number:
             record["phone"], record["phones"] = number, [number]
         else:
-            record["phone_raw"] = short(raw, LONGEST_RAW)
+            record["phone_raw"] = short(raw)
     if raw := given.get("email"):
         address = email(raw)
         record.pop("email", None)
         if address:
             record["email"], record["emails"] = address, [address]
         else:
-            record["email_raw"] = short(raw, LONGEST_RAW)
+            record["email_raw"] = short(raw)
     return record
 
 

@@ -11,6 +11,8 @@ from hub import normal
 from plugins.form.codes import ALIASES, FULL_NAMES
 from plugins.form.shapes import Field, Submission, alias, normalise, text
 
+#: letters of one answer that go on into an event
+MAX_ANSWER = 20_000
 _KINDS = {"tel": "contact.phone", "email": "contact.email"}
 _RESERVED = frozenset({"id", "kind", "title", "page", "fields", "extra", "was"})
 
@@ -26,11 +28,11 @@ def sort(
     found: dict[str, str] = {}
     for ours, theirs in read.items():
         if value := text(_lookup(submission, theirs)):
-            found[ours] = value
+            found[ours] = normal.short(value, MAX_ANSWER)
     for field in submission.fields:
         ours = _KINDS.get(field.kind) or ALIASES.get(alias(field.name)) or ALIASES.get(alias(field.label), "")
         if ours and field.text:
-            found.setdefault(ours, field.text)
+            found.setdefault(ours, normal.short(field.text, MAX_ANSWER))
     _guess(submission.fields, found)
     order = _order(submission.payment)
     for ours, value in found.items():
@@ -100,7 +102,7 @@ def _form(submission: Submission, found: Mapping[str, str], contact: Mapping[str
     for field in submission.fields:
         name = normalise(field.name)
         if name and name not in _RESERVED and field.text:
-            form.setdefault(name, field.text)
+            form.setdefault(normal.short(name), normal.short(field.text, MAX_ANSWER))
     for ours, value in found.items():
         record, _, name = ours.partition(".")
         if record == "form":
@@ -108,8 +110,19 @@ def _form(submission: Submission, found: Mapping[str, str], contact: Mapping[str
     for name in ("name", "phone", "email"):
         if known := contact.get(name) or contact.get(f"{name}_raw"):
             form[name] = known
-    form["fields"] = {field.name: field.value for field in submission.fields}
+    form["fields"] = cut({field.name: field.value for field in submission.fields})
     return form
+
+
+def cut(value: Any) -> Any:
+    """Return an answer with all its texts cut to what goes on into an event; the receipt has them whole."""
+    if isinstance(value, str):
+        return normal.short(value, MAX_ANSWER)
+    if isinstance(value, list):
+        return [cut(item) for item in value]
+    if isinstance(value, dict):
+        return {normal.short(name): cut(item) for name, item in value.items()}
+    return value
 
 
 # --- the cart (Tilda: payment[orderid], payment[amount], payment[products][0][name], ...) -----------------------------
@@ -125,7 +138,7 @@ def _order(payment: Mapping[str, Any]) -> dict[str, Any]:
         order["amount"] = amount
     if currency := text(payment.get("currency")):
         order["currency"] = currency
-    return order
+    return {name: cut(value) for name, value in order.items()}
 
 
 def _goods(payment: Mapping[str, Any]) -> list[dict[str, str]]:

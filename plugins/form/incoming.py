@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from hub import normal
 from hub.errors import Rejected, Skip
 from hub.model import Event, Receipt, Request
 from plugins.form import answers, shapes, source
@@ -18,6 +19,8 @@ from plugins.form.codes import MACHINERY, POSSIBLE_IDS, SUBMISSION_IDS, VOLATILE
 from plugins.form.reading import read
 
 MAX_TEXT_BODY = 1_000_000
+#: letters of an address, and of what is read off one, that go on into an event
+MAX_ADDRESS = 2_000
 OPENED = "/opened"
 #: identical answers sent again within this many seconds are one submission
 SAME_WITHIN = 120
@@ -223,11 +226,13 @@ def _record(
     )
     referer = request.headers.get("referer", "")
     page = submission.page or referer
-    form |= {"id": submission.form_id, "kind": kind, "title": submission.title, "page": page}
+    marks = {"id": submission.form_id, "kind": kind, "title": submission.title}
+    form |= {name: normal.short(value) for name, value in marks.items()} | {"page": normal.short(page, MAX_ADDRESS)}
     came_from = source.of(submission.texts(), page, referer, submission.cookies)
     came_from |= {name: value for name, value in given_source.items() if value}
     if submission.ip:
         came_from["ip"] = submission.ip
+    came_from = {name: normal.short(value, MAX_ADDRESS) for name, value in came_from.items()}
     record: dict[str, Any] = {"form": form, "contact": contact, "source": came_from}
     if order:
         record["order"] = order

@@ -18,8 +18,9 @@ from hub.model import Request
 
 MAX_FIELDS = 10_000
 MAX_PARTS = 1_000
-#: bytes of the headers of one part; werkzeug's parser works through them by an expression of its own, slowly
+#: bytes of the headers of one part, and of all; werkzeug's parser works through them by an expression of its own, slowly
 MAX_PART_HEADERS = 8_192
+MAX_HEADERS = 262_144
 #: what a sender may call its letters; Python knows many more codecs, some of which are no alphabets at all
 CHARSETS = re.compile(
     r"(utf-?(8|16|16le|16be)|(windows-|cp-?)(125[0-8]|866|1125)|koi8-[rut]|iso-?8859-\d{1,2}|latin-?1)$", re.I
@@ -112,15 +113,19 @@ def _multipart(request: Request) -> dict[str, Any]:
 
 
 def _check_headers(body: bytes, mark: bytes) -> None:
-    """Raise `Rejected` where the headers of a part don't end soon, or where there are too many parts."""
+    """Raise `Rejected` where the headers of a part don't end soon, or where there are too many parts or headers."""
     if body.count(mark) > MAX_PARTS + 1:
         raise Rejected(413, f"more than {MAX_PARTS} form fields")
-    at = body.find(mark)
+    at, total = body.find(mark), 0
     while at >= 0:
         begins = at + len(mark)
         window = body[begins : begins + MAX_PART_HEADERS]
-        if len(window) == MAX_PART_HEADERS and not _HEADERS_END.search(window):
+        ends = _HEADERS_END.search(window)
+        if ends is None and len(window) == MAX_PART_HEADERS:
             raise Rejected(413, f"a part of the multipart body has over {MAX_PART_HEADERS} bytes of headers")
+        total += ends.start() if ends is not None else len(window)
+        if total > MAX_HEADERS:
+            raise Rejected(413, f"the parts of the multipart body have over {MAX_HEADERS} bytes of headers")
         at = body.find(mark, begins)
 
 

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hub import normal
 from hub.connector import History
 from hub.errors import Refused, Retry, Uncertain
 from hub.model import Action, Done, Record
@@ -214,7 +215,7 @@ class Acting:
         given = self._client.profile(account, person)
         found = contact(person, text(given.get("username")))
         extra = {name: value for name, value in given.items() if name not in ("id", "name")}
-        name = text(given.get("name"))
+        name = normal.short(normal.seen(text(given.get("name"))))
         return {**found, **({"name": name} if name else {}), "extra": extra}
 
     # --- the rest --------------------------------------------------------------------------------------------------

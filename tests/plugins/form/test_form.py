@@ -239,6 +239,36 @@ def test_read_goes_before_what_names_say():
     assert event.record["order"]["amount"] == "1200"
 
 
+def test_fields_with_the_hubs_own_names_stay_among_the_answers():
+    event = read(post({"name": "Олена", "was": "x", "Extra": "y", "was[size]": "z", "_connection": "crm"}, kind="json"))
+    assert not {"was", "extra"} & set(event.record["form"])
+    assert (event.record["form"]["fields"]["was"], event.record["form"]["fields"]["Extra"]) == ("x", "y")
+
+
+def test_what_is_long_goes_on_short_and_stays_whole_in_the_receipt():
+    long = "я" * 100_000
+    fields = {"name": long, "phone": long, "email": long, "message": long, "utm_source": long, "formname": long,
+              long: "x", "boxes": [long, {"y": long}],
+              "payment": {"orderid": long, "note": long, "products": [{"name": long}]}}  # fmt: skip
+    record = read(post(fields, kind="json", headers={"referer": "https://x.example/" + "a" * 9000})).record
+    assert max(map(len, texts(record))) == 20_000
+    cut = [record["contact"][name] for name in ("name", "phone_raw", "email_raw")] + [record["form"]["title"]]
+    assert [(len(value), value[-1]) for value in cut] == [(200, "…")] * 4
+    assert (len(record["source"]["utm_source"]), len(record["form"]["comment"])) == (2_000, 20_000)
+
+
+def texts(value):
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            yield from texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts(inner)
+    else:
+        yield str(value)
+
+
 def test_marks_of_two_visits_are_never_mixed():
     page = "https://x.example/?utm_source=google&utm_campaign=spring&gclid=G1"
     cookies = "TILDAUTM=utm_source%3Dvk%7C%7C%7Cutm_medium%3Dsocial; _ga=GA1.2.3.4"

@@ -201,6 +201,11 @@ def test_what_is_shown_in_the_chat(shop: Shop) -> None:
     ]  # fmt: skip
 
 
+def test_a_name_is_taken_as_it_is_seen(shop: Shop) -> None:
+    shop.sandbox.world.people[CLIENT]["name"] = "Олена\u202e\u200b Коваль"
+    assert shop.connector.get("contact", CLIENT)["name"] == "Олена Коваль"
+
+
 def test_a_profile_and_a_chat_are_read(shop: Shop) -> None:
     found = shop.do("contact.get", {}, shop.heard(CLIENT)).result
     assert (found["name"], found["handle"], found["handles"]) == ("Олена Коваль", "olena.fake", {"instagram": CLIENT})
