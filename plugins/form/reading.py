@@ -18,7 +18,7 @@ from hub.model import Request
 
 MAX_FIELDS = 10_000
 MAX_PARTS = 1_000
-#: bytes of the headers of one part, and of all; werkzeug's parser works through them by an expression of its own, slowly
+#: bytes of the headers of one part, and of all of them; werkzeug's parser is slow on them
 MAX_PART_HEADERS = 8_192
 MAX_HEADERS = 262_144
 #: what a sender may call its letters; Python knows many more codecs, some of which are no alphabets at all
@@ -113,7 +113,7 @@ def _multipart(request: Request) -> dict[str, Any]:
 
 
 def _check_headers(body: bytes, mark: bytes) -> None:
-    """Raise `Rejected` where the headers of a part don't end soon, or where there are too many parts or headers."""
+    """Raise `Rejected` where the headers of a part don't end soon, or all together are too many."""
     if body.count(mark) > MAX_PARTS + 1:
         raise Rejected(413, f"more than {MAX_PARTS} form fields")
     at, total = body.find(mark), 0
