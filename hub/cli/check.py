@@ -198,8 +198,9 @@ def _ask(runtime: Runtime, name: str) -> list[Finding]:
         found += looks.findings(runtime, name)
         consent = connector.authorize_url("check", f"{runtime.config.hub.base_url}/oauth/{name}")
         if consent is not None and connector.tokens.read() is None:
-            how = f"hub connect {name} prints the link that begins it"
-            found.append(Finding("problem", "no consent has been given yet", how))
+            words = "no consent has been given yet"
+            found = [one for one in found if not one.text.startswith(words)]  # as the plugin's own call found out
+            found.append(Finding("problem", words, f"hub connect {name} prints the link that begins it"))
     except HubError as error:
         named = remedy(f"alert_auth.{error.remedy}", {"connection": name}) if isinstance(error, AuthFailed) else ""
         return [Finding("problem", f"{error}", named or _REMEDIES.get(error.code, ""))]
