@@ -57,6 +57,16 @@ def merge(box: Box, one: int, other: int) -> None:
     box.ring()
 
 
+def as_one(box: Box) -> None:
+    """Anna and Petro have a card each, and were made one; so were their cards."""
+    write(box, "Anna")
+    box.settle()
+    write(box, "Petro")
+    box.settle()
+    merge(box, 1, 2)
+    box.settle()
+
+
 def unmerge(box: Box, asked: str) -> people_acts.Act:
     with box.store.write() as db:
         act = people_acts.unmerge(db, box.runtime, asked)
@@ -165,12 +175,7 @@ def test_cards_merged_because_of_another_merge_come_back_too(box: Box) -> None:
 
 
 def test_a_message_that_comes_before_the_card_is_back_waits_for_it(box: Box) -> None:
-    write(box, "Anna")
-    box.settle()
-    write(box, "Petro")
-    box.settle()
-    merge(box, 1, 2)
-    box.settle()
+    as_one(box)
     pause(box)
     write(box, "Petro")
     box.until(lambda: not box.left()["receipts"])
@@ -186,12 +191,7 @@ def test_a_message_that_comes_before_the_card_is_back_waits_for_it(box: Box) -> 
 
 
 def test_merged_again_before_the_card_came_back_they_keep_one(box: Box) -> None:
-    write(box, "Anna")
-    box.settle()
-    write(box, "Petro")
-    box.settle()
-    merge(box, 1, 2)
-    box.settle()
+    as_one(box)
     pause(box)
     unmerge(box, "2")
     merge(box, 1, 2)
@@ -207,12 +207,7 @@ def test_merged_again_before_the_card_came_back_they_keep_one(box: Box) -> None:
 
 def test_a_card_made_while_the_old_one_was_away_becomes_one_with_it(box: Box) -> None:
     """The parting was refused for a while: what Petro wrote meanwhile made him a card."""
-    write(box, "Anna")
-    box.settle()
-    write(box, "Petro")
-    box.settle()
-    merge(box, 1, 2)
-    box.settle()
+    as_one(box)
     pause(box)
     unmerge(box, "2")
     with box.store.write() as db:
@@ -268,12 +263,7 @@ def test_an_erased_person_takes_along_no_merge_of_others(box: Box) -> None:
 
 def test_a_worker_that_dies_while_parting_parts_once(box: Box) -> None:
     """Its second try finds the card there already: nobody is parted twice, nobody gets two."""
-    write(box, "Anna")
-    box.settle()
-    write(box, "Petro")
-    box.settle()
-    merge(box, 1, 2)
-    box.settle()
+    as_one(box)
     pause(box)
     unmerge(box, "2")
     with box.store.write() as db:
@@ -285,12 +275,7 @@ def test_a_worker_that_dies_while_parting_parts_once(box: Box) -> None:
 
 def test_what_was_on_its_way_to_the_others_card_makes_it_nobody_elses(box: Box) -> None:
     """Petro's message was being written onto the card they had in common when they were parted."""
-    write(box, "Anna")
-    box.settle()
-    write(box, "Petro")
-    box.settle()
-    merge(box, 1, 2)
-    box.settle()
+    as_one(box)
     crm().delay = 0.5
     write(box, "Petro")
     box.until(lambda: box.one("SELECT count(*) FROM line WHERE key LIKE 'crm>%' AND lease IS NOT NULL"))
