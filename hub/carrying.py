@@ -114,9 +114,9 @@ def sent(
             (*chunk, *actions, *states),
         )
     return [
-        Carried(id, where, action, state_, loads(content)["record"].get("merge") or {}, loads(result) or {})
+        Carried(id, where, action, state_, told, loads(result) or {})
         for id, where, action, state_, result, content in sorted(found, key=lambda row: row[0])
-        if connection in ("", where)
+        if connection in ("", where) and (told := loads(content)["record"].get("merge"))  # none is left of the erased
     ]
 
 

@@ -261,6 +261,22 @@ def test_an_erased_person_takes_along_no_merge_of_others(box: Box) -> None:
         assert families.family(db, 3) == [2, 3]
 
 
+def test_what_was_merged_with_somebody_erased_since_is_in_nobodys_way(box: Box) -> None:
+    for name in PHONES:
+        write(box, name)
+        box.settle()
+    merge(box, 1, 2)
+    box.settle()
+    unmerge(box, "m1")
+    box.settle()
+    merge(box, 2, 3)
+    box.settle()
+    assert privacy.erase_person(box.store, "1", "UA") is not None
+    assert unmerge(box, "m2").params["carried"] == 1
+    box.settle()
+    assert whose_leads(box, "Petro", "Olha") == {"Petro": "Petro", "Olha": "Olha"}
+
+
 def test_a_worker_that_dies_while_parting_parts_once(box: Box) -> None:
     """Its second try finds the card there already: nobody is parted twice, nobody gets two."""
     as_one(box)
