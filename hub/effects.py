@@ -36,16 +36,20 @@ class Effects:
         contacts: list[tuple[str, str]] = []
         persons: set[int] = set()
         names: set[str] = set()
+        ours: set[int] = set()
         for item, result in batch:
             if isinstance(item, Complete) and not isinstance(result, Exception):
                 events += [event.with_(connection=item.connection) for event in result]
             elif isinstance(item, Deliver) and isinstance(result, Outcome):
                 persons |= {result.work.person} if result.work.person is not None else set()
+                ours.add(result.work.event.id)
                 for one in (result, *result.also):
+                    persons |= {person for _, person in one.restored}
                     names |= _names(one)
                     contacts += [(item.connection, contact) for contact in _contacts(one)]
                     if one.done is not None:
                         events += [event.with_(connection=item.connection) for event in one.done.events]
+        persons |= roster.owns_of(db, ours)  # they may have been parted from who stood for them when it was claimed
         db.lock(names | {_seen(event.connection, event.subject) for event in events})
         self.matching.hold(db, events, contacts, persons)
 

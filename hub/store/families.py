@@ -8,7 +8,7 @@ came later is with the person whose keys it had.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from hub.store.engine import Db
 
@@ -47,17 +47,24 @@ def lock(db: Db, persons: Iterable[int]) -> None:
     db.lock([f"person#{person:020d}" for person in persons])
 
 
-def hold(db: Db, persons: Iterable[int]) -> dict[int, int]:
-    """Hold those who stand for some persons; return person -> root, which nobody changes until the transaction ends."""
-    wanted = list(persons)
-    held: set[int] = set()
-    while True:  # ends as soon as nobody merged them while we waited for their locks
-        at = roots(db, wanted)
-        new = set(at.values()) - held
-        if not new or not db.postgresql:
+def hold(db: Db, persons: Iterable[int] | Callable[[], Iterable[int]]) -> dict[int, int]:
+    """Hold those who stand for some persons; return person -> root, which nobody changes until the transaction ends.
+
+    persons: or what reads them, where they too may change while somebody is waited for. Who stands for them may have
+    become another one by the time we have the lock. Then it is given back before the others are asked for: whoever
+    keeps one and waits for a lower one may be waited for by somebody who keeps that.
+    """
+    read = persons if callable(persons) else list(persons).copy
+    while True:
+        at = roots(db, read())
+        if not db.postgresql or not at:
             return at
-        lock(db, new)
-        held |= new
+        db.run("SAVEPOINT holding")
+        lock(db, at.values())
+        if roots(db, read()) == at:
+            db.run("RELEASE SAVEPOINT holding")
+            return at
+        db.run("ROLLBACK TO SAVEPOINT holding")
 
 
 def settle(db: Db, persons: Iterable[int]) -> dict[int, int]:

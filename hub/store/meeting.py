@@ -70,16 +70,12 @@ class Meeting:
         """Read what these events' keys lead to, and hold those persons."""
         keys = sorted({key for one in asked for key in (*one.keys, *one.hints)})
         linked = {one.linked for one in asked if one.linked is not None}
-        locked: set[int] = set()
-        while True:  # ends as soon as nobody merged them while we waited for their locks
+
+        def named() -> set[int]:
             self._read_keys(keys)
-            named = {*self.owner.values(), *linked}
-            self.root = families.roots(self.db, named)
-            wanted = set(self.root.values()) - locked
-            if not wanted or not self.db.postgresql:
-                break
-            families.lock(self.db, wanted)
-            locked |= wanted
+            return {*self.owner.values(), *linked}
+
+        self.root = families.hold(self.db, named)
         for root, members in families.families(self.db, self.root.values()).items():
             self.family[root] = set(members)
             self.root.update(dict.fromkeys(members, root))

@@ -125,6 +125,13 @@ def own_of(db: Db, event: int) -> int | None:
     return row[0] if row else None
 
 
+def owns_of(db: Db, events: Iterable[int]) -> set[int]:
+    """Return whom the own keys of any of these events name."""
+    ids = sorted(set(events))
+    sql = f"SELECT DISTINCT person FROM event WHERE person IS NOT NULL AND id IN ({db.marks(ids)})"  # noqa: S608
+    return {row[0] for row in db.rows(sql, ids)} if ids else set()
+
+
 def keys_of(db: Db, person: int, telling: bool = False) -> list[Key]:
     """Return all keys of a person and of those who are one with them; hints last.
 
