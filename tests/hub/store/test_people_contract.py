@@ -323,7 +323,7 @@ class TestPostgresql(PeopleContract):
 
 
 def test_who_holds_a_person_holds_whoever_stands_for_them_in_the_end(postgresql_store: Store) -> None:
-    """The one who is waited for merges them: their root is another afterwards, and is held too."""
+    """The one who is waited for merges them: their root is another afterwards, and is held instead."""
     store = postgresql_store
     meet(store, asked("email a@i.ua"), asked("email b@i.ua"))
 
@@ -341,4 +341,4 @@ def test_who_holds_a_person_holds_whoever_stands_for_them_in_the_end(postgresql_
             waiting = pool.submit(hold)
             until_somebody_waits(store)
             merging.join(db, 1, 2, "human", {"code": "match_human", "params": {}}, ())
-        assert waiting.result(30) == ({2: 1}, 2)
+        assert waiting.result(30) == ({2: 1}, 1)
