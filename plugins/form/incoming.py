@@ -163,7 +163,8 @@ def events(receipt: Receipt, settings: Mapping[str, Any], region: str) -> list[E
     Raises `Rejected` for a body that can't be understood, `Skip("honeypot")` for a robot's.
     """
     request = receipt.request
-    key = _keys(request, settings)[1]
+    # An identifier is the key of both; one that an earlier version took without whose it is stays what it was.
+    key = receipt.key if receipt.key.startswith("id:") else _keys(request, settings)[1]
     if is_opened(request):
         return [_opened(request, key, settings, region)]
     if is_test(request, settings):

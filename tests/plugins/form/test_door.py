@@ -60,6 +60,15 @@ def test_an_identifier_sent_ahead_swallows_nobody():
     assert keys(nameless[0]) == keys(nameless[1])
 
 
+def test_what_was_taken_before_keeps_its_key_when_it_is_read_again():
+    """`hub replay` after an upgrade makes no second lead."""
+    sent = post({**ANSWERS, "tranid": "1:9"})
+    [event] = connector().parse(Receipt(1, "site", "id:1:9", sent, sent.at))
+    assert event.key == "id:1:9"
+    [event] = connector().parse(Receipt(2, "site", connector().receipt_key(sent), sent, sent.at))
+    assert event.key == connector().receipt_key(sent) != "id:1:9"
+
+
 def test_a_constant_that_looks_like_an_id_swallows_nobody():
     """A careless page sends entry_id=1 with every form."""
     assert not keys(post({**ANSWERS, "entry_id": "1"})) & keys(post({"name": "Іван", "entry_id": "1"}))
