@@ -20,8 +20,11 @@ def suspect(db: Db, one: int, other: int, reason: Mapping[str, Any]) -> None:
 
     `never` never does, and that is said of everybody who is one with either of the two.
     """
-    if kept_apart(db, families.family(db, one), families.family(db, other)):
-        return
+    if not kept_apart(db, families.family(db, one), families.family(db, other)):
+        _put(db, one, other, reason)
+
+
+def _put(db: Db, one: int, other: int, reason: Mapping[str, Any]) -> None:
     low, high = sorted((one, other))
     told = dumps(dict(reason))
     db.insert(
@@ -117,12 +120,15 @@ def _judge(db: Db, mine: Mapping[int, dict[str, list[str]]], others: Mapping[int
     everybody = sorted(set(mine) | {other for some in others.values() for other in some})
     known = _known(db, everybody)
     at = families.roots(db, everybody)
+    groups = families.families(db, at.values())
+    alone = {person for person, root in at.items() if len(groups[root]) == 1}
     for person, candidates in sorted(others.items()):
         for other in sorted(candidates - {person}):
             if at.get(other) == at.get(person) or other not in known or (other in mine and other > person):
                 continue  # one already, or the pair comes up from its other side
             if why := likeness.alike(mine[person], known[other]):
-                suspect(db, person, other, stored("suspect_alike", **why))
+                put = _put if {person, other} <= alone else suspect  # whom nobody is one with is asked for alone
+                put(db, person, other, stored("suspect_alike", **why))
 
 
 def _known(db: Db, persons: Sequence[int]) -> dict[int, dict[str, list[str]]]:
