@@ -7,14 +7,14 @@ what was there before. Its event is the hub's own, `hub.person.merged` or `hub.p
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hub.connector import Connector
 from hub.errors import Skip
 from hub.model import Event
-from hub.outcome import Outcome
+from hub.outcome import Outcome, RouteGone
 from hub.reasons import stored
 from hub.runtime import Runtime
 from hub.store import Db, contacts, families, intake, merging, state, work
@@ -100,7 +100,7 @@ class Carried:
 
 
 def sent(
-    db: Db, persons: Sequence[int], actions: Sequence[str], states: Sequence[str], connection: str = ""
+    db: Db, persons: Collection[int], actions: Sequence[str], states: Sequence[str], connection: str = ""
 ) -> list[Carried]:
     """Return the deliveries by which contacts of these persons are merged or parted, in the order they were planned."""
     subjects = [f"person:{one}" for one in sorted(persons)]
@@ -145,7 +145,7 @@ def plan(
 
 def perform(runtime: Runtime, claimed: work.Claimed) -> Outcome:
     """Merge contacts; raises what went wrong."""
-    told = claimed.event.record["merge"]
+    told = told_of(claimed)
     ids = _still_one(runtime, claimed, told)
     done = runtime.connector(claimed.connection).merge(
         "contact", told["into"], ids, told["carry"], claimed.marker, since(claimed)
@@ -166,7 +166,7 @@ def _still_one(runtime: Runtime, claimed: work.Claimed, told: dict[str, Any]) ->
         merge = merging.get(db, told["merge"]) if told.get("merge") is not None else None
         owners = contacts.having(db, claimed.connection, [told["into"], *ids])
         at = families.roots(db, owners.values())
-        everybody = merging.ever_with(db, [*owners.values(), int(told["person"])])
+        everybody, _ = families.connected(db, [*owners.values(), int(told["person"])], undone=True)
         partings = sent(db, everybody, (PART,), ("ready", "parked"), claimed.connection)
     doubtful = [one for one in partings if one.told.get("of") == claimed.id and claimed.started_at is not None]
     back = {str(id) for one in doubtful for id in one.told["ids"]}
@@ -177,6 +177,14 @@ def _still_one(runtime: Runtime, claimed: work.Claimed, told: dict[str, Any]) ->
     if not left:
         raise Skip("merge_undone")
     return left
+
+
+def told_of(claimed: work.Claimed) -> dict[str, Any]:
+    """Return what a delivery is to merge or part; RouteGone where nothing of it is left."""
+    told = claimed.event.record.get("merge")
+    if not isinstance(told, dict):
+        raise RouteGone(ROUTE)
+    return told
 
 
 def since(claimed: work.Claimed) -> dt.datetime | None:

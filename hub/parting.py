@@ -8,7 +8,7 @@ its person a new contact (`coming_back`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ class _Taken:
     person: int
 
 
-def pointless(db: Db, former: Sequence[int]) -> list[tuple[Carried, bool]]:
+def pointless(db: Db, former: Collection[int]) -> list[tuple[Carried, bool]]:
     """Return the merges of contacts, not finished yet, of persons who are parted now: (which, may it be done)."""
     return [
         (one, _may_be_done(db, one.delivery)) for one in carrying.sent(db, former, (MERGE,), ("ready", "parked"))
@@ -47,7 +47,9 @@ def pointless(db: Db, former: Sequence[int]) -> list[tuple[Carried, bool]]:
     ]  # fmt: skip
 
 
-def part(db: Db, runtime: Runtime, merge: Merge, former: Sequence[int], batch: str = "") -> list[tuple[str, list[str]]]:
+def part(
+    db: Db, runtime: Runtime, merge: Merge, former: Collection[int], batch: str = ""
+) -> list[tuple[str, list[str]]]:
     """Plan what gives everybody of a former family their contacts back; return (connection, contacts) of each.
 
     former: all whom merges ever made one with the two that were parted.
@@ -74,7 +76,7 @@ def part(db: Db, runtime: Runtime, merge: Merge, former: Sequence[int], batch: s
     return planned
 
 
-def _taken(db: Db, former: Sequence[int]) -> list[_Taken]:
+def _taken(db: Db, former: Collection[int]) -> list[_Taken]:
     """Return which contacts are in which others now, by what was merged and what was given back since."""
     found: dict[tuple[str, str], _Taken] = {}
     for one in carrying.sent(db, former, (MERGE, PART), ("ready", "parked", "done")):
@@ -153,7 +155,7 @@ def coming_back(db: Db, connection: str, family: Sequence[int]) -> bool:
 
 def perform(runtime: Runtime, claimed: work.Claimed) -> Outcome:
     """Part contacts again; raises what went wrong."""
-    told: dict[str, Any] = claimed.event.record["merge"]
+    told = carrying.told_of(claimed)
     kept, owners = _kept(runtime, claimed, told)
     done = runtime.connector(claimed.connection).unmerge(
         "contact", told["into"], kept, claimed.marker, carrying.since(claimed)

@@ -6,7 +6,7 @@ back: what was told is what would have happened, to the letter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,7 +119,7 @@ def unmerge(db: Db, runtime: Runtime, asked: str) -> Act:
     at = merging.part(db, found, tuple(runtime.config.connections))
     root, other = sorted((at[found.one], at[found.other]))
     contacts.untangle(db, before)
-    former = merging.ever_with(db, before)
+    former, _ = families.connected(db, before, undone=True)
     given_up = _given_up(db, former)
     sent = parting.part(db, runtime, found, former, batch=_batch(db, found.id))
     for one in sorted({root, other}):  # a merge that was given up may have been that of others, too
@@ -136,7 +136,7 @@ def unmerge(db: Db, runtime: Runtime, asked: str) -> Act:
     return Act(f"person {other} is {other} again (m{found.id} is undone); no rule joins them any more", params, lines)
 
 
-def _given_up(db: Db, former: Sequence[int]) -> list[str]:
+def _given_up(db: Db, former: Collection[int]) -> list[str]:
     """Give up merges of contacts that parted persons have no need of; return what was done, in words.
 
     One that may have reached the vendor is left to find that out: its parting waits for it.

@@ -114,9 +114,8 @@ class Recorder:
         if doubt is None and outcome.begun:
             doubt = outcome.started
         if kind in ("retry", "uncertain") and age > PATIENCE:
-            age = db.now - record.failing_since(
-                db, claimed.id, claimed.tries, db.now
-            )  # a pause or a hold is nobody's failure
+            # A pause or a hold is nobody's failure.
+            age = db.now - record.failing_since(db, claimed.id, claimed.tries, db.now)
         if kind in ("retry", "uncertain") and age > PATIENCE:
             kind = "parked"
             reason = stored("exhausted", hours=age / 3600, why=((reason or {}).get("params") or {}).get("why", ""))

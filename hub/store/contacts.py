@@ -53,6 +53,8 @@ def note(db: Db, rows: Iterable[tuple[str, str, int]]) -> None:
 def of_somebody_parted(db: Db, connection: str, contact: str, person: int) -> bool:
     """Return whether a contact is another human's, of whom a person has said that these two are never one."""
     owner = having(db, connection, [contact]).get(contact, person)
+    if owner == person:
+        return False
     at = families.roots(db, (owner, person))
     if len(set(at.values())) < 2:
         return False

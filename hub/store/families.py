@@ -67,23 +67,33 @@ def hold(db: Db, persons: Iterable[int] | Callable[[], Iterable[int]]) -> dict[i
         db.run("ROLLBACK TO SAVEPOINT holding")
 
 
-def settle(db: Db, persons: Iterable[int]) -> dict[int, int]:
-    """Work `into` out anew for everybody whom merges in force connect with these persons; return person -> root."""
+def connected(db: Db, persons: Iterable[int], undone: bool = False) -> tuple[set[int], set[tuple[int, int]]]:
+    """Return everybody whom merges connect with these persons, and the pairs that were merged.
+
+    undone: those that are not in force any more count too.
+    """
     reached: set[int] = set()
     edges: set[tuple[int, int]] = set()
     ahead = set(persons)
+    which = "" if undone else "undone_at IS NULL AND "
     while ahead:
         some = sorted(ahead)[:200]
         ahead -= set(some)
         reached |= set(some)
         marks = db.marks(some)
         rows = db.rows(
-            f"SELECT one, other FROM merge WHERE undone_at IS NULL AND one IN ({marks}) "  # noqa: S608
-            f"UNION SELECT one, other FROM merge WHERE undone_at IS NULL AND other IN ({marks})",
+            f"SELECT one, other FROM merge WHERE {which}one IN ({marks}) "  # noqa: S608
+            f"UNION SELECT one, other FROM merge WHERE {which}other IN ({marks})",
             [*some, *some],
         )
         edges |= {(row[0], row[1]) for row in rows}
         ahead |= {end for edge in edges for end in edge} - reached
+    return reached, edges
+
+
+def settle(db: Db, persons: Iterable[int]) -> dict[int, int]:
+    """Work `into` out anew for everybody whom merges in force connect with these persons; return person -> root."""
+    reached, edges = connected(db, persons)
     root = {person: person for person in reached}
 
     def of(person: int) -> int:

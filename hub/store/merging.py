@@ -96,23 +96,6 @@ def of_persons(db: Db, persons: Sequence[int], only_open: bool = False) -> list[
     return [one for one in map(_merge, rows) if one.undone_at is None or not only_open]
 
 
-def ever_with(db: Db, persons: Iterable[int]) -> list[int]:
-    """Return everybody whom merges ever connected with these persons, those undone since included."""
-    reached: set[int] = set()
-    ahead = set(persons)
-    while ahead:
-        some = sorted(ahead)[:300]
-        reached |= set(some)
-        marks = db.marks(some)
-        rows = db.rows(
-            f"SELECT one, other FROM merge WHERE one IN ({marks}) "  # noqa: S608
-            f"UNION SELECT one, other FROM merge WHERE other IN ({marks})",
-            [*some, *some],
-        )
-        ahead = (ahead | {end for row in rows for end in row}) - reached
-    return sorted(reached)
-
-
 def between(db: Db, one: int, other: int) -> Merge | None:
     """Return the newest merge in force whose undoing would part these two; None if they are the same or not one."""
     some = of_persons(db, families.family(db, one), only_open=True)
