@@ -60,8 +60,9 @@ def doubtful_since(db: Db, delivery: int) -> float | None:
 def send_again(db: Db, delivery: int, batch: str = "") -> None:
     """Make a parked delivery ready again, its tries forgotten.
 
-    When it was planned stays as it was: what is newer goes before it, and its record is looked at again first. So
-    does what is in doubt. batch: what this is part of; a delivery that belongs to another batch already stays there.
+    When it was planned stays as it was: its record is looked at again first, and what is newer wins. What may have
+    been done is searched before it is done again. batch: what this is part of; a delivery that belongs to another
+    batch already stays there.
     """
     db.run(
         "UPDATE delivery SET state = 'ready', tries = 0, wait = NULL, reason = NULL, finished_at = NULL, "
